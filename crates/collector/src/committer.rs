@@ -1,0 +1,318 @@
+//! The committer: one thread that makes groups of hits durable and lets cells go.
+//!
+//! What it is not: on the hit's way twice. A core adds up and waits; this thread takes what every
+//! core has added up during the last commit, writes it in one transaction and tells the cores.
+//!
+//! What surprises: nothing paces it. While one group is being synced the next gathers, so a busy
+//! edge makes large groups and an idle one answers after a single sync.
+
+mod batches;
+
+use std::collections::VecDeque;
+use std::sync::mpsc::{Receiver, SyncSender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use headcount_core::batch::BatchId;
+use headcount_core::site::SiteHost;
+use headcount_core::tally::Tally;
+use headcount_core::time::{Clock, Day, Hour};
+use headcount_transport::Record;
+use headcount_transport::local::{LocalPublisher, Offered};
+
+use crate::edge_file::{EdgeFile, EdgeFileError, Folding, Recovered, Step};
+use crate::metrics::Metrics;
+use crate::names::{Name, Names, SiteId};
+use crate::release::{Held, Plan, ReleaseRule};
+use crate::shard::{Doorbell, Shard};
+use crate::sites::SiteTable;
+use headcount_core::failpoint;
+
+/// How often cells are let go: twice within the second that the release rule grants.
+const RELEASE_INTERVAL: Duration = Duration::from_millis(400);
+/// Batches in the outbox at most. Beyond, cells stay cells and add up, so that an outage of the
+/// transport costs the distinct cells of its time and no more.
+const OUTBOX_BATCHES_MAX: usize = 32;
+/// After a failed write, the next one that carries no hit waits this long.
+const FAILURE_PAUSE: Duration = Duration::from_millis(250);
+/// How long a stop waits for the other side to write down the last batches. What is left is sent
+/// at the next start.
+const DRAIN_PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long after midnight yesterday's names stay, for a core that read the clock just before. It
+/// adds its hit within microseconds.
+const NAMES_GRACE_SECONDS: u64 = 3_600;
+
+/// What other threads ask of the committer.
+pub(crate) enum Command {
+    /// Numbers for these hosts.
+    Sites(Vec<SiteHost>, SyncSender<Result<Vec<SiteId>, EdgeFileError>>),
+    /// Drop every cell of a host that has not left; answered when the outbox is empty too.
+    Erase(SiteHost, SyncSender<Result<(), EdgeFileError>>),
+    /// Commit what there is, let go of what may, and end.
+    Stop,
+}
+
+/// Everything the committer works with.
+pub(crate) struct Committer {
+    pub(crate) file: EdgeFile,
+    pub(crate) recovered: Recovered,
+    pub(crate) shards: Vec<Arc<Shard>>,
+    pub(crate) doorbell: Arc<Doorbell>,
+    pub(crate) commands: Receiver<Command>,
+    pub(crate) publisher: LocalPublisher,
+    pub(crate) names: Arc<Names>,
+    pub(crate) sites: Arc<Mutex<Arc<SiteTable>>>,
+    pub(crate) rule: ReleaseRule,
+    pub(crate) held_cells_max: usize,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+struct State {
+    held: Held,
+    texts: batches::Texts,
+    /// In the outbox and not offered yet.
+    unsent: VecDeque<Record>,
+    /// In the outbox, unsent ones too.
+    outbox: usize,
+    acked: Option<BatchId>,
+    released_at: Instant,
+    released_day: Day,
+    erasing: Vec<SyncSender<Result<(), EdgeFileError>>>,
+}
+
+impl Committer {
+    /// Runs until it is told to stop.
+    ///
+    /// # Errors
+    /// [`EdgeFileError`] when the disk failed: then nothing more is accepted and the process
+    /// should end, to read back at its next start what really is on the disk.
+    pub(crate) fn run(mut self) -> Result<(), EdgeFileError> {
+        let sites = self.file.sites()?;
+        let mut state = State {
+            held: std::mem::take(&mut self.recovered.held),
+            texts: batches::Texts::new(&self.recovered.names, &sites),
+            outbox: self.recovered.outbox.len(),
+            unsent: std::mem::take(&mut self.recovered.outbox),
+            acked: None,
+            released_at: Instant::now(),
+            released_day: Day(0),
+            erasing: Vec::new(),
+        };
+        self.recovered.names = Vec::new();
+        loop {
+            self.publish(&mut state);
+            self.doorbell.wait(RELEASE_INTERVAL / 2);
+            if self.obey(&mut state)? {
+                return self.drain(&mut state);
+            }
+            self.round(&mut state, false)?;
+        }
+    }
+
+    /// One group commit, with a release when one is due.
+    fn round(&mut self, state: &mut State, flush: bool) -> Result<(), EdgeFileError> {
+        let groups: Vec<_> = self.shards.iter().map(|s| (Arc::clone(s), s.close())).collect();
+        let mut merged = Tally::default();
+        let mut decided = Vec::new();
+        for (shard, group) in groups {
+            if let Some((group, tally)) = group {
+                merged.merge(tally);
+                decided.push((shard, group));
+            }
+        }
+        failpoint::hit("commit-before");
+        let increments = merged.into_sorted();
+        let full = state.held.len() + increments.len() > self.held_cells_max;
+        let names = self.names.take_unsaved();
+        let outcome = if full && !decided.is_empty() {
+            self.metrics.held_full.inc();
+            self.names.not_saved(names);
+            self.write(state, &[], Vec::new(), true).map(|()| false)
+        } else {
+            self.write(state, &increments, names, flush).map(|()| true)
+        };
+        let (durable, result) = match outcome {
+            Ok(durable) => (durable, Ok(())),
+            Err(error) => (false, self.survive(error)),
+        };
+        failpoint::hit("commit-before-answers");
+        for (shard, group) in decided {
+            shard.decide(group, durable);
+            failpoint::hit("commit-between-answers");
+        }
+        result
+    }
+
+    /// Writes a group and, when due, a release, in one transaction.
+    fn write(
+        &mut self,
+        state: &mut State,
+        increments: &[crate::release::EdgeCell],
+        names: Vec<Name>,
+        flush: bool,
+    ) -> Result<(), EdgeFileError> {
+        let today = self.clock.hour().day();
+        let due = flush
+            || state.released_at.elapsed() >= RELEASE_INTERVAL
+            || (state.released_day != today && !state.held.is_empty());
+        let plan = if due { self.plan(state, increments, &names, today) } else { None };
+        if increments.is_empty() && names.is_empty() && plan.is_none() && state.acked.is_none() {
+            return Ok(());
+        }
+        let before = plan.as_ref().and_then(|(plan, _)| self.names_before(state, plan));
+        let release = plan.as_ref().map(|(plan, batches)| Folding {
+            write: &plan.write,
+            delete: &plan.delete,
+            journal: &[],
+            batches,
+            names_before: before,
+        });
+        // A release folds the journal, this group included: it need not be written there first.
+        let in_journal = if release.is_some() { &[] } else { increments };
+        let step = Step { names: &names, increments: in_journal, release, acked: state.acked };
+        let started = Instant::now();
+        let records = match self.file.commit(&step) {
+            Ok(records) => records,
+            Err(error) => {
+                self.names.not_saved(names);
+                return Err(error);
+            }
+        };
+        failpoint::hit("commit-after");
+        self.metrics.commit_seconds.observe(started.elapsed().as_secs_f64());
+        state.texts.learn(&names);
+        state.held.add(increments);
+        state.acked = None;
+        if let Some((plan, _)) = plan {
+            state.held.released(&plan, today);
+            state.released_at = Instant::now();
+            state.released_day = today;
+            state.outbox += records.len();
+            state.unsent.extend(records);
+            if let Some(day) = before {
+                self.names.forget_before(day);
+                state.texts.forget_before(day);
+            }
+        }
+        self.metrics.gauges(state.held.len(), state.outbox, self.names.total());
+        Ok(())
+    }
+
+    /// The release that is due, with its batches; `None` if nothing would move.
+    fn plan(
+        &self,
+        state: &mut State,
+        increments: &[crate::release::EdgeCell],
+        names: &[Name],
+        today: Day,
+    ) -> Option<(Plan, Vec<Vec<u8>>)> {
+        state.texts.learn(names);
+        let flow = state.outbox < OUTBOX_BATCHES_MAX;
+        let sites = Arc::clone(&self.sites.lock().unwrap_or_else(PoisonError::into_inner));
+        let listed =
+            |site, page| state.texts.name(page).is_some_and(|text| sites.lists(site, text));
+        let plan = state.held.plan_with(increments, self.rule, (today, flow), listed);
+        if plan.is_empty() {
+            return None;
+        }
+        let batches = state.texts.encode(&plan.leaving);
+        Some((plan, batches))
+    }
+
+    /// Names of finished days may go when no cell of those days stays and no core can be about to
+    /// add one.
+    fn names_before(&self, state: &State, plan: &Plan) -> Option<Day> {
+        let settled = self.clock.unix_seconds().saturating_sub(NAMES_GRACE_SECONDS);
+        let day = Hour::of_unix(settled).day();
+        let writes = plan.write.iter().any(|(_, key, _)| key.day() < day);
+        let stays = writes || state.held.keeps_before(day, &plan.delete);
+        (state.texts.first_day()? < day && !stays).then_some(day)
+    }
+
+    /// Offers the outbox and hears what has arrived.
+    fn publish(&mut self, state: &mut State) {
+        while let Some(record) = state.unsent.pop_front() {
+            failpoint::hit("ship-before");
+            match self.publisher.offer(record) {
+                Offered::Sent => failpoint::hit("ship-after"),
+                Offered::Full(record) => {
+                    state.unsent.push_front(record);
+                    break;
+                }
+                Offered::Closed => break,
+            }
+        }
+        while let Some(acked) = self.publisher.acked() {
+            state.outbox = state.outbox.saturating_sub(1);
+            state.acked = Some(acked);
+            failpoint::hit("ship-acked");
+        }
+        if state.outbox == 0 {
+            for reply in state.erasing.drain(..) {
+                // The asker may have given up.
+                drop(reply.send(Ok(())));
+            }
+        }
+    }
+
+    /// Does what was asked; `true` to stop.
+    fn obey(&mut self, state: &mut State) -> Result<bool, EdgeFileError> {
+        while let Ok(command) = self.commands.try_recv() {
+            match command {
+                Command::Stop => return Ok(true),
+                Command::Sites(hosts, reply) => {
+                    let ids: Result<Vec<_>, _> =
+                        hosts.iter().map(|host| self.file.site_id(host)).collect();
+                    if let Ok(ids) = &ids {
+                        ids.iter().zip(&hosts).for_each(|(id, host)| state.texts.site(*id, host));
+                    }
+                    drop(reply.send(ids));
+                }
+                Command::Erase(host, reply) => match self.erase(state, &host) {
+                    Ok(()) => state.erasing.push(reply),
+                    Err(error) => drop(reply.send(Err(error))),
+                },
+            }
+        }
+        Ok(false)
+    }
+
+    fn erase(&mut self, state: &mut State, host: &SiteHost) -> Result<(), EdgeFileError> {
+        self.round(state, true)?;
+        let site = self.file.site_id(host)?;
+        let delete = state.held.erase(site);
+        let journal = state.held.fresh_cells();
+        let folding = Folding { delete: &delete, journal: &journal, ..Folding::default() };
+        self.file.commit(&Step { release: Some(folding), ..Step::default() })?;
+        self.file.checkpoint()
+    }
+
+    /// Says what a failed write means. Only a failed disk ends the process.
+    fn survive(&self, error: EdgeFileError) -> Result<(), EdgeFileError> {
+        self.metrics.commit_failures.inc();
+        if !error.is_retryable() {
+            tracing::error!(error = %error, "edge file failed, stopping");
+            return Err(error);
+        }
+        tracing::warn!(error = %error, "edge file refused a write, hits get 503 until it takes one");
+        std::thread::sleep(FAILURE_PAUSE);
+        Ok(())
+    }
+
+    /// The last rounds: everything that may leave, leaves, and the other side writes it down.
+    fn drain(&mut self, state: &mut State) -> Result<(), EdgeFileError> {
+        let deadline = Instant::now() + DRAIN_PATIENCE;
+        self.round(state, true)?;
+        loop {
+            self.publish(state);
+            if state.outbox == 0 || Instant::now() >= deadline {
+                break;
+            }
+            self.doorbell.wait(Duration::from_millis(5));
+        }
+        self.round(state, false)?;
+        self.file.checkpoint()
+    }
+}

@@ -1,0 +1,252 @@
+//! The visitor's side of HTTP: three paths, their answers, and nothing else ever said.
+//!
+//! What it is not: the analyst's side. What is not ours goes to the [`Fallback`] that the binary
+//! brought, or gets a constant 404.
+//!
+//! What surprises: counted and refused hits get the same bytes. No answer has a validator, a
+//! cookie or anything else that a browser could keep.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Either, Full};
+use hyper::body::{Body as _, Incoming};
+use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+
+use crate::assets::TRACKER;
+use crate::beacon::Beacon;
+use crate::judge::{Verdict, Way};
+use crate::peer::Peer;
+use crate::rejection::Rejection;
+use crate::worker::Worker;
+
+/// Bytes of a beacon's body at most. Browsers may send 64 KiB; ours needs a page and four words.
+pub const BODY_BYTES_MAX: u64 = 4_096;
+/// Bytes of path and query at most.
+pub const URI_BYTES_MAX: usize = 4_096;
+/// The smallest GIF that every browser takes: 1 × 1, transparent, 43 bytes.
+const PIXEL: &[u8] = b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff!\xf9\x04\x01\
+    \x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;";
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+const ANY: HeaderValue = HeaderValue::from_static("*");
+const CROSS_ORIGIN: HeaderValue = HeaderValue::from_static("cross-origin");
+const CORP: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+
+/// The body of an answer: bytes at hand, or whatever the fallback streams.
+pub type Body = Either<Full<Bytes>, UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>>;
+/// An answer in the making. It stays on its core.
+pub type Answer = Pin<Box<dyn Future<Output = Response<Body>>>>;
+/// Who answers what is not a visitor's path.
+pub type Fallback = Arc<dyn Fn(Request<Incoming>) -> Answer + Send + Sync>;
+
+/// Answers one request.
+pub(crate) async fn answer(
+    worker: Rc<Worker>,
+    peer: Peer,
+    request: Request<Incoming>,
+) -> Response<Body> {
+    let outcome = match route(&request) {
+        Route::Pixel => pixel(&worker, peer, &request).await,
+        Route::Hit => hit(&worker, peer, request).await,
+        Route::Tracker => Ok(tracker()),
+        Route::Options => Ok(preflight()),
+        Route::Head => Ok(image()),
+        Route::Other => return other(&worker, request).await,
+        Route::Wrong(rejection) => Err(rejection),
+    };
+    outcome.unwrap_or_else(|rejection| {
+        worker.shared.metrics.rejected(rejection);
+        rejected(rejection)
+    })
+}
+
+enum Route {
+    Pixel,
+    Hit,
+    Tracker,
+    Options,
+    /// `HEAD` of the pixel: answered, and nobody's view.
+    Head,
+    Other,
+    Wrong(Rejection),
+}
+
+fn route(request: &Request<Incoming>) -> Route {
+    let uri = request.uri();
+    let is_get = request.method() == Method::GET;
+    let length = uri.path_and_query().map_or(0, |text| text.as_str().len());
+    match uri.path() {
+        "/p.gif" | "/hit" | "/headcount.js" if uri.authority().is_some() => {
+            Route::Wrong(Rejection::AbsoluteForm)
+        }
+        _ if length > URI_BYTES_MAX => Route::Wrong(Rejection::UriTooLong),
+        "/p.gif" if is_get => Route::Pixel,
+        "/p.gif" if request.method() == Method::HEAD => Route::Head,
+        "/hit" if request.method() == Method::POST => Route::Hit,
+        "/hit" if request.method() == Method::OPTIONS => Route::Options,
+        "/headcount.js" if is_get || request.method() == Method::HEAD => Route::Tracker,
+        "/p.gif" | "/hit" | "/headcount.js" => Route::Wrong(Rejection::Method),
+        _ => Route::Other,
+    }
+}
+
+async fn pixel(
+    worker: &Worker,
+    peer: Peer,
+    request: &Request<Incoming>,
+) -> Result<Response<Body>, Rejection> {
+    let beacon = Beacon::of_query(request.uri().query().unwrap_or(""));
+    count(worker, &beacon, Way::Pixel, (request.headers(), peer)).await?;
+    Ok(image())
+}
+
+async fn hit(
+    worker: &Worker,
+    peer: Peer,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Rejection> {
+    let (parts, body) = request.into_parts();
+    let body = whole(body).await?;
+    let beacon = Beacon::of_json(&body).ok_or(Rejection::NotJson)?;
+    count(worker, &beacon, Way::Hit, (&parts.headers, peer)).await?;
+    let mut answer = Response::new(Either::Left(Full::default()));
+    *answer.status_mut() = StatusCode::NO_CONTENT;
+    let headers = answer.headers_mut();
+    headers.insert(header::CACHE_CONTROL, NO_STORE);
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, ANY);
+    Ok(answer)
+}
+
+/// Judges a beacon and waits until what it came to is on the disk.
+async fn count(
+    worker: &Worker,
+    beacon: &Beacon<'_>,
+    way: Way,
+    from: (&HeaderMap, Peer),
+) -> Result<(), Rejection> {
+    let sites = worker.sites();
+    match worker.judge.judge(&sites, beacon, way, from) {
+        Verdict::Counted(cells) => {
+            worker.durable(&cells).await?;
+            worker.shared.metrics.accepted.inc();
+            Ok(())
+        }
+        Verdict::Refused(reason, cells) => {
+            worker.durable(&cells).await?;
+            worker.shared.metrics.refused(reason);
+            Ok(())
+        }
+        Verdict::NotOurs => {
+            worker.shared.metrics.rejected(Rejection::UnknownSite);
+            Ok(())
+        }
+        Verdict::Rejected(rejection) => Err(rejection),
+    }
+}
+
+/// The body, if it is within its limit by its own word and in fact.
+async fn whole(mut body: Incoming) -> Result<Bytes, Rejection> {
+    if body.size_hint().lower() > BODY_BYTES_MAX {
+        return Err(Rejection::BodyTooLarge);
+    }
+    let mut first = Bytes::new();
+    let mut rest = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| Rejection::Incomplete)?.into_data() else { continue };
+        if first.is_empty() && rest.is_empty() {
+            first = data;
+        } else {
+            if rest.is_empty() {
+                rest.extend_from_slice(&first);
+            }
+            rest.extend_from_slice(&data);
+        }
+        if rest.len().max(first.len()) as u64 > BODY_BYTES_MAX {
+            return Err(Rejection::BodyTooLarge);
+        }
+    }
+    Ok(if rest.is_empty() { first } else { rest.freeze() })
+}
+
+async fn other(worker: &Worker, request: Request<Incoming>) -> Response<Body> {
+    match &worker.fallback {
+        Some(fallback) => fallback(request).await,
+        None => plain(StatusCode::NOT_FOUND, "nothing here\n"),
+    }
+}
+
+fn image() -> Response<Body> {
+    let mut answer = Response::new(Either::Left(Full::new(Bytes::from_static(PIXEL))));
+    let headers = answer.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("image/gif"));
+    headers.insert(header::CACHE_CONTROL, NO_STORE);
+    headers.insert(CORP, CROSS_ORIGIN);
+    answer
+}
+
+fn tracker() -> Response<Body> {
+    let mut answer = Response::new(Either::Left(Full::new(Bytes::from_static(TRACKER.as_bytes()))));
+    let headers = answer.headers_mut();
+    headers
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/javascript; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, NO_STORE);
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, ANY);
+    headers.insert(CORP, CROSS_ORIGIN);
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    answer
+}
+
+/// For clients that send `application/json`; ours sends `text/plain`, which needs no preflight.
+fn preflight() -> Response<Body> {
+    let mut answer = Response::new(Either::Left(Full::default()));
+    *answer.status_mut() = StatusCode::NO_CONTENT;
+    let headers = answer.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, ANY);
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST"));
+    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("content-type"));
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
+    headers.insert(header::CACHE_CONTROL, NO_STORE);
+    answer
+}
+
+fn rejected(rejection: Rejection) -> Response<Body> {
+    let mut answer = plain(rejection.status(), rejection.line());
+    let headers = answer.headers_mut();
+    if rejection == Rejection::NotDurable {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("10"));
+    }
+    if rejection == Rejection::Method {
+        headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, POST, OPTIONS"));
+    }
+    if rejection.closes() {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, ANY);
+    answer
+}
+
+/// A short text answer.
+pub fn plain(status: StatusCode, line: &'static str) -> Response<Body> {
+    let mut answer = Response::new(Either::Left(Full::new(Bytes::from_static(line.as_bytes()))));
+    *answer.status_mut() = status;
+    let headers = answer.headers_mut();
+    headers.insert(header::CONTENT_TYPE, TEXT);
+    headers.insert(header::CACHE_CONTROL, NO_STORE);
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pixel_has_43_bytes() {
+        assert_eq!(PIXEL.len(), 43);
+    }
+}

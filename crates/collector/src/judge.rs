@@ -1,0 +1,268 @@
+//! From a beacon to cells: the rules of section 4 of the design, in their order.
+//!
+//! What it is not: I/O. It runs on one core, from the moment the body is whole to the moment the
+//! cells are in the core's open group, without waiting.
+//!
+//! What surprises: a refused beacon goes the same way as a counted one, as a cell of its own, and
+//! waits for the same commit, so that neither answer nor time tells a visitor which it was.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use headcount_core::cell::{Attribute, CellKey, Counts};
+use headcount_core::refusal::RefusalReason;
+use headcount_core::time::{Clock, Hour};
+use hyper::HeaderMap;
+use hyper::header;
+
+use crate::beacon::{Beacon, host_of};
+use crate::client::Clients;
+use crate::country::{Countries, CountryCode};
+use crate::metrics::Metrics;
+use crate::names::{KnownNames, NameId, NameKind, Names};
+use crate::peer::{AddressSource, Peer, Prefix};
+use crate::rate::RateLimit;
+use crate::rejection::Rejection;
+use crate::release::EdgeCell;
+use crate::sites::{SiteEntry, SiteTable};
+use crate::visitors::Visitors;
+
+/// What all cores share.
+pub(crate) struct Shared {
+    pub(crate) addresses: AddressSource,
+    pub(crate) countries: Countries,
+    pub(crate) visitors: Option<Visitors>,
+    pub(crate) rate: RateLimit,
+    pub(crate) names: Arc<Names>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+/// What is read of a request's headers, found in one pass.
+#[derive(Default)]
+pub(crate) struct Signals<'a> {
+    agent: &'a [u8],
+    origin: Option<&'a str>,
+    referer: Option<&'a str>,
+    refusal: Option<RefusalReason>,
+}
+
+/// One core's judge.
+pub(crate) struct Judge {
+    shared: Arc<Shared>,
+    clients: RefCell<Clients>,
+    known: RefCell<KnownNames>,
+}
+
+/// How a beacon came.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// `GET /p.gif`: without `p` the page is the `Referer`, and no site is no error.
+    Pixel,
+    /// `POST /hit`.
+    Hit,
+}
+
+/// What a beacon comes to.
+pub(crate) enum Verdict {
+    /// The cells of a hit.
+    Counted(Vec<EdgeCell>),
+    /// The one cell of a refusal.
+    Refused(RefusalReason, [EdgeCell; 1]),
+    /// Nothing of ours: answered and not counted.
+    NotOurs,
+    /// No beacon.
+    Rejected(Rejection),
+}
+
+impl<'a> Signals<'a> {
+    pub(crate) fn of(headers: &'a HeaderMap) -> Self {
+        let mut signals = Self::default();
+        for (name, value) in headers {
+            match *name {
+                header::USER_AGENT => signals.agent = value.as_bytes(),
+                header::ORIGIN => signals.origin = value.to_str().ok().filter(|o| *o != "null"),
+                header::REFERER => signals.referer = value.to_str().ok(),
+                header::DNT if value == "1" => signals.refuse(RefusalReason::Dnt),
+                _ => match name.as_str() {
+                    "sec-gpc" if value == "1" => signals.refuse(RefusalReason::Gpc),
+                    "sec-purpose" | "purpose" | "x-purpose" | "x-moz"
+                        if is_ahead(value.as_bytes()) =>
+                    {
+                        signals.refuse(RefusalReason::Prefetch);
+                    }
+                    _ => {}
+                },
+            }
+        }
+        signals
+    }
+
+    /// The first reason in the order of [`RefusalReason`] is the one that is counted.
+    fn refuse(&mut self, reason: RefusalReason) {
+        self.refusal = Some(self.refusal.map_or(reason, |before| before.min(reason)));
+    }
+
+    /// The host that sent the page; `Origin` is the more reliable.
+    fn host(&self) -> Option<Cow<'a, str>> {
+        self.origin.or(self.referer).and_then(host_of)
+    }
+}
+
+/// Whether a browser says that it loads ahead of its person.
+fn is_ahead(value: &[u8]) -> bool {
+    ["prefetch", "prerender", "preview"].iter().any(|word| {
+        value.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word.as_bytes()))
+    })
+}
+
+impl Judge {
+    pub(crate) fn new(shared: Arc<Shared>, clients: Clients) -> Self {
+        Self { shared, clients: RefCell::new(clients), known: RefCell::new(KnownNames::default()) }
+    }
+
+    /// Judges a whole beacon.
+    pub(crate) fn judge(
+        &self,
+        sites: &SiteTable,
+        beacon: &Beacon<'_>,
+        way: Way,
+        (headers, peer): (&HeaderMap, Peer),
+    ) -> Verdict {
+        let signals = Signals::of(headers);
+        let from = signals.host();
+        let site = match &beacon.s {
+            Some(s) => sites.by_host(&s.0.trim().to_ascii_lowercase()),
+            None => from.as_deref().and_then(|host| sites.by_host(host)),
+        };
+        let Some(site) = site else {
+            return match way {
+                Way::Pixel => Verdict::NotOurs,
+                Way::Hit => Verdict::Rejected(Rejection::UnknownSite),
+            };
+        };
+        let hour = self.shared.clock.hour();
+        let refuse = |reason| Verdict::Refused(reason, [refusal(site, hour, reason)]);
+        if let Some(reason) = signals.refusal {
+            return refuse(reason);
+        }
+        let (client, agent) = self.clients.borrow_mut().lookup(signals.agent);
+        if client.robot {
+            return refuse(RefusalReason::Robot);
+        }
+        let belongs = |host: &str| sites.by_host(host).is_some_and(|of| of.id == site.id);
+        if from.as_deref().is_some_and(|host| !belongs(host)) {
+            return refuse(RefusalReason::Origin);
+        }
+        let prefix = self.shared.addresses.prefix(peer, headers);
+        let within = |p| self.shared.rate.allows(site.id.0, p, self.shared.clock.unix_seconds());
+        if !prefix.is_none_or(within) {
+            return refuse(RefusalReason::Rate);
+        }
+        let page = match (&beacon.p, way, signals.referer) {
+            (Some(page), ..) => page.0.as_ref(),
+            (None, _, Some(referer)) => referer,
+            (None, Way::Pixel, None) => return refuse(RefusalReason::NoPage),
+            (None, Way::Hit, None) => return Verdict::Rejected(Rejection::NoPage),
+        };
+        let hit = Hit { site, hour, page };
+        Verdict::Counted(match self.target(site, beacon) {
+            Some(target) => self.click(&hit, &target),
+            None => self.view(&hit, beacon, &client.family, (prefix, &agent)),
+        })
+    }
+
+    /// The clean target of a click or event; `None` makes it a view.
+    fn target(&self, site: &SiteEntry, beacon: &Beacon<'_>) -> Option<String> {
+        let event = beacon.e.as_ref().map(|event| site.rules.event(&event.0).as_str().to_owned());
+        event.or_else(|| beacon.c.as_ref().map(|c| site.rules.target(&c.0).as_str().to_owned()))
+    }
+
+    fn click(&self, hit: &Hit<'_>, target: &str) -> Vec<EdgeCell> {
+        let page = self.page(hit);
+        let target = self.name(hit, NameKind::Target, target);
+        let one = Counts { clicks: 1, ..Counts::ZERO };
+        let (site, hour) = (hit.site.id, hit.hour);
+        vec![
+            (site, CellKey::Site { hour }, one),
+            (site, CellKey::Click { hour, page, target }, one),
+        ]
+    }
+
+    fn view(
+        &self,
+        hit: &Hit<'_>,
+        beacon: &Beacon<'_>,
+        family: &crate::client::ClientFamily,
+        (prefix, agent): (Option<Prefix>, &[u8; 16]),
+    ) -> Vec<EdgeCell> {
+        let page = self.page(hit);
+        let source = hit.site.rules.source(beacon.r.as_ref().map_or("", |r| r.0.as_ref()));
+        let (new_on_site, new_on_page) = self.firsts(hit, prefix, agent, page);
+        let visits = u64::from(!source.is_internal());
+        let of_site = Counts { views: 1, visits, visitors: new_on_site, ..Counts::ZERO };
+        let of_page = Counts { visitors: new_on_page, ..of_site };
+        let (site, hour) = (hit.site.id, hit.hour);
+        let mut cells = Vec::with_capacity(2 + Attribute::ALL.len());
+        cells.push((site, CellKey::Site { hour }, of_site));
+        cells.push((site, CellKey::Page { hour, page }, of_page));
+        let country = prefix.map_or(CountryCode::UNKNOWN, |p| p.country(&self.shared.countries));
+        let campaign = hit.site.rules.campaign(hit.page);
+        for attribute in Attribute::ALL {
+            let value = match attribute {
+                Attribute::Source => source.as_str(),
+                Attribute::Country => country.as_str(),
+                Attribute::Device => family.device.as_str(),
+                Attribute::Browser => family.browser,
+                Attribute::Os => family.os,
+                Attribute::UtmSource => campaign.source.as_str(),
+                Attribute::UtmMedium => campaign.medium.as_str(),
+                Attribute::UtmCampaign => campaign.campaign.as_str(),
+            };
+            let value = self.name(hit, NameKind::Value(attribute), value);
+            cells.push((site, CellKey::Attribute { day: hour.day(), attribute, value }, of_site));
+        }
+        cells
+    }
+
+    /// 1 and 1 if this is the visitor's first view today of the site and of the page.
+    fn firsts(
+        &self,
+        hit: &Hit<'_>,
+        prefix: Option<Prefix>,
+        agent: &[u8; 16],
+        page: NameId,
+    ) -> (u64, u64) {
+        let (Some(visitors), Some(prefix)) = (&self.shared.visitors, prefix) else { return (0, 0) };
+        if visitors.begin(hit.hour.day()).is_err() {
+            tracing::error!("no randomness for a new day's key, visitors are not counted today");
+        }
+        visitors.mark(hit.site.id.0, prefix, agent).map_or((0, 0), |mark| {
+            let first = u64::from(visitors.is_new(&mark));
+            (first, u64::from(visitors.is_new_on(&mark, page.0)))
+        })
+    }
+
+    fn page(&self, hit: &Hit<'_>) -> NameId {
+        self.name(hit, NameKind::Page, hit.site.rules.page(hit.page).as_str())
+    }
+
+    fn name(&self, hit: &Hit<'_>, kind: NameKind, text: &str) -> NameId {
+        let at = (hit.site.id, hit.hour.day());
+        self.known.borrow_mut().number(&self.shared.names, at, kind, text)
+    }
+}
+
+/// A beacon that will be counted.
+struct Hit<'a> {
+    site: &'a SiteEntry,
+    hour: Hour,
+    /// Untrusted: the page as it came.
+    page: &'a str,
+}
+
+fn refusal(site: &SiteEntry, hour: Hour, reason: RefusalReason) -> EdgeCell {
+    let key = CellKey::Refusal { day: hour.day(), reason };
+    (site.id, key, Counts { refused: 1, ..Counts::ZERO })
+}

@@ -1,0 +1,153 @@
+//! What an operator sees of the edge: numbers with labels from closed lists.
+//!
+//! What it is not: per site or per page. No label holds anything that a visitor sent.
+//!
+//! What surprises: `received` is not counted, it is the sum of the three that are; so
+//! accepted + refused + rejected = received holds at any moment.
+
+use std::sync::atomic::AtomicU64;
+
+use headcount_core::refusal::RefusalReason;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+use crate::rejection::Rejection;
+
+/// Upper bounds of commit times: 0.5 ms to 4 s.
+const COMMIT_SECONDS_BUCKETS: (f64, f64, u16) = (0.0005, 2.0, 14);
+
+/// Label of a refusal or rejection.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Labels {
+    reason: Word,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Word(&'static str);
+
+impl EncodeLabelValue for Word {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        std::fmt::Write::write_str(encoder, self.0)
+    }
+}
+
+/// The collector's metrics.
+pub struct Metrics {
+    pub(crate) accepted: Counter,
+    refused: Vec<Counter>,
+    rejected: Vec<Counter>,
+    pub(crate) commit_seconds: Histogram,
+    pub(crate) commit_failures: Counter,
+    pub(crate) held_full: Counter,
+    pub(crate) connections: Gauge,
+    pub(crate) connections_closed_late: Counter,
+    pub(crate) connections_refused: Counter,
+    held_cells: Gauge,
+    outbox_batches: Gauge,
+    names: Gauge,
+    visitor_miss_rate: Gauge<f64, AtomicU64>,
+    audit_delta: Gauge,
+}
+
+impl Metrics {
+    /// Makes the metrics and names them in `registry`.
+    pub fn register(registry: &mut Registry) -> Self {
+        let (start, factor, length) = COMMIT_SECONDS_BUCKETS;
+        let refused: Family<Labels, Counter> = Family::default();
+        let rejected: Family<Labels, Counter> = Family::default();
+        let of = |family: &Family<Labels, Counter>, word| {
+            family.get_or_create_owned(&Labels { reason: Word(word) })
+        };
+        let metrics = Self {
+            accepted: Counter::default(),
+            refused: RefusalReason::ALL.iter().map(|r| of(&refused, r.as_str())).collect(),
+            rejected: Rejection::ALL.iter().map(|r| of(&rejected, r.as_str())).collect(),
+            commit_seconds: Histogram::new(exponential_buckets(start, factor, length)),
+            commit_failures: Counter::default(),
+            held_full: Counter::default(),
+            connections: Gauge::default(),
+            connections_closed_late: Counter::default(),
+            connections_refused: Counter::default(),
+            held_cells: Gauge::default(),
+            outbox_batches: Gauge::default(),
+            names: Gauge::default(),
+            visitor_miss_rate: Gauge::default(),
+            audit_delta: Gauge::default(),
+        };
+        registry.register("headcount_hits_accepted", "hits counted", metrics.accepted.clone());
+        registry.register("headcount_hits_refused", "hits of known sites not counted", refused);
+        registry.register("headcount_beacons_rejected", "requests that are no hit", rejected);
+        metrics.name_commits(registry);
+        metrics.name_connections(registry);
+        metrics.name_gauges(registry);
+        metrics
+    }
+
+    fn name_commits(&self, registry: &mut Registry) {
+        let seconds = self.commit_seconds.clone();
+        registry.register("headcount_commit_seconds", "duration of group commits", seconds);
+        let failures = self.commit_failures.clone();
+        registry.register("headcount_commit_failures", "group commits that failed", failures);
+        let full = self.held_full.clone();
+        registry.register("headcount_held_full", "groups refused for too many held cells", full);
+    }
+
+    fn name_connections(&self, registry: &mut Registry) {
+        registry.register("headcount_connections", "open connections", self.connections.clone());
+        let late = self.connections_closed_late.clone();
+        registry.register("headcount_connections_closed_late", "closed at a deadline", late);
+        let refused = self.connections_refused.clone();
+        registry.register("headcount_connections_refused", "closed for a limit", refused);
+    }
+
+    fn name_gauges(&self, registry: &mut Registry) {
+        let cells = self.held_cells.clone();
+        registry.register("headcount_held_cells", "cells that have not left the edge", cells);
+        let outbox = self.outbox_batches.clone();
+        registry.register("headcount_outbox_batches", "batches not acknowledged", outbox);
+        registry.register("headcount_names", "names of unfinished days", self.names.clone());
+        let miss_rate = self.visitor_miss_rate.clone();
+        registry.register(
+            "headcount_visitor_miss_rate",
+            "probability that a new visitor is taken for one seen before",
+            miss_rate,
+        );
+        let delta = self.audit_delta.clone();
+        registry.register("headcount_audit_delta", "counts less ledger; 0 when balanced", delta);
+    }
+
+    pub(crate) fn refused(&self, reason: RefusalReason) {
+        let at = RefusalReason::ALL.iter().position(|r| *r == reason);
+        if let Some(counter) = at.and_then(|at| self.refused.get(at)) {
+            counter.inc();
+        }
+    }
+
+    pub(crate) fn rejected(&self, rejection: Rejection) {
+        let at = Rejection::ALL.iter().position(|r| *r == rejection);
+        if let Some(counter) = at.and_then(|at| self.rejected.get(at)) {
+            counter.inc();
+        }
+    }
+
+    pub(crate) fn gauges(&self, held: usize, outbox: usize, names: usize) {
+        let whole = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        self.held_cells.set(whole(held));
+        self.outbox_batches.set(whole(outbox));
+        self.names.set(whole(names));
+    }
+
+    /// Sets what the last audit of the store found.
+    pub fn audit_delta(&self, delta: u64) {
+        self.audit_delta.set(i64::try_from(delta).unwrap_or(i64::MAX));
+    }
+
+    /// Sets what [`crate::visitors::Visitors::miss_rate`] said.
+    pub fn miss_rate(&self, rate: f64) {
+        self.visitor_miss_rate.set(rate);
+    }
+}

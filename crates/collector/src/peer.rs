@@ -1,0 +1,329 @@
+//! The client's address: found, unwrapped, cut to /24 or /48, and gone.
+//!
+//! What it is not: a way to get an address out. [`Address`] has no method but [`Address::truncate`],
+//! and what comes of it, [`Prefix`], can be asked for its country and hashed into a visitor mark,
+//! and nothing else. Neither has `Debug`, `Display` or `Serialize`.
+//!
+//! What surprises: this is the one file of the workspace that may name an address (clippy refuses
+//! the type elsewhere), and a connection keeps no full address either: the peer is cut, or found
+//! to be a trusted proxy, in the moment it is accepted.
+
+#![expect(clippy::disallowed_types, reason = "the one file where addresses may be named")]
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use hyper::HeaderMap;
+use hyper::header::HeaderName;
+use ipnet::IpNet;
+use thiserror::Error;
+
+use crate::country::{Countries, CountryCode, Octets};
+
+/// Entries of a forwarding header that are looked at; a longer chain tells nothing credible.
+const FORWARDED_ENTRIES_MAX: usize = 16;
+/// Leading bits kept of an IPv4 address.
+const V4_PREFIX_BYTES: usize = 3;
+/// Leading bytes kept of an IPv6 address.
+const V6_PREFIX_BYTES: usize = 6;
+
+/// A whole address, for as long as one expression lasts.
+struct Address(IpAddr);
+
+/// The network an address lies in: /24 or /48.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Prefix(Octets);
+
+/// Who holds the other end of a connection.
+#[derive(Clone, Copy)]
+pub struct Peer {
+    from: From,
+    loopback: bool,
+}
+
+#[derive(Clone, Copy)]
+enum From {
+    /// A proxy of ours: the visitor is named in its header.
+    TrustedProxy,
+    /// A visitor, already cut.
+    Visitor(Prefix),
+}
+
+/// Where a visitor's address is read from.
+#[derive(Clone, Default)]
+pub struct AddressSource {
+    trusted: Vec<IpNet>,
+    header: Option<HeaderName>,
+}
+
+/// Why an [`AddressSource`] cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum AddressSourceError {
+    /// Not a network in CIDR form.
+    #[error("`{0}` is not a network; write it as 10.0.0.0/8, 192.0.2.1 or 2001:db8::/32")]
+    Network(String),
+    /// Not the name of a header.
+    #[error("`{0}` is not a header name; the usual one is X-Forwarded-For")]
+    Header(String),
+}
+
+impl AddressSource {
+    /// Reads the configured networks of proxies and the header they write.
+    ///
+    /// # Errors
+    /// [`AddressSourceError`], naming the entry that is wrong.
+    pub fn new(trusted: &[String], header: Option<&str>) -> Result<Self, AddressSourceError> {
+        let trusted = trusted
+            .iter()
+            .map(|text| network(text).ok_or_else(|| AddressSourceError::Network(text.clone())))
+            .collect::<Result<_, _>>()?;
+        let header = header
+            .map(|name| name.parse().map_err(|_| AddressSourceError::Header(name.to_owned())))
+            .transpose()?;
+        Ok(Self { trusted, header })
+    }
+
+    /// Judges the other end of a new connection and forgets its address.
+    pub(crate) fn peer(&self, remote: SocketAddr) -> Peer {
+        let address = Address(remote.ip().to_canonical());
+        let loopback = address.0.is_loopback();
+        let from = if self.trusts(&address) {
+            From::TrustedProxy
+        } else {
+            From::Visitor(address.truncate())
+        };
+        Peer { from, loopback }
+    }
+
+    /// The visitor's network, or `None` where a trusted proxy tells no address.
+    pub(crate) fn prefix(&self, peer: Peer, headers: &HeaderMap) -> Option<Prefix> {
+        match peer.from {
+            From::Visitor(prefix) => Some(prefix),
+            From::TrustedProxy => {
+                let name = self.header.as_ref()?;
+                let lines: Vec<&str> =
+                    headers.get_all(name).iter().map(|v| v.to_str().unwrap_or("")).collect();
+                self.forwarded(&lines.join(","), name.as_str() == "forwarded")
+            }
+        }
+    }
+
+    /// The right-most entry that is not one of our proxies.
+    fn forwarded(&self, line: &str, is_rfc7239: bool) -> Option<Prefix> {
+        for entry in line.rsplit(',').take(FORWARDED_ENTRIES_MAX) {
+            let text = if is_rfc7239 { forwarded_for(entry)? } else { entry };
+            let address = Address::parse(text)?;
+            if !self.trusts(&address) {
+                return Some(address.truncate());
+            }
+        }
+        None
+    }
+
+    fn trusts(&self, address: &Address) -> bool {
+        self.trusted.iter().any(|network| network.contains(&address.0))
+    }
+}
+
+impl Peer {
+    /// Whether the other end is this machine: a proxy beside us, or a person trying it out.
+    pub(crate) fn is_loopback(self) -> bool {
+        self.loopback
+    }
+
+    /// The visitor's network, unless the other end is a proxy that carries many.
+    pub(crate) fn direct(self) -> Option<Prefix> {
+        match self.from {
+            From::Visitor(prefix) => Some(prefix),
+            From::TrustedProxy => None,
+        }
+    }
+}
+
+impl Address {
+    /// Reads an address as proxies write it: brackets, quotes, port and zone are dropped.
+    fn parse(text: &str) -> Option<Self> {
+        let text = text.trim().trim_matches('"').trim();
+        let host = match text.strip_prefix('[') {
+            Some(rest) => rest.split_once(']')?.0,
+            None => match text.split_once(':') {
+                Some((host, port)) if !port.contains(':') => host,
+                _ => text,
+            },
+        };
+        let host = host.split_once('%').map_or(host, |(address, _zone)| address);
+        host.parse::<IpAddr>().ok().map(|ip| Self(ip.to_canonical()))
+    }
+
+    /// Cuts to /24 or /48, after unwrapping an IPv4 address that travels inside an IPv6 one.
+    fn truncate(self) -> Prefix {
+        match self.unwrapped() {
+            IpAddr::V4(v4) => {
+                let mut octets = v4.octets();
+                octets.iter_mut().skip(V4_PREFIX_BYTES).for_each(|octet| *octet = 0);
+                Prefix(Octets::V4(octets))
+            }
+            IpAddr::V6(v6) => {
+                let mut octets = v6.octets();
+                octets.iter_mut().skip(V6_PREFIX_BYTES).for_each(|octet| *octet = 0);
+                Prefix(Octets::V6(octets))
+            }
+        }
+    }
+
+    /// IPv4-mapped (RFC 4291), 6to4 (RFC 3056) and NAT64 (RFC 6052) addresses hold an IPv4
+    /// address; cut at /48, the first would keep none of it and the second all of it.
+    fn unwrapped(&self) -> IpAddr {
+        let IpAddr::V6(v6) = self.0 else { return self.0 };
+        match v6.octets() {
+            [0x20, 0x02, a, b, c, d, ..]
+            | [0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0, a, b, c, d] => {
+                IpAddr::V4(Ipv4Addr::new(a, b, c, d))
+            }
+            _ => v6.to_canonical(),
+        }
+    }
+}
+
+impl Prefix {
+    /// The country of the network.
+    pub(crate) fn country(&self, countries: &Countries) -> CountryCode {
+        countries.lookup(self.0)
+    }
+
+    /// What a keyed hash takes of it: nothing else may.
+    pub(crate) fn hash_input(&self) -> [u8; V6_PREFIX_BYTES + 1] {
+        match self.0 {
+            Octets::V4([a, b, c, _]) => [4, a, b, c, 0, 0, 0],
+            Octets::V6([a, b, c, d, e, f, ..]) => [6, a, b, c, d, e, f],
+        }
+    }
+
+    /// For `headcount explain` alone: the text of a network that the asker typed.
+    fn explained(self) -> String {
+        match self.0 {
+            Octets::V4(octets) => format!("{}/24", Ipv4Addr::from(octets)),
+            Octets::V6(octets) => format!("{}/48", Ipv6Addr::from(octets)),
+        }
+    }
+}
+
+/// What would be kept of an address: `headcount explain ip`.
+pub fn explain_ip(text: &str) -> String {
+    Address::parse(text).map_or_else(|| "(none)".to_owned(), |a| a.truncate().explained())
+}
+
+/// What would be kept of a request's addresses: `headcount explain client`, in the form
+/// `peer=127.0.0.1 | trusted=127.0.0.0/8 | xff=198.51.100.200` (`forwarded=` likewise).
+pub fn explain_client(text: &str) -> String {
+    let none = || "(none)".to_owned();
+    let mut peer = None;
+    let mut trusted = Vec::new();
+    let mut header = None;
+    for part in text.split(" | ") {
+        match part.trim().split_once('=') {
+            Some(("peer", value)) => peer = Address::parse(value),
+            Some(("trusted", value)) => {
+                trusted.extend(value.split([',', ' ']).filter_map(network));
+            }
+            Some(("xff" | "x-forwarded-for", value)) => header = Some((value, false)),
+            Some(("forwarded", value)) => header = Some((value, true)),
+            _ => {}
+        }
+    }
+    let source = AddressSource { trusted, header: None };
+    let Some(peer) = peer else { return none() };
+    if !source.trusts(&peer) {
+        return peer.truncate().explained();
+    }
+    header
+        .and_then(|(line, is_rfc7239)| source.forwarded(line, is_rfc7239))
+        .map_or_else(none, Prefix::explained)
+}
+
+/// A network in CIDR form, or a single address.
+fn network(text: &str) -> Option<IpNet> {
+    let text = text.trim();
+    text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+}
+
+/// The `for=` of one element of RFC 7239's header.
+fn forwarded_for(element: &str) -> Option<&str> {
+    element.split(';').find_map(|pair| {
+        let (name, value) = pair.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("for").then_some(value)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn check(input: &str, expect: &str) {
+        assert_eq!(explain_ip(input), expect, "{input}");
+    }
+
+    #[test]
+    fn cuts_and_unwraps() {
+        check("198.51.100.200", "198.51.100.0/24");
+        check("198.51.100.200:4711", "198.51.100.0/24");
+        check("::ffff:198.51.100.200", "198.51.100.0/24");
+        check("2002:c633:64c8::", "198.51.100.0/24");
+        check("64:ff9b::198.51.100.200", "198.51.100.0/24");
+        check("64:ff9b:1::198.51.100.200", "64:ff9b:1::/48");
+        check("2001:db8:aaaa:bbbb::1", "2001:db8:aaaa::/48");
+        check("[2001:db8:aaaa:bbbb::1]:443", "2001:db8:aaaa::/48");
+        check("\"[2001:db8:aaaa:bbbb::1]\"", "2001:db8:aaaa::/48");
+        check("fe80::1%eth0", "fe80::/48");
+        check("unknown", "(none)");
+        check("", "(none)");
+        check("198.51.100.300", "(none)");
+    }
+
+    #[test]
+    fn believes_headers_of_trusted_peers_only() {
+        let check = |input, expect: &str| assert_eq!(explain_client(input), expect, "{input}");
+        check("peer=127.0.0.1 | trusted=127.0.0.0/8 | xff=198.51.100.200", "198.51.100.0/24");
+        check("peer=203.0.113.9 | trusted=127.0.0.0/8 | xff=198.51.100.200", "203.0.113.0/24");
+        check("peer=127.0.0.1 | xff=198.51.100.200", "127.0.0.0/24");
+        check(
+            "peer=10.0.0.1 | trusted=10.0.0.0/8 | xff=192.0.2.1, 198.51.100.7, 10.0.0.2",
+            "198.51.100.0/24",
+        );
+        check("peer=10.0.0.1 | trusted=10.0.0.0/8 | xff=198.51.100.7, rubbish", "(none)");
+        check("peer=10.0.0.1 | trusted=10.0.0.0/8 | xff=10.0.0.3", "(none)");
+        check("peer=10.0.0.1 | trusted=10.0.0.0/8", "(none)");
+        check(
+            "peer=::ffff:10.0.0.1 | trusted=10.0.0.0/8 | forwarded=for=\"[2001:db8:1::7]:99\";proto=https",
+            "2001:db8:1::/48",
+        );
+        check("peer=10.0.0.1 | trusted=10.0.0.0/8 | forwarded=for=_hidden", "(none)");
+        check("rubbish", "(none)");
+    }
+
+    proptest! {
+        #[test]
+        fn an_untrusted_peer_makes_the_header_mean_nothing(line in ".{0,80}") {
+            let source = AddressSource::new(&["10.0.0.0/8".into()], Some("x-forwarded-for")).unwrap();
+            let peer = source.peer("203.0.113.9:1".parse().unwrap());
+            let mut headers = HeaderMap::new();
+            if let Ok(value) = line.parse() {
+                headers.insert("x-forwarded-for", value);
+            }
+            prop_assert_eq!(source.prefix(peer, &headers).unwrap().explained(), "203.0.113.0/24");
+        }
+
+        #[test]
+        fn nothing_below_the_prefix_survives(a: u8, b: u8, c: u8, d: u8, e: u8) {
+            let cut = |last| Address(IpAddr::from([a, b, c, last])).truncate().hash_input();
+            prop_assert_eq!(cut(d), cut(e));
+        }
+
+        #[test]
+        fn any_text_gets_an_answer(text in "\\PC{0,60}") {
+            prop_assert!(!explain_ip(&text).is_empty());
+            prop_assert!(!explain_client(&text).is_empty());
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Why a request is no hit at all, and the one line that says so.
+//!
+//! What it is not: a refusal. A refused hit is well formed and gets the answer of a counted one; a
+//! rejected request gets a 4xx, or a 503 when nothing can be written.
+//!
+//! What surprises: the line is the same for everybody. Nothing of the request is in it.
+
+use hyper::StatusCode;
+
+/// Why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rejection {
+    /// The body is not the JSON of a beacon.
+    NotJson,
+    /// The body is over the limit.
+    BodyTooLarge,
+    /// The request line is over the limit.
+    UriTooLong,
+    /// The site is not one of ours.
+    UnknownSite,
+    /// No `p` and no `Referer`.
+    NoPage,
+    /// A method that this path does not know.
+    Method,
+    /// A request as one sends it to a proxy.
+    AbsoluteForm,
+    /// The body did not arrive.
+    Incomplete,
+    /// Nothing can be written down now.
+    NotDurable,
+}
+
+impl Rejection {
+    pub(crate) const ALL: [Self; 9] = [
+        Self::NotJson,
+        Self::BodyTooLarge,
+        Self::UriTooLong,
+        Self::UnknownSite,
+        Self::NoPage,
+        Self::Method,
+        Self::AbsoluteForm,
+        Self::Incomplete,
+        Self::NotDurable,
+    ];
+
+    /// The word in metrics.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotJson => "not_json",
+            Self::BodyTooLarge => "body_too_large",
+            Self::UriTooLong => "uri_too_long",
+            Self::UnknownSite => "unknown_site",
+            Self::NoPage => "no_page",
+            Self::Method => "method",
+            Self::AbsoluteForm => "absolute_form",
+            Self::Incomplete => "incomplete",
+            Self::NotDurable => "not_durable",
+        }
+    }
+
+    pub(crate) const fn status(self) -> StatusCode {
+        match self {
+            Self::NotJson | Self::NoPage | Self::AbsoluteForm | Self::Incomplete => {
+                StatusCode::BAD_REQUEST
+            }
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UriTooLong => StatusCode::URI_TOO_LONG,
+            Self::UnknownSite => StatusCode::NOT_FOUND,
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NotDurable => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    pub(crate) const fn line(self) -> &'static str {
+        match self {
+            Self::NotJson => {
+                "the body is not a beacon; send JSON such as {\"s\":\"example.org\",\"p\":\"/page\"}\n"
+            }
+            Self::BodyTooLarge => "the body is over 4096 bytes\n",
+            Self::UriTooLong => "the request line is over 4096 bytes\n",
+            Self::UnknownSite => "no such site here; add it with: headcount site add HOST\n",
+            Self::NoPage => "no page; send it as \"p\"\n",
+            Self::Method => "use GET for /p.gif and POST for /hit\n",
+            Self::AbsoluteForm => "this is not a proxy; send the path alone\n",
+            Self::Incomplete => "the body did not arrive whole\n",
+            Self::NotDurable => "nothing can be written down now; try again later\n",
+        }
+    }
+
+    /// Whether the connection ends with the answer: what follows may not be where it seems.
+    pub(crate) const fn closes(self) -> bool {
+        matches!(
+            self,
+            Self::BodyTooLarge | Self::UriTooLong | Self::AbsoluteForm | Self::Incomplete
+        )
+    }
+}

@@ -1,0 +1,339 @@
+//! A running collector: its cores, its committer, and the handle that stops them.
+//!
+//! What it is not: configured from files; the binary checks everything first.
+//!
+//! What surprises: stopping is the way of a hit in order: no new connection, the last requests
+//! answered, the last group committed, the last batches written down on the other side.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use headcount_core::site::SiteHost;
+use headcount_core::time::Clock;
+use headcount_transport::local::LocalPublisher;
+use thiserror::Error;
+
+use crate::client::{ClientRules, Clients, RulesError};
+use crate::committer::{Command, Committer};
+use crate::country::Countries;
+use crate::edge_file::{EdgeFile, EdgeFileError, Recovered};
+use crate::http::Fallback;
+use crate::judge::{Judge, Shared};
+use crate::metrics::Metrics;
+use crate::names::{NameLimits, Names};
+use crate::peer::AddressSource;
+use crate::rate::RateLimit;
+use crate::release::ReleaseRule;
+use crate::shard::{Doorbell, Shard};
+use crate::sites::{SiteSetting, SiteTable};
+use crate::visitors::{Visitors, VisitorsError};
+use crate::worker::{ConnectionLimits, WorkerParts, run};
+
+/// Commands waiting at most.
+const COMMANDS_MAX: usize = 16;
+/// How long an answer of the committer may take: two slow commits and a drain.
+const COMMAND_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Why a collector cannot start, or has stopped by itself.
+#[derive(Debug, Error)]
+pub enum CollectorError {
+    /// The edge file.
+    #[error(transparent)]
+    EdgeFile(#[from] EdgeFileError),
+    /// The visitors' key.
+    #[error(transparent)]
+    Visitors(#[from] VisitorsError),
+    /// The lists of browsers and robots.
+    #[error("the lists of browsers and robots cannot be read")]
+    Clients(#[from] RulesError),
+    /// The operating system gave no random bytes.
+    #[error("the operating system gave no random bytes")]
+    Random,
+    /// A thread or a runtime could not be started, or a socket failed.
+    #[error("a core cannot run")]
+    Core(#[source] std::io::Error),
+    /// A thread of the edge has failed.
+    #[error("a thread of the edge has failed")]
+    Stopped,
+}
+
+/// Bounds of what the edge keeps in memory. All have an answer when reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Names.
+    pub names: NameLimits,
+    /// Hits of one network to one site in a minute; 0 is off.
+    pub hits_per_prefix_per_minute: u32,
+    /// Cells that have not left; beyond, 503.
+    pub held_cells: usize,
+    /// Open connections; beyond, accepting waits.
+    pub connections: usize,
+    /// Open connections from one network; beyond, closed at once.
+    pub connections_per_prefix: usize,
+    /// MiB of the visitors' filter.
+    pub visitor_filter_mib: usize,
+}
+
+/// A collector's settings, checked.
+pub struct Setting {
+    /// Where the edge file lies.
+    pub edge_file: PathBuf,
+    /// Where addresses are read from.
+    pub addresses: AddressSource,
+    /// Whether visitors are counted.
+    pub visitors: bool,
+    /// When cells leave.
+    pub release: ReleaseRule,
+    /// Bounds.
+    pub limits: Limits,
+    /// Cores to use, one listener each.
+    pub cores: usize,
+}
+
+/// What a collector is made with.
+pub struct Parts {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Its metrics.
+    pub metrics: Arc<Metrics>,
+    /// Networks to countries.
+    pub countries: Countries,
+    /// The way out.
+    pub publisher: LocalPublisher,
+}
+
+/// A collector that is running, or about to.
+pub struct Collector {
+    shared: Arc<Shared>,
+    shards: Vec<Arc<Shard>>,
+    clients: Arc<ClientRules>,
+    limits: Limits,
+    doorbell: Arc<Doorbell>,
+    commands: SyncSender<Command>,
+    sites: Arc<Mutex<Arc<SiteTable>>>,
+    sites_version: Arc<AtomicU64>,
+    committer: JoinHandle<Result<(), EdgeFileError>>,
+    cores: Vec<JoinHandle<std::io::Result<()>>>,
+    stop: tokio::sync::watch::Sender<bool>,
+    lane: (u64, u64),
+    cut_off: bool,
+}
+
+impl Collector {
+    /// Opens the edge file and starts the committer. No port is open yet: [`Collector::listen`].
+    ///
+    /// `applied` tells how far the other side has applied the batches of a collector and epoch.
+    ///
+    /// # Errors
+    /// [`CollectorError`].
+    pub fn start(
+        setting: Setting,
+        parts: Parts,
+        applied: impl FnOnce(u64, u64) -> u64,
+    ) -> Result<Self, CollectorError> {
+        let (file, recovered) = open(&setting.edge_file, applied)?;
+        let lane = file.lane();
+        let cut_off = recovered.cut_off;
+        let clients = Arc::new(ClientRules::load()?);
+        let names = Arc::new(Names::new(setting.limits.names, recovered.names.iter().cloned()));
+        let visitors = if setting.visitors {
+            let day = parts.clock.hour().day();
+            Some(Visitors::new(setting.limits.visitor_filter_mib, day)?)
+        } else {
+            None
+        };
+        let shared = Arc::new(Shared {
+            addresses: setting.addresses,
+            countries: parts.countries,
+            visitors,
+            rate: RateLimit::new(setting.limits.hits_per_prefix_per_minute, random()?),
+            names: Arc::clone(&names),
+            clock: Arc::clone(&parts.clock),
+            metrics: Arc::clone(&parts.metrics),
+        });
+        let shards: Vec<Arc<Shard>> = (0..setting.cores.max(1)).map(|_| Arc::default()).collect();
+        let doorbell = Arc::new(Doorbell::default());
+        let (commands, inbox): (_, Receiver<Command>) = sync_channel(COMMANDS_MAX);
+        let sites: Arc<Mutex<Arc<SiteTable>>> = Arc::default();
+        let committer = Committer {
+            file,
+            recovered,
+            shards: shards.clone(),
+            doorbell: Arc::clone(&doorbell),
+            commands: inbox,
+            publisher: parts.publisher,
+            names,
+            sites: Arc::clone(&sites),
+            rule: setting.release,
+            held_cells_max: setting.limits.held_cells,
+            clock: parts.clock,
+            metrics: parts.metrics,
+        };
+        let committer = std::thread::Builder::new()
+            .name("committer".into())
+            .spawn(move || committer.run())
+            .map_err(CollectorError::Core)?;
+        let stop = tokio::sync::watch::Sender::new(false);
+        Ok(Self {
+            shared,
+            shards,
+            clients,
+            limits: setting.limits,
+            doorbell,
+            commands,
+            sites,
+            sites_version: Arc::default(),
+            committer,
+            cores: Vec::new(),
+            stop,
+            lane,
+            cut_off,
+        })
+    }
+
+    /// Starts a core on each listener (non-blocking, all on one port).
+    ///
+    /// # Errors
+    /// [`CollectorError`] if a core cannot be started.
+    pub fn listen(
+        &mut self,
+        listeners: Vec<std::net::TcpListener>,
+        fallback: Option<&Fallback>,
+    ) -> Result<(), CollectorError> {
+        let cores = listeners.len().max(1);
+        // One key for all cores: a visitor's connections may land on any of them.
+        let agent_key = random()?;
+        let limits = ConnectionLimits {
+            total: (self.limits.connections / cores).max(1),
+            per_prefix: (self.limits.connections_per_prefix / cores).max(1),
+        };
+        for (listener, shard) in listeners.into_iter().zip(&self.shards) {
+            let clients = Clients::new(Arc::clone(&self.clients), agent_key);
+            let parts = WorkerParts {
+                judge: Judge::new(Arc::clone(&self.shared), clients),
+                shared: Arc::clone(&self.shared),
+                shard: Arc::clone(shard),
+                doorbell: Arc::clone(&self.doorbell),
+                sites: Arc::clone(&self.sites),
+                sites_version: Arc::clone(&self.sites_version),
+                fallback: fallback.cloned(),
+                limits,
+                stop: self.stop.subscribe(),
+            };
+            let core = std::thread::Builder::new()
+                .name("core".into())
+                .spawn(move || run(parts, listener))
+                .map_err(CollectorError::Core)?;
+            self.cores.push(core);
+        }
+        Ok(())
+    }
+
+    /// Replaces the sites.
+    ///
+    /// # Errors
+    /// [`CollectorError`] if the edge file cannot number a new one.
+    pub fn set_sites(&self, settings: Vec<SiteSetting>) -> Result<(), CollectorError> {
+        let hosts = settings.iter().map(|setting| setting.host.clone()).collect();
+        let ids = self.ask(|reply| Command::Sites(hosts, reply))?;
+        let table = SiteTable::new(ids.into_iter().zip(settings));
+        *self.sites.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
+        self.sites_version.fetch_add(1, Ordering::Release);
+        Ok(())
+    }
+
+    /// Drops every count of a host that has not left, and returns when those that had left are in
+    /// the store. Take the host out of the sites before.
+    ///
+    /// # Errors
+    /// [`CollectorError`] if the edge file cannot be written.
+    pub fn erase(&self, host: &SiteHost) -> Result<(), CollectorError> {
+        self.ask(|reply| Command::Erase(host.clone(), reply))
+    }
+
+    /// The collector's number and the epoch of its edge file.
+    pub fn lane(&self) -> (u64, u64) {
+        self.lane
+    }
+
+    /// Whether the edge file ended in a commit that was cut off.
+    pub fn was_cut_off(&self) -> bool {
+        self.cut_off
+    }
+
+    /// The probability that a new visitor is taken for one seen before; `None` if visitors are
+    /// not counted.
+    pub fn miss_rate(&self) -> Option<f64> {
+        self.shared.visitors.as_ref().map(Visitors::miss_rate)
+    }
+
+    /// Whether the committer and every core still run. If not, [`Collector::stop`] tells why.
+    pub fn is_alive(&self) -> bool {
+        !self.committer.is_finished() && !self.cores.iter().any(JoinHandle::is_finished)
+    }
+
+    /// Stops in order and waits for the end.
+    ///
+    /// # Errors
+    /// Why the committer or a core ended, if not because of this.
+    pub fn stop(self) -> Result<(), CollectorError> {
+        self.stop.send_replace(true);
+        let mut outcome = Ok(());
+        for core in self.cores {
+            match core.join() {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => outcome = Err(CollectorError::Core(error)),
+                Err(_) => outcome = Err(CollectorError::Stopped),
+            }
+        }
+        // A committer that has ended already hears nothing; joining it tells why.
+        drop(self.commands.send(Command::Stop));
+        self.doorbell.ring();
+        match self.committer.join() {
+            Ok(Ok(())) => outcome,
+            Ok(Err(error)) => Err(error.into()),
+            Err(_) => Err(CollectorError::Stopped),
+        }
+    }
+
+    fn ask<T>(
+        &self,
+        command: impl FnOnce(SyncSender<Result<T, EdgeFileError>>) -> Command,
+    ) -> Result<T, CollectorError> {
+        let (reply, answer) = sync_channel(1);
+        self.commands.send(command(reply)).map_err(|_| CollectorError::Stopped)?;
+        self.doorbell.ring();
+        let answer = answer.recv_timeout(COMMAND_PATIENCE).map_err(|_| CollectorError::Stopped)?;
+        Ok(answer?)
+    }
+}
+
+/// Opens the edge file and settles it with what the other side has applied.
+fn open(
+    path: &std::path::Path,
+    applied: impl FnOnce(u64, u64) -> u64,
+) -> Result<(EdgeFile, Recovered), CollectorError> {
+    let number = || -> Result<u64, CollectorError> {
+        let bytes = random()?;
+        Ok(bytes.first_chunk().map_or(1, |b| u64::from_le_bytes(*b)))
+    };
+    let (mut file, mut recovered) = EdgeFile::open(path, number()?)?;
+    let (collector, epoch) = file.lane();
+    if applied(collector, epoch) > file.last_seq() {
+        tracing::warn!("the edge file is older than the store, beginning a new epoch");
+        file.begin_epoch(number()?)?;
+        recovered.outbox.clear();
+        recovered.held = crate::release::Held::default();
+    }
+    Ok((file, recovered))
+}
+
+fn random() -> Result<[u8; 32], CollectorError> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|_| CollectorError::Random)?;
+    Ok(bytes)
+}

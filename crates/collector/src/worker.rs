@@ -1,0 +1,280 @@
+//! One core: its runtime, its connections, its judge.
+//!
+//! What it is not: in need of locks. What a core has, it has alone; it meets the others at its
+//! shard, at the names and at the visitors' filter.
+//!
+//! What surprises: the kernel deals connections out to the cores (SO_REUSEPORT), so there is no
+//! acceptor, and a connection never moves.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
+
+use headcount_core::failpoint;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::LocalSet;
+
+use crate::connection::{Order, TICK, Watch, Watched};
+use crate::http::{Fallback, answer};
+use crate::judge::{Judge, Shared};
+use crate::peer::{Peer, Prefix};
+use crate::rejection::Rejection;
+use crate::release::EdgeCell;
+use crate::shard::{Doorbell, Shard};
+use crate::sites::SiteTable;
+use crate::ticket::Tickets;
+
+/// Bytes hyper reads ahead on one connection: a whole header and body.
+const READ_BYTES_MAX: usize = 16 * 1024;
+/// Header lines of one request at most; beyond, 431.
+const HEADERS_MAX: usize = 64;
+/// Pause after a failed accept (no descriptors left), so that the core does not spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long a stop lets requests finish.
+const LEAVE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a core is given.
+pub(crate) struct WorkerParts {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) judge: Judge,
+    pub(crate) shard: Arc<Shard>,
+    pub(crate) doorbell: Arc<Doorbell>,
+    pub(crate) sites: Arc<Mutex<Arc<SiteTable>>>,
+    pub(crate) sites_version: Arc<AtomicU64>,
+    pub(crate) fallback: Option<Fallback>,
+    pub(crate) limits: ConnectionLimits,
+    pub(crate) stop: tokio::sync::watch::Receiver<bool>,
+}
+
+/// How many connections one core keeps.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ConnectionLimits {
+    /// In all.
+    pub(crate) total: usize,
+    /// From one network that is neither this machine nor a trusted proxy.
+    pub(crate) per_prefix: usize,
+}
+
+/// One core.
+pub(crate) struct Worker {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) judge: Judge,
+    pub(crate) fallback: Option<Fallback>,
+    shard: Arc<Shard>,
+    doorbell: Arc<Doorbell>,
+    tickets: Tickets,
+    shared_sites: Arc<Mutex<Arc<SiteTable>>>,
+    sites_version: Arc<AtomicU64>,
+    sites: RefCell<(u64, Arc<SiteTable>)>,
+}
+
+impl Worker {
+    /// The sites as they are now.
+    pub(crate) fn sites(&self) -> Arc<SiteTable> {
+        let version = self.sites_version.load(Ordering::Acquire);
+        let mut sites = self.sites.borrow_mut();
+        if sites.0 != version {
+            let table = self.shared_sites.lock().unwrap_or_else(PoisonError::into_inner);
+            *sites = (version, Arc::clone(&table));
+        }
+        Arc::clone(&sites.1)
+    }
+
+    /// Adds cells to the open group and waits until it is on the disk.
+    pub(crate) async fn durable(&self, cells: &[EdgeCell]) -> Result<(), Rejection> {
+        failpoint::hit("hit-clean");
+        let (group, is_first) = self.shard.add(cells);
+        if is_first {
+            self.doorbell.ring();
+        }
+        failpoint::hit("hit-added");
+        if self.tickets.wait(group).await { Ok(()) } else { Err(Rejection::NotDurable) }
+    }
+
+    async fn herald(&self) {
+        loop {
+            for (group, durable) in self.shard.decisions().await {
+                self.tickets.decide(group, durable);
+            }
+        }
+    }
+}
+
+/// The connections of one core.
+struct Room {
+    limits: ConnectionLimits,
+    now: Rc<Cell<u32>>,
+    watches: RefCell<HashMap<u64, Rc<Watch>>>,
+    per_prefix: RefCell<HashMap<[u8; 7], usize>>,
+    next: Cell<u64>,
+}
+
+/// Runs one core until it is told to stop and its last request is answered.
+pub(crate) fn run(parts: WorkerParts, listener: std::net::TcpListener) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(4)
+        .build()?;
+    let local = LocalSet::new();
+    local.block_on(&runtime, serve(parts, listener))
+}
+
+async fn serve(parts: WorkerParts, listener: std::net::TcpListener) -> std::io::Result<()> {
+    let listener = TcpListener::from_std(listener)?;
+    let mut stop = parts.stop.clone();
+    let room = Rc::new(Room {
+        limits: parts.limits,
+        now: Rc::new(Cell::new(0)),
+        watches: RefCell::default(),
+        per_prefix: RefCell::default(),
+        next: Cell::new(0),
+    });
+    let worker = Rc::new(Worker {
+        shared: parts.shared,
+        judge: parts.judge,
+        fallback: parts.fallback,
+        shard: parts.shard,
+        doorbell: parts.doorbell,
+        tickets: Tickets::default(),
+        sites: RefCell::new((0, Arc::default())),
+        shared_sites: parts.sites,
+        sites_version: parts.sites_version,
+    });
+    let herald = tokio::task::spawn_local({
+        let worker = Rc::clone(&worker);
+        async move { worker.herald().await }
+    });
+    let sweeper = tokio::task::spawn_local(sweep(Rc::clone(&room), Rc::clone(&worker)));
+    loop {
+        tokio::select! {
+            biased;
+            _ = stop.changed() => break,
+            accepted = listener.accept(), if room.has_place() => match accepted {
+                Ok((stream, remote)) => {
+                    let peer = worker.shared.addresses.peer(remote);
+                    room.admit(&worker, stream, peer);
+                }
+                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+            },
+            () = tokio::time::sleep(TICK), if !room.has_place() => {}
+        }
+    }
+    drop(listener);
+    room.tell_all(Order::Leave);
+    let deadline = tokio::time::Instant::now() + LEAVE_PATIENCE;
+    while !room.watches.borrow().is_empty() && tokio::time::Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    sweeper.abort();
+    herald.abort();
+    Ok(())
+}
+
+/// Four times a second: who is late?
+async fn sweep(room: Rc<Room>, worker: Rc<Worker>) {
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        room.now.set(room.now.get().saturating_add(1));
+        let watches: Vec<Rc<Watch>> = room.watches.borrow().values().map(Rc::clone).collect();
+        let late = watches.iter().filter(|watch| watch.sweep()).count();
+        worker.shared.metrics.connections_closed_late.inc_by(late as u64);
+    }
+}
+
+impl Room {
+    fn has_place(&self) -> bool {
+        self.watches.borrow().len() < self.limits.total
+    }
+
+    fn tell_all(&self, order: Order) {
+        let watches: Vec<Rc<Watch>> = self.watches.borrow().values().map(Rc::clone).collect();
+        watches.iter().for_each(|watch| watch.tell(order));
+    }
+
+    /// Takes a connection in, unless its network has too many.
+    fn admit(self: &Rc<Self>, worker: &Rc<Worker>, stream: TcpStream, peer: Peer) {
+        let counted = peer.direct().filter(|_| !peer.is_loopback()).map(|p: Prefix| p.hash_input());
+        if let Some(prefix) = counted {
+            let mut per_prefix = self.per_prefix.borrow_mut();
+            let count = per_prefix.entry(prefix).or_default();
+            if *count >= self.limits.per_prefix {
+                worker.shared.metrics.connections_refused.inc();
+                return;
+            }
+            *count += 1;
+        }
+        // Answers are small and whole: waiting to fill a segment would only make them late.
+        let _ = stream.set_nodelay(true).is_ok();
+        let id = self.next.replace(self.next.get() + 1);
+        let watch = Rc::new(Watch::new(&self.now, counted.is_some()));
+        self.watches.borrow_mut().insert(id, Rc::clone(&watch));
+        worker.shared.metrics.connections.inc();
+        let (room, worker) = (Rc::clone(self), Rc::clone(worker));
+        // Owned by the LocalSet, which ends with the core; its watch ends it before.
+        drop(tokio::task::spawn_local(async move {
+            converse(Rc::clone(&worker), stream, peer, watch).await;
+            room.watches.borrow_mut().remove(&id);
+            worker.shared.metrics.connections.dec();
+            if let Some(prefix) = counted {
+                room.leave(prefix);
+            }
+        }));
+    }
+
+    fn leave(&self, prefix: [u8; 7]) {
+        let mut per_prefix = self.per_prefix.borrow_mut();
+        if let Some(count) = per_prefix.get_mut(&prefix) {
+            *count -= 1;
+            if *count == 0 {
+                per_prefix.remove(&prefix);
+            }
+        }
+    }
+}
+
+/// Serves one connection to its end.
+async fn converse(worker: Rc<Worker>, stream: TcpStream, peer: Peer, watch: Rc<Watch>) {
+    let of_request = Rc::clone(&watch);
+    let service = service_fn(move |request| {
+        of_request.begin();
+        let (worker, watch) = (Rc::clone(&worker), Rc::clone(&of_request));
+        async move {
+            let answer = answer(worker, peer, request).await;
+            watch.end();
+            Ok::<_, std::convert::Infallible>(answer)
+        }
+    });
+    let io = Watched::new(stream, Rc::clone(&watch));
+    let connection = http1::Builder::new()
+        .max_buf_size(READ_BYTES_MAX)
+        .max_headers(HEADERS_MAX)
+        .header_read_timeout(None)
+        .serve_connection(io, service);
+    let mut connection = pin!(connection);
+    let mut leaving = false;
+    poll_fn(|context| {
+        match watch.order(context) {
+            Order::Drop => return Poll::Ready(()),
+            Order::Leave if !leaving => {
+                leaving = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            Order::Leave | Order::Stay => {}
+        }
+        // A visitor's connection ends as it likes; there is nothing to say about how.
+        connection.as_mut().poll(context).map(|ended| {
+            let _ = ended.is_ok();
+        })
+    })
+    .await;
+}

@@ -1,0 +1,54 @@
+//! Named places where a crash test kills the process.
+//!
+//! What it is not: in the way. Without `HEADCOUNT_FAILPOINT` the check is one relaxed load.
+//!
+//! What surprises: it is in the shipped binary, so that what is tested is what is shipped. It can
+//! do one thing only, abort, and only for who sets the environment of the process.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Every name there is, in the order of a hit's way.
+pub const NAMES: [&str; 12] = [
+    "hit-clean",
+    "hit-added",
+    "commit-before",
+    "commit-after",
+    "commit-before-answers",
+    "commit-between-answers",
+    "ship-before",
+    "ship-after",
+    "apply-before",
+    "apply-after",
+    "ack-after",
+    "ship-acked",
+];
+
+static ARMED: OnceLock<(String, AtomicU64)> = OnceLock::new();
+
+/// Arms a failpoint as `NAME` or `NAME:N`: the Nth time it is passed, the process aborts.
+///
+/// # Errors
+/// The names there are, if `text` names none of them.
+pub fn arm(text: &str) -> Result<(), String> {
+    let (name, count) = text.split_once(':').unwrap_or((text, "1"));
+    let count = count.parse().ok().filter(|n| *n > 0);
+    match (NAMES.contains(&name), count) {
+        (true, Some(count)) => {
+            ARMED.get_or_init(|| (name.to_owned(), AtomicU64::new(count)));
+            Ok(())
+        }
+        _ => Err(format!("no failpoint `{text}`; write NAME or NAME:N with one of {NAMES:?}")),
+    }
+}
+
+/// Passes the place `name`.
+#[inline]
+pub fn hit(name: &'static str) {
+    if let Some((armed, left)) = ARMED.get()
+        && armed == name
+        && left.fetch_sub(1, Ordering::SeqCst) == 1
+    {
+        std::process::abort();
+    }
+}

@@ -1,0 +1,164 @@
+//! What can be asked for on the command line.
+//!
+//! What it is not: doing it; see `commands`.
+//!
+//! What surprises: no command at all is `up`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Web statistics that say how many, never who.
+#[derive(Debug, Parser)]
+#[command(name = "headcount", version, about, max_term_width = 100)]
+#[command(after_help = "Without a command: up. Settings: deploy/headcount.example.toml")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) up: UpArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Count, store and show, all in one process
+    Up(UpArgs),
+    /// Add, list and erase sites
+    Site(SiteArgs),
+    /// Give, list and revoke access for analysts
+    Token(TokenArgs),
+    /// Show numbers in the terminal
+    Stats(StatsArgs),
+    /// Show what would be kept of a page, source, click, campaign, event or address
+    Explain(ExplainArgs),
+}
+
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct DataArgs {
+    /// Configuration file (TOML)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Folder with everything that is kept [default: ./headcount-data]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct UpArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Address and port for beacons and dashboard [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<String>,
+    /// A site to count, by its host; may be given more than once
+    #[arg(long, value_name = "HOST")]
+    pub(crate) site: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SiteArgs {
+    #[command(subcommand)]
+    pub(crate) command: SiteCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SiteCommand {
+    /// Count a site from now on
+    Add {
+        /// Its host, such as example.org
+        host: String,
+        #[command(flatten)]
+        data: DataArgs,
+    },
+    /// List the sites
+    List {
+        #[command(flatten)]
+        data: DataArgs,
+    },
+    /// Remove every count of a site at once, and stop counting it
+    Erase {
+        /// Its host
+        host: String,
+        #[command(flatten)]
+        data: DataArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TokenArgs {
+    #[command(subcommand)]
+    pub(crate) command: TokenCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Make a token and print it, once
+    Add {
+        /// The site it may read
+        #[arg(long, value_name = "HOST")]
+        site: String,
+        #[command(flatten)]
+        data: DataArgs,
+    },
+    /// List the tokens, without their text
+    List {
+        #[command(flatten)]
+        data: DataArgs,
+    },
+    /// Make a token worthless
+    Revoke {
+        /// Its number, as `token list` shows it
+        id: i64,
+        #[command(flatten)]
+        data: DataArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatsArgs {
+    /// The site's host
+    pub(crate) host: String,
+    /// First UTC day, YYYY-MM-DD [default: 30 days ago]
+    #[arg(long, value_name = "DAY")]
+    pub(crate) from: Option<String>,
+    /// Last UTC day, YYYY-MM-DD [default: today]
+    #[arg(long, value_name = "DAY")]
+    pub(crate) to: Option<String>,
+    /// What the rows are about: total, page, target, page_target, source, country, device,
+    /// browser, os, utm_source, utm_medium, utm_campaign, hour, day, week, month or refused
+    #[arg(long, value_name = "WHAT", default_value = "page")]
+    pub(crate) by: String,
+    /// How to print them: table, json or csv
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(crate) format: String,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// The site for which it would be kept
+    #[arg(long, value_name = "HOST")]
+    pub(crate) site: String,
+    /// An event that the site declares; may be given more than once
+    #[arg(long, value_name = "NAME")]
+    pub(crate) event: Vec<String>,
+    /// What the values are
+    #[arg(value_enum)]
+    pub(crate) kind: Kind,
+    /// The values; without any, standard input is read, one a line
+    pub(crate) values: Vec<String>,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    Page,
+    Source,
+    Click,
+    Utm,
+    Event,
+    Ip,
+    Client,
+}

@@ -1,0 +1,207 @@
+//! What each command does.
+//!
+//! What it is not: `up`, which has a file of its own.
+//!
+//! What surprises: every command works on a data folder while `up` runs on it. Sites and tokens go
+//! through a file that both read; erasing is left to the running process, which alone can reach
+//! what it holds in memory.
+
+use std::io::{BufRead, Write};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use headcount_collector::peer;
+use headcount_core::explain;
+use headcount_core::site::SiteHost;
+use headcount_core::time::Clock;
+use headcount_stats::breakdown::Breakdown;
+use headcount_stats::query::date::{self, Bounds};
+use headcount_stats::terminal;
+use headcount_store::control::{self, Control};
+use headcount_store::sqlite;
+
+use crate::cli::{Cli, Command, DataArgs, ExplainArgs, Kind, SiteCommand, StatsArgs, TokenCommand};
+use crate::config::{self, Config, ConfigError, Flags, RawSite};
+use crate::folder;
+use crate::up;
+use crate::wall_clock::WallClock;
+
+/// How long `site erase` waits for a running `up`.
+const ERASE_PATIENCE: Duration = Duration::from_secs(90);
+/// How often it looks.
+const ERASE_PAUSE: Duration = Duration::from_millis(100);
+/// Rows that `stats` prints at most.
+const STATS_ROWS_MAX: u32 = 10_000;
+
+/// Does what was asked.
+pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
+    match cli.command {
+        None => up::run(&cli.up),
+        Some(Command::Up(args)) => up::run(&args),
+        Some(Command::Site(args)) => site(args.command),
+        Some(Command::Token(args)) => token(args.command),
+        Some(Command::Stats(args)) => stats(&args),
+        Some(Command::Explain(args)) => explain(args),
+    }
+}
+
+fn load(data: &DataArgs) -> Result<Config, ConfigError> {
+    let flags = Flags { config: data.config.clone(), data: data.data.clone(), ..Flags::default() };
+    Config::load(&flags, config::environment())
+}
+
+/// The data folder's file of sites and tokens.
+fn control(data: &DataArgs) -> anyhow::Result<(Config, Control)> {
+    let config = load(data)?;
+    folder::prepare(&config.data_dir)?;
+    let control = Control::open(&config.data_dir.join(control::FILE_NAME))?;
+    Ok((config, control))
+}
+
+fn site(command: SiteCommand) -> anyhow::Result<()> {
+    match command {
+        SiteCommand::Add { host, data } => {
+            let host = config::host("HOST", &host)?;
+            let (_, mut control) = control(&data)?;
+            let is_new = control.site_add(&host, WallClock.hour().day())?;
+            say(&if is_new {
+                format!("{host} is counted\n")
+            } else {
+                format!("{host} was counted already\n")
+            })
+        }
+        SiteCommand::List { data } => {
+            let (config, control) = control(&data)?;
+            let gone = control.tombstones()?;
+            let configured = config.sites.iter().filter_map(|s| SiteHost::parse(&s.host).ok());
+            let mut hosts: Vec<SiteHost> = configured.chain(control.site_list()?).collect();
+            hosts.retain(|host| !gone.contains(host));
+            hosts.sort();
+            hosts.dedup();
+            say(&hosts.iter().map(|host| format!("{host}\n")).collect::<String>())
+        }
+        SiteCommand::Erase { host, data } => erase(&host, &data),
+    }
+}
+
+fn erase(host: &str, data: &DataArgs) -> anyhow::Result<()> {
+    let host = config::host("HOST", host)?;
+    let (config, mut control) = control(data)?;
+    control.erasure_request(&host, WallClock.hour().day())?;
+    let deadline = Instant::now() + ERASE_PATIENCE;
+    while control.erasures_open()?.contains(&host) {
+        // A running `up` does it; without one, this process becomes it for a moment.
+        if let Some(lock) = folder::lock(&config.data_dir)? {
+            up::settle_erasures(&config, &mut control)?;
+            drop(lock);
+        } else if Instant::now() >= deadline {
+            bail!("the running `headcount up` has not erased {host} yet; it will go on trying");
+        } else {
+            std::thread::sleep(ERASE_PAUSE);
+        }
+    }
+    say(&format!("every count of {host} is gone, and it is counted no more\n"))
+}
+
+fn token(command: TokenCommand) -> anyhow::Result<()> {
+    let today = WallClock.hour().day();
+    match command {
+        TokenCommand::Add { site, data } => {
+            let host = config::host("--site", &site)?;
+            let (config, mut control) = control(&data)?;
+            let known = config.sites.iter().any(|site| site.host == host.as_str())
+                || control.site_list()?.contains(&host)
+                || up::is_demo(&host);
+            if !known {
+                bail!("{host} is no site here; add it with: headcount site add {host}");
+            }
+            say(&format!("{}\n", control.token_add(&host, today)?.as_str()))
+        }
+        TokenCommand::List { data } => {
+            let (_, control) = control(&data)?;
+            let lines = control.token_list()?.into_iter().map(|token| {
+                let state = if token.revoked.is_some() { "revoked" } else { "valid" };
+                format!("{}\t{}\t{}\t{state}\n", token.id, token.site, token.created)
+            });
+            say(&lines.collect::<String>())
+        }
+        TokenCommand::Revoke { id, data } => {
+            let (_, mut control) = control(&data)?;
+            if !control.token_revoke(id, today)? {
+                bail!("no valid token has the number {id}; see: headcount token list");
+            }
+            say(&format!("token {id} is worthless now\n"))
+        }
+    }
+}
+
+fn stats(args: &StatsArgs) -> anyhow::Result<()> {
+    let config = load(&args.data)?;
+    let host = config::host("HOST", &args.host)?;
+    let usage = |error: &dyn std::fmt::Display| ConfigError(error.to_string());
+    let by = Breakdown::parse(&args.by).map_err(|error| usage(&error))?;
+    let format = terminal::Format::parse(&args.format).ok_or_else(|| {
+        ConfigError(format!("--format {}: one of table, json, csv is needed", args.format))
+    })?;
+    let today = WallClock.hour().day();
+    let oldest = today.minus(config.retention_days.saturating_sub(1));
+    let day = |flag: &str, text: &Option<String>, default| match text {
+        None => Ok(default),
+        Some(text) => date::day_of(text)
+            .ok_or_else(|| ConfigError(format!("{flag} {text}: a day such as {today} is needed"))),
+    };
+    let to = day("--to", &args.to, today)?;
+    let from = day("--from", &args.from, to.minus(29).max(oldest))?;
+    let range = date::between(from, to, &Bounds { today, oldest, first: None })
+        .map_err(|error| usage(&error))?;
+    let reader = sqlite::Reader::open(&config.data_dir.join(sqlite::FILE_NAME))?;
+    let known = config.sites.iter().any(|site| site.host == host.as_str())
+        || Control::open(&config.data_dir.join(control::FILE_NAME))?.site_list()?.contains(&host)
+        || reader.sites_with_counts()?.contains(&host)
+        || up::is_demo(&host);
+    if !known {
+        bail!("{host} is no site here; see: headcount site list");
+    }
+    match by.question(&host, range, config.k, STATS_ROWS_MAX) {
+        Some(question) => {
+            let answer = reader.ask(&question)?;
+            say(&terminal::show(format, &question, &answer))
+        }
+        None => say(&terminal::show_refused(format, &reader.refused(&host, range.from, range.to)?)),
+    }
+}
+
+fn explain(args: ExplainArgs) -> anyhow::Result<()> {
+    let host = config::host("--site", &args.site)?;
+    let configured = load(&args.data)?.sites.into_iter().find(|site| site.host == host.as_str());
+    let mut site = configured.unwrap_or(RawSite { host: host.to_string(), ..RawSite::default() });
+    site.events.extend(args.event);
+    let rules = config::site_setting(&site)?.rules;
+    let kept = |value: &str| match args.kind {
+        Kind::Page => explain::page(&rules, value),
+        Kind::Source => explain::source(&rules, value),
+        Kind::Click => explain::click(&rules, value),
+        Kind::Utm => explain::utm(&rules, value),
+        Kind::Event => explain::event(&rules, value),
+        Kind::Ip => peer::explain_ip(value),
+        Kind::Client => peer::explain_client(value),
+    };
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    if args.values.is_empty() {
+        for line in std::io::stdin().lock().split(b'\n') {
+            let line = line.context("standard input")?;
+            let line = line.strip_suffix(b"\r").unwrap_or(&line);
+            writeln!(out, "{}", kept(&String::from_utf8_lossy(line)))?;
+        }
+    }
+    for value in &args.values {
+        writeln!(out, "{}", kept(value))?;
+    }
+    out.flush().context("standard output")
+}
+
+/// Prints to standard output.
+pub(crate) fn say(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("standard output")
+}

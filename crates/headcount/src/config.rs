@@ -1,0 +1,103 @@
+//! The configuration: TOML file, then `HEADCOUNT_*` environment, then flags.
+//!
+//! What it is not: forgiving. Unknown keys are refused, and everything is checked before a port
+//! opens. A [`Config`] is valid or does not exist.
+//!
+//! What surprises: this is the only file that reads the environment, and it takes it as an
+//! argument.
+
+mod check;
+mod raw;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use headcount_collector::Limits;
+use headcount_collector::peer::AddressSource;
+use headcount_collector::release::ReleaseRule;
+use headcount_collector::sites::SiteSetting;
+use headcount_core::site::SiteHost;
+
+pub(crate) use self::raw::{Flags, RawSite, layered};
+
+/// What is wrong with the configuration: one line that names the key, its value and the remedy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ConfigError(pub(crate) String);
+
+impl std::fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// A valid configuration.
+#[expect(clippy::disallowed_types, reason = "listening addresses are settings, not visitors")]
+pub(crate) struct Config {
+    /// Where beacons come in.
+    pub(crate) listen: SocketAddr,
+    /// Where dashboard and API answer; the same listener if equal.
+    pub(crate) stats_listen: SocketAddr,
+    /// Where health and metrics answer.
+    pub(crate) ops_listen: SocketAddr,
+    /// The folder with everything that is kept.
+    pub(crate) data_dir: PathBuf,
+    /// Where visitors' addresses are read from.
+    pub(crate) addresses: AddressSource,
+    /// Whether distinct visitors are counted.
+    pub(crate) visitors: bool,
+    /// When cells leave the edge.
+    pub(crate) release: ReleaseRule,
+    /// Threshold for attribute values.
+    pub(crate) k: u32,
+    /// UTC days that counts are kept.
+    pub(crate) retention_days: u32,
+    /// Another country database than the built-in one.
+    pub(crate) country_file: Option<PathBuf>,
+    /// Cores that answer visitors.
+    pub(crate) cores: usize,
+    /// Bounds.
+    pub(crate) limits: Limits,
+    /// Sites of the file and of the flags.
+    pub(crate) sites: Vec<RawSite>,
+}
+
+impl Config {
+    /// Reads and checks everything.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for the first thing that is wrong.
+    pub(crate) fn load(
+        flags: &Flags,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        check::checked(layered(flags, environment)?)
+    }
+}
+
+/// The setting of one site, checked.
+///
+/// # Errors
+/// [`ConfigError`], naming the host and the entry.
+pub(crate) fn site_setting(site: &RawSite) -> Result<SiteSetting, ConfigError> {
+    check::site_setting(site)
+}
+
+/// Reads a host as sites are named.
+///
+/// # Errors
+/// [`ConfigError`] with the key `key`.
+pub(crate) fn host(key: &str, text: &str) -> Result<SiteHost, ConfigError> {
+    SiteHost::parse(text).map_err(|error| ConfigError(format!("{key} = \"{text}\": {error}")))
+}
+
+/// The process's environment, for [`Config::load`].
+pub(crate) fn environment() -> Vec<(String, String)> {
+    std::env::vars_os()
+        .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

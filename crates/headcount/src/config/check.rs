@@ -1,0 +1,176 @@
+//! What the configuration means: every rule a key must obey.
+//!
+//! What it is not: reading. What comes in has the right types already.
+//!
+//! What surprises: a rule's message always says what would be right.
+
+#![expect(clippy::disallowed_types, reason = "listening addresses are settings, not visitors")]
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+
+use headcount_collector::Limits;
+use headcount_collector::names::NameLimits;
+use headcount_collector::peer::AddressSource;
+use headcount_collector::release::ReleaseRule;
+use headcount_collector::sites::SiteSetting;
+use headcount_core::page::{OwnerRules, PagePolicy};
+use headcount_core::rules::SiteRules;
+
+use super::raw::{RawConfig, RawLimits, RawSite};
+use super::{Config, ConfigError, host};
+
+/// A preset's crowd and k: (`notes/privacy.md`, section 5.2).
+const STANDARD: (u32, u32) = (8, 5);
+/// See [`STANDARD`].
+const STRICT: (u32, u32) = (20, 10);
+/// Largest retention: France's advice is 25 months.
+const RETENTION_DAYS_MAX: u32 = 760;
+/// Largest number that any bound may have: 1 GiB of anything is more than a laptop keeps.
+const LIMIT_MAX: usize = 1 << 30;
+
+pub(super) fn checked(raw: RawConfig) -> Result<Config, ConfigError> {
+    let listen = address("listen", &raw.listen)?;
+    let stats_listen = if raw.stats_listen.is_empty() {
+        listen
+    } else {
+        address("stats_listen", &raw.stats_listen)?
+    };
+    let ops_listen = address("ops_listen", &raw.ops_listen)?;
+    let header = Some(raw.client_address_header.as_str()).filter(|name| !name.is_empty());
+    let addresses = AddressSource::new(&raw.trusted_proxies, header)
+        .map_err(|error| ConfigError(format!("trusted_proxies, client_address_header: {error}")))?;
+    if raw.trusted_proxies.is_empty() != header.is_none() {
+        return wrong(
+            "trusted_proxies and client_address_header",
+            "only one of them set",
+            "set both (trusted_proxies = [\"127.0.0.1\"], client_address_header = \
+             \"X-Forwarded-For\") or neither",
+        );
+    }
+    let visitors = one_of("visitors", &raw.visitors, ["daily", "off"])? == "daily";
+    let strict = one_of("preset", &raw.preset, ["standard", "strict"])? == "strict";
+    let (preset_crowd, preset_k) = if strict { STRICT } else { STANDARD };
+    let crowd = at_least_one("crowd", raw.crowd.unwrap_or(preset_crowd))?;
+    let k = at_least_one("k", raw.k.unwrap_or(preset_k))?;
+    if !(1..=RETENTION_DAYS_MAX).contains(&raw.retention_days) {
+        return wrong("retention_days", raw.retention_days, "a number from 1 to 760 is needed");
+    }
+    let data_dir = PathBuf::from(&raw.data_dir);
+    if raw.data_dir.is_empty() {
+        return wrong("data_dir", "", "the path of a folder is needed");
+    }
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let sites = checked_sites(raw.sites)?;
+    Ok(Config {
+        listen,
+        stats_listen,
+        ops_listen,
+        data_dir,
+        addresses,
+        visitors,
+        release: ReleaseRule { crowd: u64::from(crowd), admission: strict },
+        k,
+        retention_days: raw.retention_days,
+        country_file: Some(PathBuf::from(&raw.country_file))
+            .filter(|path| !path.as_os_str().is_empty()),
+        cores: if raw.cores == 0 { cores } else { raw.cores.min(256) },
+        limits: limits(&raw.limits)?,
+        sites,
+    })
+}
+
+pub(super) fn site_setting(site: &RawSite) -> Result<SiteSetting, ConfigError> {
+    let name = host("sites.host", &site.host)?;
+    let at = |key: &str| format!("sites.{key} of {name}");
+    let aliases = site
+        .aliases
+        .iter()
+        .map(|alias| host(&at("aliases"), alias))
+        .collect::<Result<Vec<_>, _>>()?;
+    let (templates, known_pages) = site.pages.iter().cloned().partition(|page| page.contains('*'));
+    let owner = OwnerRules {
+        known_pages,
+        templates,
+        strong: site.strong_words.clone(),
+        weak: site.weak_words.clone(),
+    };
+    let policy =
+        PagePolicy::new(owner).map_err(|error| ConfigError(format!("{}: {error}", at("pages"))))?;
+    let rules = SiteRules::new(name.clone(), aliases.clone(), policy, site.events.clone())
+        .map_err(|error| ConfigError(format!("{}: {error}", at("events"))))?;
+    Ok(SiteSetting { host: name, aliases, rules })
+}
+
+/// Checks every site, and that no host is named twice.
+fn checked_sites(sites: Vec<RawSite>) -> Result<Vec<RawSite>, ConfigError> {
+    let mut seen = std::collections::HashSet::new();
+    for site in &sites {
+        let setting = site_setting(site)?;
+        for host in std::iter::once(setting.host).chain(setting.aliases) {
+            if !seen.insert(host.clone()) {
+                return wrong("sites", host, "named twice; name each host and alias once");
+            }
+        }
+    }
+    Ok(sites)
+}
+
+fn limits(raw: &RawLimits) -> Result<Limits, ConfigError> {
+    let bounded = |key: &str, value: usize| {
+        if (1..=LIMIT_MAX).contains(&value) {
+            Ok(value)
+        } else {
+            wrong(&format!("limits.{key}"), value, "a number from 1 to 1073741824 is needed")
+        }
+    };
+    if !(1..=4_096).contains(&raw.visitor_filter_mib) {
+        return wrong(
+            "limits.visitor_filter_mib",
+            raw.visitor_filter_mib,
+            "a number from 1 to 4096 is needed",
+        );
+    }
+    Ok(Limits {
+        names: NameLimits {
+            pages_per_site_day: bounded("pages_per_site_day", raw.pages_per_site_day)?,
+            targets_per_site_day: bounded("targets_per_site_day", raw.targets_per_site_day)?,
+            sources_per_site_day: bounded("sources_per_site_day", raw.sources_per_site_day)?,
+            campaigns_per_site_day: bounded("campaigns_per_site_day", raw.campaigns_per_site_day)?,
+            names_total: bounded("names_total", raw.names_total)?,
+        },
+        hits_per_prefix_per_minute: raw.hits_per_prefix_per_minute,
+        held_cells: bounded("held_cells", raw.held_cells)?,
+        connections: bounded("connections", raw.connections)?,
+        connections_per_prefix: bounded("connections_per_prefix", raw.connections_per_prefix)?,
+        visitor_filter_mib: raw.visitor_filter_mib,
+    })
+}
+
+fn at_least_one(key: &str, value: u32) -> Result<u32, ConfigError> {
+    if value == 0 { wrong(key, value, "a number from 1 on is needed") } else { Ok(value) }
+}
+
+fn address(key: &str, text: &str) -> Result<SocketAddr, ConfigError> {
+    let found = text.to_socket_addrs().ok().and_then(|mut found| found.next());
+    found.ok_or_else(|| {
+        ConfigError(format!(
+            "{key} = \"{text}\": an address and port is needed, such as 127.0.0.1:8080"
+        ))
+    })
+}
+
+fn one_of<const N: usize>(
+    key: &str,
+    value: &str,
+    words: [&'static str; N],
+) -> Result<&'static str, ConfigError> {
+    match words.into_iter().find(|word| *word == value) {
+        Some(word) => Ok(word),
+        None => wrong(key, format!("\"{value}\""), &format!("one of {words:?} is needed")),
+    }
+}
+
+fn wrong<T>(key: &str, value: impl std::fmt::Display, right: &str) -> Result<T, ConfigError> {
+    Err(ConfigError(format!("{key} = {value}: {right}")))
+}

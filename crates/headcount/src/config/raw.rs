@@ -1,0 +1,240 @@
+//! The configuration as it is written.
+//!
+//! What it is not: checked. Types are right here, meanings are not yet.
+//!
+//! What surprises: the defaults below are the only ones; `deploy/headcount.example.toml` is tested
+//! to be equal to them.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+use super::ConfigError;
+
+/// Prefix of environment variables that are settings.
+const PREFIX: &str = "HEADCOUNT_";
+/// Variables with that prefix that are not settings: failpoints, and addresses for the tests.
+const NOT_SETTINGS: [&str; 2] = ["HEADCOUNT_FAILPOINT", "HEADCOUNT_TEST_"];
+
+/// Every key, with its default.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RawConfig {
+    /// Where beacons come in.
+    pub(crate) listen: String,
+    /// Dashboard and API; empty: the same as `listen`.
+    pub(crate) stats_listen: String,
+    /// Health and metrics.
+    pub(crate) ops_listen: String,
+    /// The folder with everything that is kept.
+    pub(crate) data_dir: String,
+    /// Networks of proxies whose header is believed.
+    pub(crate) trusted_proxies: Vec<String>,
+    /// The header they write; empty: none.
+    pub(crate) client_address_header: String,
+    /// `daily` or `off`.
+    pub(crate) visitors: String,
+    /// `standard` or `strict`.
+    pub(crate) preset: String,
+    /// Visitors among a site's attribute cells before they leave; left out: the preset's.
+    pub(crate) crowd: Option<u32>,
+    /// Threshold for attribute values; left out: the preset's.
+    pub(crate) k: Option<u32>,
+    /// UTC days that counts are kept.
+    pub(crate) retention_days: u32,
+    /// Another country database; empty: the built-in one.
+    pub(crate) country_file: String,
+    /// Cores that answer visitors; 0: all.
+    pub(crate) cores: usize,
+    /// Bounds.
+    pub(crate) limits: RawLimits,
+    /// Sites.
+    pub(crate) sites: Vec<RawSite>,
+}
+
+impl Default for RawConfig {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8080".into(),
+            stats_listen: String::new(),
+            ops_listen: "127.0.0.1:9464".into(),
+            data_dir: "./headcount-data".into(),
+            trusted_proxies: Vec::new(),
+            client_address_header: String::new(),
+            visitors: "daily".into(),
+            preset: "standard".into(),
+            crowd: None,
+            k: None,
+            retention_days: 365,
+            country_file: String::new(),
+            cores: 0,
+            limits: RawLimits::default(),
+            sites: Vec::new(),
+        }
+    }
+}
+
+/// Bounds; each has an answer when it is reached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RawLimits {
+    pub(crate) pages_per_site_day: usize,
+    pub(crate) targets_per_site_day: usize,
+    pub(crate) sources_per_site_day: usize,
+    pub(crate) campaigns_per_site_day: usize,
+    pub(crate) names_total: usize,
+    pub(crate) hits_per_prefix_per_minute: u32,
+    pub(crate) held_cells: usize,
+    pub(crate) connections: usize,
+    pub(crate) connections_per_prefix: usize,
+    pub(crate) visitor_filter_mib: usize,
+}
+
+impl Default for RawLimits {
+    fn default() -> Self {
+        Self {
+            pages_per_site_day: 10_000,
+            targets_per_site_day: 1_000,
+            sources_per_site_day: 1_000,
+            campaigns_per_site_day: 200,
+            names_total: 300_000,
+            hits_per_prefix_per_minute: 6_000,
+            held_cells: 1_000_000,
+            connections: 10_000,
+            connections_per_prefix: 256,
+            visitor_filter_mib: 16,
+        }
+    }
+}
+
+/// One site.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RawSite {
+    /// The host under which it is counted.
+    pub(crate) host: String,
+    /// Other hosts that are the same site.
+    pub(crate) aliases: Vec<String>,
+    /// Known pages, kept as they are; `/artikel/*` keeps one segment.
+    pub(crate) pages: Vec<String>,
+    /// Declared events.
+    pub(crate) events: Vec<String>,
+    /// More words after which a segment is redacted.
+    pub(crate) strong_words: Vec<String>,
+    /// More words after which a segment with a digit is redacted.
+    pub(crate) weak_words: Vec<String>,
+}
+
+/// What the command line adds.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Flags {
+    /// `--config`.
+    pub(crate) config: Option<PathBuf>,
+    /// `--listen`.
+    pub(crate) listen: Option<String>,
+    /// `--data`.
+    pub(crate) data: Option<PathBuf>,
+    /// `--site`.
+    pub(crate) sites: Vec<String>,
+}
+
+/// Lays file, environment and flags over the defaults.
+///
+/// # Errors
+/// [`ConfigError`] for a file that cannot be read, an unknown key or a value of the wrong type.
+pub(crate) fn layered(
+    flags: &Flags,
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Result<RawConfig, ConfigError> {
+    let mut table = match &flags.config {
+        None => Table::new(),
+        Some(path) => {
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| ConfigError(format!("config file {}: {error}", path.display())))?;
+            // Read once as what it should be, for an error with its line.
+            toml::from_str::<RawConfig>(&text)
+                .map_err(|error| ConfigError(in_file(path, &text, &error)))?;
+            text.parse().map_err(|error| ConfigError(in_file(path, &text, &error)))?
+        }
+    };
+    for (name, value) in environment {
+        lay_variable(&mut table, &name, &value)?;
+    }
+    let mut raw: RawConfig = table
+        .try_into()
+        .map_err(|error: toml::de::Error| ConfigError(format!("environment: {}", line(&error))))?;
+    if let Some(listen) = &flags.listen {
+        raw.listen.clone_from(listen);
+    }
+    if let Some(data) = &flags.data {
+        raw.data_dir = data.to_string_lossy().into_owned();
+    }
+    for host in &flags.sites {
+        if !raw.sites.iter().any(|site| site.host == *host) {
+            raw.sites.push(RawSite { host: host.clone(), ..RawSite::default() });
+        }
+    }
+    Ok(raw)
+}
+
+/// Sets one key from a variable such as `HEADCOUNT_LIMITS_CONNECTIONS`.
+fn lay_variable(table: &mut Table, name: &str, value: &str) -> Result<(), ConfigError> {
+    let Some(key) = name.strip_prefix(PREFIX) else { return Ok(()) };
+    if NOT_SETTINGS.iter().any(|other| name.starts_with(other)) {
+        return Ok(());
+    }
+    let key = key.to_ascii_lowercase();
+    let defaults = Table::try_from(RawConfig::default()).unwrap_or_default();
+    let (section, key) = match key.strip_prefix("limits_") {
+        Some(limit) => (Some("limits"), limit.to_owned()),
+        None => (None, key),
+    };
+    let known = match section {
+        Some(section) => defaults.get(section).and_then(|limits| limits.get(&key)),
+        None => defaults.get(&key),
+    };
+    let number = Value::Integer(0);
+    let known = if matches!(key.as_str(), "crowd" | "k") { Some(&number) } else { known };
+    let value =
+        match known {
+            Some(Value::String(_)) => Value::String(value.to_owned()),
+            Some(Value::Integer(_)) => Value::Integer(value.parse().map_err(|_| {
+                ConfigError(format!("{name} = \"{value}\": a whole number is needed"))
+            })?),
+            Some(Value::Array(_)) if key != "sites" => {
+                let items = value.split(',').map(str::trim).filter(|item| !item.is_empty());
+                Value::Array(items.map(|item| Value::String(item.to_owned())).collect())
+            }
+            _ => {
+                return Err(ConfigError(format!(
+                    "{name}: no such setting; see deploy/headcount.example.toml for the keys"
+                )));
+            }
+        };
+    let table = match section {
+        None => table,
+        Some(section) => {
+            let entry = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
+            match entry {
+                Value::Table(table) => table,
+                _ => return Err(ConfigError(format!("{section}: a table is needed"))),
+            }
+        }
+    };
+    table.insert(key, value);
+    Ok(())
+}
+
+/// One line: file, line number, and what the parser says.
+fn in_file(path: &std::path::Path, text: &str, error: &toml::de::Error) -> String {
+    let number = error
+        .span()
+        .map_or(1, |span| text.bytes().take(span.start).filter(|byte| *byte == b'\n').count() + 1);
+    let source = text.lines().nth(number - 1).unwrap_or("").trim();
+    format!("{} line {number}: `{source}`: {}", path.display(), line(error))
+}
+
+fn line(error: &toml::de::Error) -> String {
+    error.message().replace('\n', "; ")
+}

@@ -1,0 +1,73 @@
+//! The configuration's layers and rules.
+
+use super::raw::RawConfig;
+use super::*;
+
+fn load(text: &str, environment: &[(&str, &str)], flags: Flags) -> Result<Config, ConfigError> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("headcount.toml");
+    std::fs::write(&path, text).unwrap();
+    let flags = Flags { config: Some(path), ..flags };
+    Config::load(&flags, environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())))
+}
+
+fn error(text: &str) -> String {
+    match load(text, &[], Flags::default()) {
+        Ok(_) => panic!("`{text}` was taken"),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn the_example_file_is_the_defaults() {
+    let text = include_str!("../../../../deploy/headcount.example.toml");
+    let example: RawConfig = toml::from_str(text).unwrap();
+    let expect = RawConfig { crowd: Some(8), k: Some(5), ..RawConfig::default() };
+    assert_eq!(example, expect);
+    let all = toml::Table::try_from(expect).unwrap();
+    let given: toml::Table = text.parse().unwrap();
+    for (key, value) in &all {
+        assert!(given.contains_key(key) || key == "sites", "{key} is missing in the example");
+        for limit in value.as_table().into_iter().flat_map(toml::Table::keys) {
+            assert!(given["limits"].get(limit).is_some(), "limits.{limit} is missing");
+        }
+    }
+    let defaults = Config::load(&Flags::default(), []).unwrap();
+    assert_eq!((defaults.release.crowd, defaults.k), (8, 5));
+}
+
+#[test]
+fn later_layers_win() {
+    let text =
+        "listen = \"127.0.0.1:1\"\ncrowd = 3\npreset = \"strict\"\n[limits]\nconnections = 9";
+    let environment =
+        [("HEADCOUNT_LISTEN", "127.0.0.1:2"), ("HEADCOUNT_LIMITS_CONNECTIONS", "7"), ("HOME", "/")];
+    let config = load(text, &environment, Flags::default()).unwrap();
+    assert_eq!(config.listen.port(), 2);
+    assert_eq!((config.release.crowd, config.k, config.limits.connections), (3, 10, 7));
+    let flags = Flags { listen: Some("127.0.0.1:3".into()), ..Flags::default() };
+    assert_eq!(load(text, &environment, flags).unwrap().listen.port(), 3);
+}
+
+#[test]
+fn says_what_is_wrong_and_what_would_be_right() {
+    for (text, parts) in [
+        ("lisen = 1", ["line 1", "lisen"]),
+        ("\ncrowd = \"x\"", ["line 2", "crowd"]),
+        ("crowd = 0", ["crowd = 0", "from 1"]),
+        ("visitors = \"on\"", ["visitors = \"on\"", "daily"]),
+        ("listen = \"8080\"", ["listen = \"8080\"", "127.0.0.1:8080"]),
+        ("retention_days = 0", ["retention_days = 0", "760"]),
+        ("trusted_proxies = [\"x\"]\nclient_address_header = \"a\"", ["`x`", "10.0.0.0/8"]),
+        ("trusted_proxies = [\"10.0.0.1\"]", ["client_address_header", "X-Forwarded-For"]),
+        ("[[sites]]\nhost = \"https://a.b\"", ["sites.host", "example.org"]),
+        ("[[sites]]\nhost = \"a.b\"\n[[sites]]\nhost = \"A.b\"", ["a.b", "twice"]),
+        ("[limits]\npages_per_site_day = 0", ["limits.pages_per_site_day", "from 1"]),
+    ] {
+        let message = error(text);
+        assert!(parts.iter().all(|part| message.contains(part)), "{text}: {message}");
+        assert!(!message.contains('\n'), "{message}");
+    }
+    let unknown = load("", &[("HEADCOUNT_NOPE", "1")], Flags::default()).err().unwrap();
+    assert!(unknown.to_string().contains("HEADCOUNT_NOPE"));
+}

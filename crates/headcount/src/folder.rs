@@ -1,0 +1,60 @@
+//! The data folder: ours or empty, and one `up` at a time.
+//!
+//! What it is not: a format. Each file in it belongs to a room.
+//!
+//! What surprises: commands beside a running `up` take no lock. Only who would write counts does.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use headcount_store::{control, sqlite};
+
+use crate::up::EDGE_FILE_NAME;
+
+/// The file whose lock says that an `up` runs.
+const LOCK_FILE_NAME: &str = "up.lock";
+
+/// Makes the folder, or makes sure that it is one of ours.
+///
+/// # Errors
+/// If it holds other things, or cannot be made.
+pub(crate) fn prepare(folder: &Path) -> anyhow::Result<()> {
+    let at = || format!("data_dir = \"{}\"", folder.display());
+    std::fs::create_dir_all(folder).with_context(|| format!("{}: cannot be made", at()))?;
+    let ours = [control::FILE_NAME, sqlite::FILE_NAME, EDGE_FILE_NAME, LOCK_FILE_NAME];
+    let is_ours = ours.iter().any(|name| folder.join(name).exists());
+    let mut entries =
+        std::fs::read_dir(folder).with_context(|| format!("{}: cannot be read", at()))?;
+    if !is_ours && entries.next().is_some() {
+        bail!("{}: holds files that are not Headcount's; choose an empty or new folder", at());
+    }
+    restrict(folder).with_context(|| format!("{}: its permissions cannot be set", at()))
+}
+
+/// Nobody but the owner looks into the folder.
+fn restrict(folder: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700))
+}
+
+/// Takes the folder for this process; `None` if another has it.
+///
+/// # Errors
+/// If the lock file cannot be made.
+pub(crate) fn lock(folder: &Path) -> anyhow::Result<Option<File>> {
+    let path = folder.join(LOCK_FILE_NAME);
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .with_context(|| format!("{} cannot be opened", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("{} cannot be locked", path.display()))
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! What the process gives up before it meets anybody: core dumps, and being looked into.
+//!
+//! What it is not: a sandbox.
+//!
+//! What surprises: it raises one limit, too: open files, up to what the operator allows.
+
+use rustix::process::{
+    DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit,
+};
+
+/// A failure names its place and nothing else: what it was about may be a visitor's.
+pub(crate) fn quiet_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(place = place.as_deref().unwrap_or("unknown"), "a thread failed");
+    }));
+}
+
+/// No core dump, no ptrace by the same user, as many files as allowed.
+pub(crate) fn harden() {
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    if setrlimit(Resource::Core, none).is_err()
+        || set_dumpable_behavior(DumpableBehavior::NotDumpable).is_err()
+    {
+        tracing::warn!("core dumps could not be switched off for this process");
+    }
+    let files = getrlimit(Resource::Nofile);
+    if setrlimit(Resource::Nofile, Rlimit { current: files.maximum, ..files }).is_err() {
+        tracing::warn!("the limit of open files could not be raised");
+    }
+}

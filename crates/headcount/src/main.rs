@@ -1,0 +1,50 @@
+//! The `headcount` command: reads what was asked, does it, and says what went wrong in one line.
+//!
+//! What it is not: the product. The rooms are crates; here they are started and stopped.
+//!
+//! What surprises: exit codes mean something. 64 is a configuration or a usage that can be mended
+//! where it was written, 1 is everything else.
+
+mod cli;
+mod commands;
+mod config;
+mod folder;
+mod harden;
+mod listen;
+mod ops;
+mod up;
+mod wall_clock;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::config::ConfigError;
+
+/// Exit code for a configuration or usage that is wrong (`EX_USAGE` of sysexits.h).
+const EXIT_USAGE: u8 = 64;
+
+fn main() -> ExitCode {
+    let cli = match cli::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors and go to standard output.
+            let wanted = !error.use_stderr();
+            let _ = error.print().is_ok();
+            return if wanted { ExitCode::SUCCESS } else { ExitCode::from(EXIT_USAGE) };
+        }
+    };
+    match commands::run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error);
+            let is_usage = error.downcast_ref::<ConfigError>().is_some();
+            ExitCode::from(if is_usage { EXIT_USAGE } else { 1 })
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the one place where a command says what went wrong")]
+fn complain(error: &anyhow::Error) {
+    eprintln!("headcount: {}", format!("{error:#}").replace('\n', " "));
+}

@@ -1,0 +1,263 @@
+//! `headcount up`: every room in one process, started in the order of a hit's way, backwards.
+//!
+//! What it is not: another product than the cluster. The same rooms, with the local transport and
+//! the embedded store between them.
+//!
+//! What surprises: nothing is printed before everything is checked, open and ready; and nothing is
+//! lost by Ctrl-C, because stopping is the same way forwards.
+
+mod house;
+mod welcome;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use headcount_aggregator::{Aggregator, local_src};
+use headcount_collector::country::Countries;
+use headcount_collector::metrics::Metrics;
+use headcount_collector::{Collector, Fallback, Parts, Setting};
+use headcount_core::failpoint;
+use headcount_core::site::SiteHost;
+use headcount_core::time::Clock;
+use headcount_stats::backend::Backend;
+use headcount_stats::session::new_secret;
+use headcount_stats::{Stats, router};
+use headcount_store::control::{self, Control};
+use headcount_store::sqlite::{self, Writer};
+use headcount_transport::local;
+use prometheus_client::registry::Registry;
+use tokio::signal::unix::{SignalKind, signal};
+
+use self::house::House;
+use crate::cli::UpArgs;
+use crate::config::{self, Config, ConfigError, Flags};
+use crate::wall_clock::WallClock;
+use crate::{folder, harden, listen, ops};
+
+/// The edge file's name in the data folder.
+pub(crate) const EDGE_FILE_NAME: &str = "edge.db";
+/// The site of a data folder that has no other.
+pub(crate) const DEMO_HOST: &str = "localhost";
+/// Hosts that are the demo site, too.
+pub(crate) const DEMO_ALIASES: [&str; 2] = ["127.0.0.1", "[::1]"];
+/// Records between edge and aggregator at most.
+const RECORDS_MAX: usize = 16;
+/// How often sites, erasures and threads are looked after.
+const HOUSE_INTERVAL: Duration = Duration::from_millis(500);
+/// Questions answered at once.
+const READERS: usize = 2;
+
+/// Whether a host is the demo site.
+pub(crate) fn is_demo(host: &SiteHost) -> bool {
+    host.as_str() == DEMO_HOST
+}
+
+/// Runs until it is told to stop.
+///
+/// # Errors
+/// Anything that keeps it from starting or going on, with what to do.
+pub(crate) fn run(args: &UpArgs) -> anyhow::Result<()> {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
+    let flags = Flags {
+        config: args.data.config.clone(),
+        data: args.data.data.clone(),
+        listen: args.listen.clone(),
+        sites: args.site.clone(),
+    };
+    let config = Config::load(&flags, config::environment())?;
+    arm_failpoint()?;
+    harden::quiet_panics();
+    harden::harden();
+    folder::prepare(&config.data_dir)?;
+    let Some(_lock) = folder::lock(&config.data_dir)? else {
+        let folder = config.data_dir.display();
+        bail!(
+            "data_dir = \"{folder}\": another headcount runs on it; stop that one or choose another"
+        );
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(4)
+        .build()
+        .context("the runtime cannot start")?;
+    runtime.block_on(live(&config))
+}
+
+fn arm_failpoint() -> anyhow::Result<()> {
+    let armed = config::environment().into_iter().find(|(key, _)| key == "HEADCOUNT_FAILPOINT");
+    match armed {
+        Some((_, text)) => Ok(failpoint::arm(&text).map_err(ConfigError)?),
+        None => Ok(()),
+    }
+}
+
+/// The rooms, running.
+struct Rooms {
+    collector: Collector,
+    aggregator: Aggregator,
+}
+
+async fn live(config: &Config) -> anyhow::Result<()> {
+    let (listeners, listen) = listen::shared("listen", config.listen, config.cores)?;
+    let stats_apart = config.stats_listen != config.listen;
+    let (stats_listener, stats_listen) = if stats_apart {
+        let (listener, address) = listen::one("stats_listen", config.stats_listen)?;
+        (Some(listener), address)
+    } else {
+        (None, listen)
+    };
+    let (ops_listener, ops_listen) = listen::one("ops_listen", config.ops_listen)?;
+    let clock: Arc<dyn Clock> = Arc::new(WallClock);
+    let mut registry = Registry::default();
+    let metrics = Arc::new(Metrics::register(&mut registry));
+    let control = Control::open(&config.data_dir.join(control::FILE_NAME))?;
+    let rooms = start(config, &clock, &metrics)?;
+    let house = Arc::new(House::new(config, rooms, control, (metrics, clock))?);
+    house.renew_sites(true)?;
+    let code = new_secret().context("no random bytes for the sign-in link")?;
+    let stats = router(stats(config, &house, code.clone())?);
+    let origin = welcome::origin(listen);
+    let fallback = fallback(stats.clone(), stats_apart, Arc::clone(&house), origin.clone());
+    house.listen(listeners, &fallback)?;
+    let mut servers = tokio::task::JoinSet::new();
+    if let Some(listener) = stats_listener {
+        let listener = tokio::net::TcpListener::from_std(listener).context("stats_listen")?;
+        servers.spawn(async move { axum::serve(listener, stats).await });
+    }
+    let ops = ops::router(Arc::clone(&house) as Arc<dyn ops::Health>, registry);
+    let ops_listener = tokio::net::TcpListener::from_std(ops_listener).context("ops_listen")?;
+    servers.spawn(async move { axum::serve(ops_listener, ops).await });
+    let dashboard = if stats_apart { welcome::origin(config.stats_listen) } else { origin.clone() };
+    welcome::print(
+        &house.hosts(),
+        &welcome::Links { origin, dashboard, code, ops: welcome::origin(config.ops_listen) },
+    )?;
+    let outcome = wait(&house).await;
+    servers.shutdown().await;
+    let house = Arc::clone(&house);
+    tokio::task::spawn_blocking(move || house.stop()).await.context("stopping")??;
+    outcome
+}
+
+/// Opens the store and the edge, and starts the way between them.
+fn start(config: &Config, clock: &Arc<dyn Clock>, metrics: &Arc<Metrics>) -> anyhow::Result<Rooms> {
+    let store = config.data_dir.join(sqlite::FILE_NAME);
+    let edge = config.data_dir.join(EDGE_FILE_NAME);
+    if store.exists() && !edge.exists() {
+        tracing::warn!("the edge file is new although the store has counts; was it removed?");
+    }
+    let mut writer = Writer::open(&store)?;
+    let (publisher, subscriber) = local::pair(RECORDS_MAX);
+    let countries = match &config.country_file {
+        Some(path) => {
+            Countries::open(path).map_err(|error| ConfigError(format!("country_file: {error}")))?
+        }
+        None => Countries::embedded().context("the built-in country database")?,
+    };
+    let setting = Setting {
+        edge_file: edge,
+        addresses: config.addresses.clone(),
+        visitors: config.visitors,
+        release: config.release,
+        limits: config.limits,
+        cores: config.cores,
+    };
+    let parts =
+        Parts { clock: Arc::clone(clock), metrics: Arc::clone(metrics), countries, publisher };
+    let mut unread = None;
+    let collector = Collector::start(setting, parts, |collector, epoch| {
+        match writer.progress(&local_src(collector, epoch)) {
+            Ok(progress) => progress.applied,
+            Err(error) => {
+                unread = Some(error);
+                0
+            }
+        }
+    })?;
+    if let Some(error) = unread {
+        return Err(error.into());
+    }
+    if collector.was_cut_off() {
+        tracing::warn!(
+            "the edge file ended in a cut-off commit; no hit of it was answered, unless the file \
+             was damaged after the crash"
+        );
+    }
+    let lane = collector.lane();
+    let aggregator =
+        Aggregator::start(writer, subscriber, lane, config.retention_days, Arc::clone(clock))?;
+    Ok(Rooms { collector, aggregator })
+}
+
+fn stats(config: &Config, house: &Arc<House>, code: String) -> anyhow::Result<Stats> {
+    let tokens =
+        Arc::new(std::sync::Mutex::new(Control::open(&config.data_dir.join(control::FILE_NAME))?));
+    let token_site = Arc::new(move |text: &str| {
+        tokens.lock().unwrap_or_else(std::sync::PoisonError::into_inner).token_check(text)
+    });
+    let (of_sites, of_note) = (Arc::clone(house), Arc::clone(house));
+    Ok(Stats::new(headcount_stats::Parts {
+        backend: Backend::embedded(config.data_dir.join(sqlite::FILE_NAME), token_site),
+        readers: READERS,
+        clock: Arc::new(WallClock),
+        sites: Arc::new(move || of_sites.hosts()),
+        visitors_note: Arc::new(move || of_note.visitors_note()),
+        k: config.k,
+        retention_days: config.retention_days,
+        https: false,
+        signin_codes: vec![code],
+    }))
+}
+
+/// What is not a beacon: the demo page, and the dashboard where it shares the port.
+fn fallback(stats: axum::Router, apart: bool, house: Arc<House>, origin: String) -> Fallback {
+    Arc::new(move |request| {
+        if request.uri().path() == "/demo" && house.has_demo() {
+            return welcome::demo_answer(&origin);
+        }
+        if apart {
+            return welcome::nothing_here();
+        }
+        welcome::ask(stats.clone(), request)
+    })
+}
+
+/// Looks after the house until a signal comes or a room falls.
+async fn wait(house: &Arc<House>) -> anyhow::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
+    let mut ticks = tokio::time::interval(HOUSE_INTERVAL);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => return Ok(()),
+            _ = terminate.recv() => return Ok(()),
+            _ = ticks.tick() => {
+                if !house.is_alive() {
+                    bail!("a room has stopped, see above; nothing that was answered is lost");
+                }
+                let house = Arc::clone(house);
+                tokio::task::spawn_blocking(move || house.keep()).await.context("the house")?;
+            }
+        }
+    }
+}
+
+/// Does the erasures that were asked for, without opening a port.
+///
+/// # Errors
+/// If a file cannot be opened or written.
+pub(crate) fn settle_erasures(config: &Config, control: &mut Control) -> anyhow::Result<()> {
+    let clock: Arc<dyn Clock> = Arc::new(WallClock);
+    let metrics = Arc::new(Metrics::register(&mut Registry::default()));
+    let rooms = start(config, &clock, &metrics)?;
+    for host in control.erasures_open()? {
+        rooms.collector.erase(&host)?;
+        rooms.aggregator.erase(&host)?;
+        control.erasure_done(&host)?;
+    }
+    rooms.collector.stop()?;
+    rooms.aggregator.join()?;
+    Ok(())
+}

@@ -1,0 +1,199 @@
+//! The running house: which sites it counts, and whether its rooms are well.
+//!
+//! What it is not: on a hit's way.
+//!
+//! What surprises: sites change while it runs. Commands write them into the control file; twice a
+//! second this looks whether it changed.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use anyhow::Context;
+use headcount_collector::metrics::Metrics;
+use headcount_collector::{Collector, Fallback};
+use headcount_core::site::SiteHost;
+use headcount_core::time::Clock;
+use headcount_store::control::Control;
+
+use super::{DEMO_ALIASES, DEMO_HOST, Rooms, is_demo};
+use crate::config::{Config, RawSite, site_setting};
+use crate::ops::Health;
+
+/// What runs, and what it runs for.
+pub(super) struct House {
+    inner: Mutex<Inner>,
+    hosts: Mutex<Vec<SiteHost>>,
+    configured: Vec<RawSite>,
+    metrics: Arc<Metrics>,
+    visitors: bool,
+    started_day: headcount_core::time::Day,
+    clock: Arc<dyn Clock>,
+}
+
+struct Inner {
+    rooms: Option<Rooms>,
+    control: Control,
+    version: Option<i64>,
+}
+
+impl House {
+    pub(super) fn new(
+        config: &Config,
+        rooms: Rooms,
+        control: Control,
+        (metrics, clock): (Arc<Metrics>, Arc<dyn Clock>),
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
+            inner: Mutex::new(Inner { rooms: Some(rooms), control, version: None }),
+            hosts: Mutex::default(),
+            configured: config.sites.clone(),
+            metrics,
+            visitors: config.visitors,
+            started_day: clock.hour().day(),
+            clock,
+        })
+    }
+
+    pub(super) fn listen(
+        &self,
+        listeners: Vec<std::net::TcpListener>,
+        fallback: &Fallback,
+    ) -> anyhow::Result<()> {
+        match &mut self.inner().rooms {
+            Some(rooms) => Ok(rooms.collector.listen(listeners, Some(fallback))?),
+            None => Ok(()),
+        }
+    }
+
+    /// The sites that are counted now.
+    pub(super) fn hosts(&self) -> Vec<SiteHost> {
+        self.hosts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether the demo site is among them.
+    pub(super) fn has_demo(&self) -> bool {
+        self.hosts().iter().any(is_demo)
+    }
+
+    /// Reads the sites again, if they changed.
+    pub(super) fn renew_sites(&self, always: bool) -> anyhow::Result<()> {
+        let mut inner = self.inner();
+        let version = inner.control.version()?;
+        if !always && inner.version == Some(version) {
+            return Ok(());
+        }
+        let added = inner.control.site_list()?;
+        let gone = inner.control.tombstones()?;
+        let mut sites = self.configured.clone();
+        for host in added {
+            if !sites.iter().any(|site| site.host == host.as_str()) {
+                sites.push(RawSite { host: host.to_string(), ..RawSite::default() });
+            }
+        }
+        if sites.is_empty() {
+            sites.push(demo());
+        }
+        let mut settings =
+            sites.iter().map(site_setting).collect::<Result<Vec<_>, _>>().context("sites")?;
+        settings.retain(|setting| !gone.contains(&setting.host));
+        let hosts = settings.iter().map(|setting| setting.host.clone()).collect();
+        if let Some(rooms) = &inner.rooms {
+            rooms.collector.set_sites(settings)?;
+        }
+        *self.hosts.lock().unwrap_or_else(PoisonError::into_inner) = hosts;
+        inner.version = Some(version);
+        Ok(())
+    }
+
+    /// Twice a second: new sites, erasures.
+    pub(super) fn keep(&self) {
+        if let Err(error) = self.renew_sites(false).and_then(|()| self.erase_asked()) {
+            tracing::warn!(error = %format!("{error:#}"), "sites cannot be brought up to date");
+        }
+    }
+
+    fn erase_asked(&self) -> anyhow::Result<()> {
+        let mut inner = self.inner();
+        let open = inner.control.erasures_open()?;
+        for host in open {
+            let Some(rooms) = &inner.rooms else { return Ok(()) };
+            rooms.collector.erase(&host)?;
+            rooms.aggregator.erase(&host)?;
+            inner.control.erasure_done(&host)?;
+            tracing::info!(site = %host, "every count of a site was erased");
+        }
+        Ok(())
+    }
+
+    pub(super) fn is_alive(&self) -> bool {
+        self.inner()
+            .rooms
+            .as_ref()
+            .is_some_and(|rooms| rooms.collector.is_alive() && rooms.aggregator.is_alive())
+    }
+
+    /// What the dashboard says beside the number of visitors.
+    pub(super) fn visitors_note(&self) -> String {
+        if !self.visitors {
+            return "visitors are not counted (visitors = \"off\")".to_owned();
+        }
+        let rate = self.with_collector(Collector::miss_rate).flatten().unwrap_or(0.0);
+        let restarted = if self.clock.hour().day() == self.started_day {
+            "started today, so who came before and after the start is counted twice"
+        } else {
+            "not restarted today"
+        };
+        format!("at most {:.2} % too low; {restarted}", (rate * 100.0).max(0.01))
+    }
+
+    /// The way forwards to the end: no hit that was answered stays behind.
+    pub(super) fn stop(&self) -> anyhow::Result<()> {
+        let Some(rooms) = self.inner().rooms.take() else { return Ok(()) };
+        let collector = rooms.collector.stop().context("the edge did not stop well");
+        let aggregator = rooms.aggregator.join().context("the aggregator did not stop well");
+        collector.and(aggregator)
+    }
+
+    fn with_collector<T>(&self, look: impl FnOnce(&Collector) -> T) -> Option<T> {
+        self.inner().rooms.as_ref().map(|rooms| look(&rooms.collector))
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Health for House {
+    fn missing(&self) -> Option<String> {
+        let inner = self.inner();
+        let Some(rooms) = &inner.rooms else { return Some("stopping".to_owned()) };
+        if !rooms.collector.is_alive() {
+            return Some("the edge file takes nothing".to_owned());
+        }
+        let status = rooms.aggregator.status();
+        if status.alarm.is_some() || !rooms.aggregator.is_alive() {
+            return Some("the aggregator has stopped; its batches wait in the outbox".to_owned());
+        }
+        let unbalanced = status.books.is_some_and(|books| !books.balanced());
+        unbalanced.then(|| "the books do not balance".to_owned())
+    }
+
+    fn refresh(&self) {
+        if let Some(rate) = self.with_collector(Collector::miss_rate).flatten() {
+            self.metrics.miss_rate(rate);
+        }
+        let books = self.inner().rooms.as_ref().and_then(|rooms| rooms.aggregator.status().books);
+        if let Some(books) = books {
+            self.metrics.audit_delta(books.audit_delta);
+        }
+    }
+}
+
+/// The site of a folder that has no other: this machine.
+fn demo() -> RawSite {
+    RawSite {
+        host: DEMO_HOST.to_owned(),
+        aliases: DEMO_ALIASES.map(str::to_owned).to_vec(),
+        events: vec!["signup".to_owned()],
+        ..RawSite::default()
+    }
+}

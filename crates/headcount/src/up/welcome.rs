@@ -1,0 +1,98 @@
+//! What `up` says at its start, and the demo page.
+//!
+//! What it is not: a log. It goes to standard output, once.
+//!
+//! What surprises: the link to the dashboard works: it carries a code of this process.
+
+#![expect(clippy::disallowed_types, reason = "listening addresses are settings, not visitors")]
+
+use std::net::SocketAddr;
+
+use axum::body::Body as AxumBody;
+use headcount_collector::assets::demo_page;
+use headcount_collector::{Answer, Body, plain};
+use headcount_core::site::SiteHost;
+use http_body_util::{BodyExt, Either, Full};
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderValue};
+use hyper::{Request, Response, StatusCode};
+use tower_service::Service;
+
+use super::DEMO_HOST;
+use crate::commands::say;
+
+/// Sites whose snippets are printed; more are listed by their number.
+const SNIPPETS_MAX: usize = 3;
+
+/// Where everything is.
+pub(super) struct Links {
+    pub(super) origin: String,
+    pub(super) dashboard: String,
+    pub(super) code: String,
+    pub(super) ops: String,
+}
+
+/// The origin under which this machine reaches a listener.
+pub(super) fn origin(address: SocketAddr) -> String {
+    let port = address.port();
+    match address {
+        _ if address.ip().is_unspecified() => format!("http://127.0.0.1:{port}"),
+        SocketAddr::V4(v4) => format!("http://{}:{port}", v4.ip()),
+        SocketAddr::V6(v6) => format!("http://[{}]:{port}", v6.ip()),
+    }
+}
+
+/// Prints snippets and links.
+///
+/// # Errors
+/// If standard output is gone.
+pub(super) fn print(hosts: &[SiteHost], links: &Links) -> anyhow::Result<()> {
+    let Links { origin, dashboard, code, ops } = links;
+    let mut text = format!("headcount {} is counting\n\n", env!("CARGO_PKG_VERSION"));
+    for host in hosts.iter().take(SNIPPETS_MAX) {
+        text += &format!(
+            "put into the pages of {host}:\n  \
+             <script defer src=\"{origin}/headcount.js\" data-site=\"{host}\"></script>\n  \
+             <noscript><img src=\"{origin}/p.gif?s={host}\" alt=\"\" \
+             referrerpolicy=\"no-referrer-when-downgrade\"></noscript>\n\n"
+        );
+    }
+    if hosts.len() > SNIPPETS_MAX {
+        text += &format!("and {} more sites: headcount site list\n\n", hosts.len() - SNIPPETS_MAX);
+    }
+    if hosts.iter().any(|host| host.as_str() == DEMO_HOST) {
+        text += &format!("demo page   {origin}/demo\n");
+    }
+    text += &format!("dashboard   {dashboard}/signin?code={code}\n");
+    text += &format!("operations  {ops}/metrics\n");
+    if hosts.iter().any(|host| host.as_str() == DEMO_HOST) {
+        text += "\nadd your site: headcount site add example.org\n";
+    }
+    say(&text)
+}
+
+/// Hands a request to the analyst's side.
+pub(super) fn ask(mut stats: axum::Router, request: Request<Incoming>) -> Answer {
+    Box::pin(async move {
+        let answered = stats.call(request.map(AxumBody::new)).await;
+        let answer = answered.unwrap_or_else(|never| match never {});
+        answer.map(|body| -> Body { Either::Right(body.map_err(Into::into).boxed_unsync()) })
+    })
+}
+
+/// The demo page.
+pub(super) fn demo_answer(origin: &str) -> Answer {
+    let page = SiteHost::parse(DEMO_HOST).map(|host| demo_page(&host, origin));
+    Box::pin(async move {
+        let mut answer = Response::new(Either::Left(Full::new(page.unwrap_or_default().into())));
+        let headers = answer.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        answer
+    })
+}
+
+/// Where the dashboard has a port of its own.
+pub(super) fn nothing_here() -> Answer {
+    Box::pin(async { plain(StatusCode::NOT_FOUND, "nothing here\n") })
+}

@@ -1,0 +1,95 @@
+//! Everything that one page of the dashboard asks of the store, as one blocking job.
+//!
+//! What it is not: formatting. It brings answers; [`super::view`] makes sentences of them.
+//!
+//! What surprises: with a page chosen, attributes and refusals are not asked for at all. They are
+//! counted per site and never per page.
+
+use headcount_core::cell::Attribute;
+use headcount_core::site::SiteHost;
+use headcount_store::question::{
+    Answer, Books, By, Metric, Order, OrderKey, PageFilter, Question, Refused,
+};
+
+use crate::backend::{Backend, Said};
+use crate::query::date::Range;
+
+/// Rows of each list.
+pub(crate) const LIST_ROWS: u32 = 10;
+/// The metrics of the headline, in its order.
+pub(crate) const HEADLINE: [Metric; 4] =
+    [Metric::Views, Metric::Visitors, Metric::Visits, Metric::Clicks];
+/// Points of a plot at most: 400 days, or the hours of a day.
+const POINTS_MAX: u32 = 400;
+
+/// What a page is about.
+#[derive(Clone, Debug)]
+pub(crate) struct Subject {
+    pub(crate) site: SiteHost,
+    pub(crate) range: Range,
+    pub(crate) page: Option<String>,
+    pub(crate) k: u32,
+}
+
+/// The answers.
+#[derive(Debug, Default)]
+pub(crate) struct Gathered {
+    pub(crate) totals: Answer,
+    pub(crate) series: Answer,
+    pub(crate) pages: Answer,
+    pub(crate) targets: Answer,
+    pub(crate) attributes: Vec<(Attribute, Answer)>,
+    pub(crate) refused: Vec<Refused>,
+    pub(crate) books: Option<Books>,
+}
+
+/// Asks for all of it.
+pub(crate) fn gather(backend: &Backend, subject: &Subject) -> Said<Gathered> {
+    let ask = |question: Question| (backend.ask)(&question);
+    let mut series = question(subject, By::Total, &[Metric::Views, Metric::Visitors]);
+    series.time = Some(subject.range.bucket());
+    series.order = vec![Order { key: OrderKey::Time, descending: false }];
+    series.limit = POINTS_MAX;
+    let mut found = Gathered {
+        totals: ask(question(subject, By::Total, &HEADLINE))?,
+        series: ask(series)?,
+        targets: ask(question(subject, By::Target, &[Metric::Clicks]))?,
+        books: (backend.books)()?,
+        ..Gathered::default()
+    };
+    if subject.page.is_some() {
+        return Ok(found);
+    }
+    found.pages = ask(question(subject, By::Page, &[Metric::Views, Metric::Visitors]))?;
+    for attribute in Attribute::ALL {
+        let answer = ask(question(subject, By::Attribute(attribute), metrics(attribute)))?;
+        found.attributes.push((attribute, answer));
+    }
+    found.refused = (backend.refused)(&subject.site, subject.range.from, subject.range.to)?;
+    Ok(found)
+}
+
+/// The numbers of an attribute's list, the one with the bar first.
+pub(crate) fn metrics(attribute: Attribute) -> &'static [Metric] {
+    match attribute {
+        Attribute::Source => &[Metric::Visits, Metric::Visitors],
+        _ => &[Metric::Views, Metric::Visitors],
+    }
+}
+
+fn question(subject: &Subject, by: By, metrics: &[Metric]) -> Question {
+    let first = metrics.first().copied().unwrap_or(Metric::Views);
+    Question {
+        site: subject.site.clone(),
+        from: subject.range.from,
+        to: subject.range.to,
+        metrics: metrics.to_vec(),
+        by,
+        time: None,
+        pages: subject.page.iter().map(|page| PageFilter::Is(vec![page.clone()])).collect(),
+        order: vec![Order { key: OrderKey::Metric(first), descending: true }],
+        limit: LIST_ROWS,
+        offset: 0,
+        k: subject.k,
+    }
+}

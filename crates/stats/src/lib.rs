@@ -1,0 +1,31 @@
+//! The analyst's side of Headcount: API, dashboard, export, and the same for the terminal.
+//!
+//! What it is not: near a visitor. It reads counts and writes nothing.
+//!
+//! What surprises: there is no way to ask for two attributes at once, because no such count exists.
+//! Such a question is answered with 400 and the reason.
+
+pub mod backend;
+pub mod breakdown;
+pub mod pool;
+pub mod query;
+pub mod session;
+pub mod sheet;
+pub mod terminal;
+
+mod access;
+mod assets;
+mod dashboard;
+mod embedded;
+mod export;
+mod reply;
+mod router;
+mod signin;
+mod state;
+mod text;
+
+#[cfg(test)]
+mod tests;
+
+pub use router::router;
+pub use state::{Parts, Stats};

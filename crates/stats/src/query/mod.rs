@@ -1,0 +1,58 @@
+//! `POST /api/v2/query`: from a body to a question, and from the store's answer to JSON.
+//!
+//! What it is not: all of Plausible's Stats API v2. It speaks its shape, with the metrics and
+//! dimensions that exist here, and refuses the rest with the reason.
+//!
+//! What surprises: the site is checked before the rest of the question is read, because the
+//! range `all` depends on it.
+
+pub mod answer;
+pub mod date;
+pub(crate) mod filter;
+pub mod parse;
+pub mod words;
+
+#[cfg(test)]
+mod tests;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{Request, StatusCode};
+use axum::response::Response;
+
+use crate::access::{self, Purpose};
+use crate::reply::{self, Trouble};
+use crate::state::Stats;
+
+use self::parse::RawQuery;
+
+/// A question that cannot be asked: a sentence for its author.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct BadQuery(String);
+
+impl BadQuery {
+    /// A refusal with its reason, which names the field and what would be right.
+    pub(crate) fn new(reason: impl Into<String>) -> Self {
+        Self(reason.into())
+    }
+}
+
+/// Answers `POST /api/v2/query`.
+pub(crate) async fn handle(State(stats): State<Stats>, request: Request<Body>) -> Response {
+    respond(&stats, request).await.unwrap_or_else(Trouble::into_json)
+}
+
+async fn respond(stats: &Stats, request: Request<Body>) -> Result<Response, Trouble> {
+    let (head, body) = request.into_parts();
+    let access = access::check(stats, &head.headers, Purpose::Post).await?;
+    let body = reply::body(body).await?;
+    let raw = RawQuery::from_json(&body)?;
+    let site = raw.site()?;
+    let site = stats.visible_site(&access, &site).ok_or(Trouble::NotFound)?;
+    let bounds = stats.bounds(&site).await?;
+    let plan = raw.plan(site, &bounds, stats.k())?;
+    let question = plan.question.clone();
+    let found = stats.run(move |backend| (backend.ask)(&question)).await?;
+    Ok(reply::json(StatusCode::OK, &answer::to_json(&plan, &found)))
+}

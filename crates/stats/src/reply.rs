@@ -1,0 +1,177 @@
+//! Answers: their bodies, their headers, and what trouble looks like.
+//!
+//! What it is not: a place for a requester's words. No answer of this file repeats anything that
+//! was sent.
+//!
+//! What surprises: trouble has two faces, JSON for clients of the API and plain text for people;
+//! both carry the same status.
+
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, to_bytes};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use headcount_store::StoreError;
+use serde_json::{Value, json};
+
+use crate::backend::Unanswered;
+use crate::query::BadQuery;
+use crate::text::json_text;
+
+/// Largest body that is read.
+pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
+/// Longest time a body may take to arrive.
+const BODY_DEADLINE: Duration = Duration::from_secs(10);
+/// When to ask again after a 503.
+const RETRY_AFTER_SECONDS: &str = "2";
+/// What a page of ours may do: load its own style and script, and talk to its own host.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+    connect-src 'self'; img-src 'self'; frame-ancestors 'none'; base-uri 'none'; \
+    form-action 'self'; require-trusted-types-for 'script'";
+
+/// Why a request has no answer.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    /// The question cannot be asked.
+    Bad(BadQuery),
+    /// No credential, or a wrong one.
+    Unauthorized,
+    /// A session's cookie on a request that another site caused.
+    CrossSite,
+    /// No such site for this asker, or no such path.
+    NotFound,
+    /// The body did not arrive in time.
+    Slow,
+    /// The body is too large.
+    Large,
+    /// Too many questions at once.
+    Busy,
+    /// Something of ours failed; it is in the log, and its words stay there.
+    Failed,
+}
+
+impl From<BadQuery> for Trouble {
+    fn from(bad: BadQuery) -> Self {
+        Self::Bad(bad)
+    }
+}
+
+impl From<Unanswered> for Trouble {
+    /// What the store declines is the question's fault, and its sentence is for the asker.
+    fn from(unanswered: Unanswered) -> Self {
+        match unanswered {
+            Unanswered::Busy => Self::Busy,
+            Unanswered::Store(
+                declined @ (StoreError::Unanswerable { .. } | StoreError::TimedOut),
+            ) => Self::Bad(BadQuery::new(declined.to_string())),
+            failed @ (Unanswered::Store(_) | Unanswered::Panicked(_)) => Self::failed(&failed),
+        }
+    }
+}
+
+impl Trouble {
+    /// Notes what failed.
+    pub(crate) fn failed(error: &(dyn std::error::Error + 'static)) -> Self {
+        tracing::error!(error, "failed to answer an analyst");
+        Self::Failed
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::Bad(_) => StatusCode::BAD_REQUEST,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::CrossSite => StatusCode::FORBIDDEN,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Slow => StatusCode::REQUEST_TIMEOUT,
+            Self::Large => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Busy | Self::Failed => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    pub(crate) fn reason(&self) -> String {
+        match self {
+            Self::Bad(bad) => return bad.to_string(),
+            Self::Unauthorized => "send an API token as \"Authorization: Bearer TOKEN\"",
+            Self::CrossSite => "a signed-in browser may only ask from the dashboard's own pages",
+            Self::NotFound => "there is no such site or path for this token",
+            Self::Slow => "the body did not arrive in time",
+            Self::Large => return format!("the body may have at most {BODY_BYTES_MAX} bytes"),
+            Self::Busy => "too many questions at once: ask again soon",
+            Self::Failed => "the counts cannot be read now: ask again soon",
+        }
+        .to_owned()
+    }
+
+    /// For clients of the API.
+    pub(crate) fn into_json(self) -> Response {
+        let response = json(self.status(), &json!({ "error": self.reason() }));
+        self.with_headers(response)
+    }
+
+    /// For people.
+    pub(crate) fn into_text(self) -> Response {
+        let response = text(self.status(), self.reason() + "\n");
+        self.with_headers(response)
+    }
+
+    fn with_headers(&self, mut response: Response) -> Response {
+        let (name, value) = match self {
+            Self::Unauthorized => (header::WWW_AUTHENTICATE, "Bearer"),
+            Self::Busy | Self::Failed => (header::RETRY_AFTER, RETRY_AFTER_SECONDS),
+            _ => return response,
+        };
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+        response
+    }
+}
+
+/// The body, if it is small and arrives in time.
+pub(crate) async fn body(body: Body) -> Result<Bytes, Trouble> {
+    match tokio::time::timeout(BODY_DEADLINE, to_bytes(body, BODY_BYTES_MAX)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(_)) => Err(Trouble::Large),
+        Err(_) => Err(Trouble::Slow),
+    }
+}
+
+/// A JSON answer.
+pub(crate) fn json(status: StatusCode, value: &Value) -> Response {
+    typed(status, "application/json; charset=utf-8", json_text(value))
+}
+
+/// A plain answer.
+pub(crate) fn text(status: StatusCode, text: String) -> Response {
+    typed(status, "text/plain; charset=utf-8", text)
+}
+
+/// A page.
+pub(crate) fn html(status: StatusCode, page: &impl askama::Template) -> Response {
+    match page.render() {
+        Ok(text) => typed(status, "text/html; charset=utf-8", text),
+        Err(error) => Trouble::failed(&error).into_text(),
+    }
+}
+
+/// An answer of a given type.
+pub(crate) fn typed(status: StatusCode, kind: &'static str, text: impl Into<Body>) -> Response {
+    let mut response = (status, text.into()).into_response();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+}
+
+/// Puts the headers on that every answer has; `Cache-Control` only where none was chosen.
+pub(crate) async fn harden(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,40 @@
+//! The routes of the analyst's side.
+//!
+//! What it is not: a listener. The caller owns port, TLS and shutdown.
+//!
+//! What surprises: `HEAD` follows `GET` everywhere, and every answer, also the constant 404 and
+//! 405, carries the same hardening headers.
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::middleware::map_response;
+use axum::response::Response;
+use axum::routing::{get, post};
+
+use crate::reply;
+use crate::state::Stats;
+use crate::{assets, dashboard, export, query, signin};
+
+/// Everything an analyst can reach: dashboard, sign-in, API and export.
+pub fn router(state: Stats) -> Router {
+    Router::new()
+        .route("/", get(dashboard::handle))
+        .route("/signin", get(signin::by_link).post(signin::by_form))
+        .route("/signout", post(signin::out))
+        .route("/api/v2/query", post(query::handle))
+        .route("/api/v1/export.csv", get(export::handle))
+        .route("/assets/{name}", get(assets::handle))
+        .fallback(nowhere)
+        .method_not_allowed_fallback(not_so)
+        .layer(map_response(reply::harden))
+        .with_state(state)
+}
+
+async fn nowhere() -> Response {
+    reply::text(StatusCode::NOT_FOUND, "there is nothing here\n".to_owned())
+}
+
+async fn not_so() -> Response {
+    let text = "this address is not asked with this method\n".to_owned();
+    reply::text(StatusCode::METHOD_NOT_ALLOWED, text)
+}

@@ -1,0 +1,123 @@
+//! What every request of the stats room shares.
+//!
+//! What it is not: configuration as text. The binary reads that and fills [`Parts`].
+//!
+//! What surprises: a site that does not exist and one that the asker may not see are the same
+//! `None`, here, once for all routes.
+
+use std::sync::Arc;
+
+use headcount_core::site::SiteHost;
+use headcount_core::time::{Clock, Day, Hour};
+
+use crate::backend::{Backend, Queue, Said, Unanswered};
+use crate::query::date::Bounds;
+use crate::session::{Access, Codes, Sessions};
+
+/// What the binary brings.
+pub struct Parts {
+    /// The store.
+    pub backend: Backend,
+    /// Questions that run at once: the number of the store's readers, 2 to 4.
+    pub readers: usize,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The sites there are now.
+    pub sites: Arc<dyn Fn() -> Vec<SiteHost> + Send + Sync>,
+    /// A sentence on the error of `visitors`, such as "restarts today: 1; at most 0.5 % too low".
+    pub visitors_note: Arc<dyn Fn() -> String + Send + Sync>,
+    /// Attribute values with fewer visitors than this fold into `(other)`.
+    pub k: u32,
+    /// Days that can be read, counted back from today.
+    pub retention_days: u32,
+    /// Whether the dashboard is reached over HTTPS: its cookie is then `Secure` and `__Host-`.
+    pub https: bool,
+    /// Codes that sign the operator in; make them with [`crate::session::new_secret`].
+    pub signin_codes: Vec<String>,
+}
+
+/// The shared state; cloning it is cheap.
+#[derive(Clone)]
+pub struct Stats(Arc<Inner>);
+
+struct Inner {
+    queue: Queue,
+    sessions: Sessions,
+    codes: Codes,
+    parts: Parts,
+}
+
+impl Stats {
+    /// The state of one process.
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(Inner {
+            queue: Queue::new(parts.backend.clone(), parts.readers),
+            sessions: Sessions::default(),
+            codes: Codes::new(&parts.signin_codes),
+            parts,
+        }))
+    }
+
+    /// The threshold for attribute values.
+    pub(crate) fn k(&self) -> u32 {
+        self.0.parts.k
+    }
+
+    pub(crate) fn https(&self) -> bool {
+        self.0.parts.https
+    }
+
+    pub(crate) fn now(&self) -> u64 {
+        self.0.parts.clock.unix_seconds()
+    }
+
+    pub(crate) fn today(&self) -> Day {
+        Hour::of_unix(self.now()).day()
+    }
+
+    pub(crate) fn visitors_note(&self) -> String {
+        (self.0.parts.visitors_note)()
+    }
+
+    pub(crate) fn sessions(&self) -> &Sessions {
+        &self.0.sessions
+    }
+
+    pub(crate) fn codes(&self) -> &Codes {
+        &self.0.codes
+    }
+
+    /// The sites that `access` may see.
+    pub(crate) fn visible_sites(&self, access: &Access) -> Vec<SiteHost> {
+        let mut sites = (self.0.parts.sites)();
+        sites.retain(|site| access.allows(site));
+        sites.sort();
+        sites
+    }
+
+    /// The site, if it exists and `access` may see it.
+    pub(crate) fn visible_site(&self, access: &Access, site: &SiteHost) -> Option<SiteHost> {
+        self.visible_sites(access).into_iter().find(|known| known == site)
+    }
+
+    /// The days that can be asked about without knowing a site's first.
+    pub(crate) fn kept(&self) -> Bounds {
+        let today = self.today();
+        Bounds { today, oldest: today.minus(self.0.parts.retention_days), first: None }
+    }
+
+    /// The days that can be asked about for this site.
+    pub(crate) async fn bounds(&self, site: &SiteHost) -> Result<Bounds, Unanswered> {
+        let site = site.clone();
+        let first = self.run(move |backend| (backend.first_day)(&site)).await?;
+        Ok(Bounds { first, ..self.kept() })
+    }
+
+    /// Runs a job against the store where it may block.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Backend) -> Said<T> + Send + 'static,
+    ) -> Result<T, Unanswered> {
+        self.0.queue.run(job).await
+    }
+}

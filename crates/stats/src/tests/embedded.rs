@@ -1,0 +1,135 @@
+//! The room over a real `counts.db`: what goes in by the writer comes out by API and dashboard.
+//!
+//! What it is not: a test of the store's arithmetic.
+//!
+//! What surprises: the file does not exist when the room starts.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use headcount_core::batch::Batch;
+use headcount_core::cell::{Attribute, CellKey, Counts};
+use headcount_core::refusal::RefusalReason;
+use headcount_core::time::Hour;
+use headcount_store::Insert;
+use headcount_store::sqlite::Writer;
+use serde_json::{Value, json};
+
+use super::fake::{Fake, NOW, TOKEN, token_site};
+use super::routes::{cookie, send};
+use crate::backend::Backend;
+
+const SITE: &str = "example.org";
+
+fn counts(views: u64, visitors: u64, clicks: u64) -> Counts {
+    Counts { views, visitors, visits: visitors, clicks, refused: 0 }
+}
+
+/// A day with two pages, a click, nine visitors of three countries and one refusal.
+fn fill(path: &Path) {
+    let hour = Hour::of_unix(NOW);
+    let day = hour.day();
+    let country = |value, views, visitors| {
+        let key = CellKey::Attribute { day, attribute: Attribute::Country, value };
+        (SITE, key, counts(views, visitors, 0))
+    };
+    let batch = Batch::new([
+        (SITE, CellKey::Site { hour }, counts(12, 9, 2)),
+        (SITE, CellKey::Page { hour, page: "/<b>" }, counts(7, 6, 0)),
+        (SITE, CellKey::Page { hour, page: "/b" }, counts(5, 5, 0)),
+        (SITE, CellKey::Click { hour, page: "/b", target: "mailto" }, counts(0, 0, 2)),
+        country("SE", 8, 6),
+        country("DE", 3, 2),
+        country("FI", 1, 1),
+        (
+            SITE,
+            CellKey::Refusal { day, reason: RefusalReason::Gpc },
+            Counts { refused: 4, ..Counts::ZERO },
+        ),
+    ])
+    .expect("a batch");
+    let batches = vec![batch];
+    let totals = Insert::totals_of(&batches).expect("small");
+    let mut writer = Writer::open(path).expect("a file");
+    let (src, closed_day, last_seqs) = ("test".to_owned(), day, vec![]);
+    let insert = Insert { src, lo: 1, hi: 1, closed_day, batches, totals, last_seqs };
+    writer.apply(&insert).expect("applied");
+    let books = writer.audit(NOW).expect("audited");
+    writer.record_audit(&books).expect("noted");
+}
+
+#[tokio::test]
+async fn counts_come_back_as_they_went_in() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("counts.db");
+    let backend = Backend::embedded(path.clone(), Arc::new(token_site));
+    let stats = Fake::default().stats_over(backend);
+    let session = cookie(&stats).await;
+    let page = async || send(&stats, "GET /?period=day", &[("cookie", &session)], "").await;
+    assert_eq!(page().await.status.as_u16(), 503, "nothing is there yet");
+    fill(&path);
+
+    let html = page().await.text;
+    for part in [
+        "<span class=\"value\">12</span>",
+        "21 Nov 2026 12:00 UTC: 12 views, 9 visitors",
+        "<bdi>/&#60;b&#62;</bdi>",
+        "mailto",
+        "Sweden",
+        "2 values with fewer than 5 visitors are in (other).",
+        "The browser asked for privacy (Global Privacy Control).",
+        "Books balanced, checked at 12:03 UTC.",
+    ] {
+        assert!(html.contains(part), "{part} in {html}");
+    }
+    assert!(!html.contains("Germany"), "fewer than k visitors");
+
+    let ask = async |change: Value| {
+        let mut body = json!({"site_id": SITE, "metrics": ["pageviews"], "date_range": "all"});
+        for (key, value) in change.as_object().expect("an object") {
+            body[key] = value.clone();
+        }
+        let token = format!("Bearer {TOKEN}");
+        let headers = [("authorization", token.as_str())];
+        let got = send(&stats, "POST /api/v2/query", &headers, &body.to_string()).await;
+        let value: Value = serde_json::from_str(&got.text).expect("JSON");
+        (value["results"].clone(), value["error"].clone())
+    };
+    let row =
+        |dimensions: Value, metrics: Value| json!({"dimensions": dimensions, "metrics": metrics});
+    for (change, rows) in [
+        (
+            json!({"metrics": ["pageviews", "visitors", "visits", "clicks"]}),
+            json!([row(json!([]), json!([12, 9, 9, 2]))]),
+        ),
+        (
+            json!({"metrics": ["visitors", "clicks"], "dimensions": ["event:page"]}),
+            json!([row(json!(["/<b>"]), json!([6, 0])), row(json!(["/b"]), json!([5, 2]))]),
+        ),
+        (
+            json!({"dimensions": ["time:hour"]}),
+            json!([row(json!(["2026-11-21T12:00:00Z"]), json!([12]))]),
+        ),
+        (
+            json!({"filters": [["contains_not", "event:page", ["<"]]]}),
+            json!([row(json!([]), json!([5]))]),
+        ),
+        (
+            json!({"filters": [["is", "event:page", ["/none"]]]}),
+            json!([row(json!([]), json!([0]))]),
+        ),
+        (
+            json!({"metrics": ["clicks"], "dimensions": ["event:target", "event:page"]}),
+            json!([row(json!(["mailto", "/b"]), json!([2]))]),
+        ),
+        (
+            json!({"metrics": ["visitors"], "dimensions": ["visit:country", "time:month"]}),
+            json!([
+                row(json!(["SE", "2026-11-01"]), json!([6])),
+                row(json!(["(other)", "2026-11-01"]), json!([3]))
+            ]),
+        ),
+    ] {
+        assert_eq!(ask(change.clone()).await, (rows, Value::Null), "{change}");
+    }
+}

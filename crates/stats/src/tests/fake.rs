@@ -1,0 +1,146 @@
+//! A store of two sites with made-up counts, for tests.
+//!
+//! What it is not: the store. It answers by the shape of a question and ignores most of it.
+//!
+//! What surprises: page names are set by the test, so that hostile ones can be shown.
+
+use std::sync::Arc;
+
+use headcount_core::site::SiteHost;
+use headcount_core::time::{Day, ManualClock};
+use headcount_store::StoreError;
+use headcount_store::question::{Answer, Books, By, Question, Refused, Row};
+
+use crate::backend::{Backend, Said};
+use crate::{Parts, Stats};
+
+/// 2026-11-21T12:03:00Z.
+pub(crate) const NOW: u64 = 1_795_262_580;
+/// A token of `example.org`.
+pub(crate) const TOKEN: &str = "0123456789abcdef";
+/// A token of `other.example`.
+pub(crate) const OTHER_TOKEN: &str = "fedcba9876543210";
+/// The operator's code.
+pub(crate) const CODE: &str = "c0de";
+
+pub(crate) fn host(text: &str) -> SiteHost {
+    SiteHost::parse(text).expect("a host")
+}
+
+/// What a test may change.
+#[derive(Clone)]
+pub(crate) struct Fake {
+    pub(crate) names: Vec<String>,
+    pub(crate) books: Option<Books>,
+    pub(crate) fails: bool,
+    pub(crate) https: bool,
+}
+
+impl Default for Fake {
+    fn default() -> Self {
+        let names = ["/", "/prices", "/blog/how-we-count", "/about", "(other)"];
+        let books = Some(Books { audit_delta: 0, tiled: true, checked_at: NOW });
+        Self { names: names.map(str::to_owned).to_vec(), books, fails: false, https: false }
+    }
+}
+
+impl Fake {
+    pub(crate) fn stats(&self) -> Stats {
+        self.stats_over(self.backend())
+    }
+
+    pub(crate) fn stats_over(&self, backend: Backend) -> Stats {
+        let sites = [host("example.org"), host("other.example")];
+        Stats::new(Parts {
+            backend,
+            readers: 2,
+            clock: Arc::new(ManualClock::at(NOW)),
+            sites: Arc::new(move || sites.to_vec()),
+            visitors_note: Arc::new(|| "restarts today: 1; at most 0.4 % too low".to_owned()),
+            k: 5,
+            retention_days: 365,
+            https: self.https,
+            signin_codes: vec![CODE.to_owned()],
+        })
+    }
+
+    fn backend(&self) -> Backend {
+        let (fake, books, fails) = (self.clone(), self.books, self.fails);
+        let refused = |reason: &str, refused| Refused { reason: reason.to_owned(), refused };
+        Backend {
+            ask: Arc::new(move |question| fake.answer(question)),
+            refused: Arc::new(move |_, _, _| {
+                Ok(vec![refused("gpc", 41), refused("robot", 1_203), refused("prefetch", 17)])
+            }),
+            books: Arc::new(move || if fails { Err(broken()) } else { Ok(books) }),
+            first_day: Arc::new(|_| Ok(Day::parse("2026-03-05"))),
+            token_site: Arc::new(token_site),
+        }
+    }
+
+    fn answer(&self, question: &Question) -> Said<Answer> {
+        if self.fails {
+            return Err(broken());
+        }
+        if question.site.as_str() == "other.example" {
+            let why = "that is not counted".to_owned();
+            return Err(StoreError::Unanswerable { why });
+        }
+        let named = |names: &[&str]| names.iter().map(|name| vec![(*name).to_owned()]).collect();
+        let names: Vec<Vec<String>> = match question.by {
+            By::Total => return Ok(totals(question)),
+            By::Page => self.names.iter().map(|name| vec![name.clone()]).collect(),
+            By::Target => named(&["mailto", "ext:github.com", "signup"]),
+            By::PageAndTarget => vec![vec!["/".to_owned(), "mailto".to_owned()]],
+            By::Attribute(attribute) => match attribute.as_str() {
+                "country" => named(&["SE", "DE", "GB", "JP", "(unknown)", "(other)"]),
+                "device" => named(&["desktop", "mobile", "tablet"]),
+                "source" => {
+                    named(&["(direct)", "news.ycombinator.com", "duckduckgo.com", "(other)"])
+                }
+                "browser" => named(&["Firefox", "Chrome", "Safari"]),
+                "os" => named(&["Linux", "Windows", "Android", "iOS"]),
+                _ => Vec::new(),
+            },
+        };
+        let folded = if matches!(question.by, By::Attribute(_)) { 3 } else { 0 };
+        let rows_total = 342;
+        let row = |(at, names): (u64, Vec<String>)| Row {
+            time: None,
+            names,
+            metrics: (1..)
+                .zip(&question.metrics)
+                .map(|(part, _)| 12_345 / (at * at * part))
+                .collect(),
+        };
+        Ok(Answer { rows: (1..).zip(names).map(row).collect(), rows_total, folded })
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the shape of the store's function")]
+pub(crate) fn token_site(token: &str) -> Said<Option<SiteHost>> {
+    Ok(match token {
+        TOKEN => Some(host("example.org")),
+        OTHER_TOKEN => Some(host("other.example")),
+        _ => None,
+    })
+}
+
+fn broken() -> StoreError {
+    StoreError::Damaged { path: "canary7".into(), why: "canary7".to_owned() }
+}
+
+fn totals(question: &Question) -> Answer {
+    let Some(bucket) = question.time else {
+        let row = Row { time: None, names: vec![], metrics: vec![18_204, 6_120, 7_411, 903] };
+        return Answer { rows: vec![row], rows_total: 1, folded: 0 };
+    };
+    let range = crate::query::date::Range { from: question.from, to: question.to, narrowed: false };
+    let row = |(at, label): (u64, String)| {
+        let views = (at * 7 % 13) * (at * 3 % 7) * 9 + at;
+        Row { time: Some(label), names: vec![], metrics: vec![views, views / 3, views / 2, 1] }
+    };
+    let rows: Vec<Row> =
+        (0..).zip(range.labels(bucket)).filter(|(at, _)| at % 5 != 4).map(row).collect();
+    Answer { rows_total: u64::try_from(rows.len()).unwrap_or(0), rows, folded: 0 }
+}

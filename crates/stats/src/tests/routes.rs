@@ -1,0 +1,315 @@
+//! Every route with every credential, and the headers of every answer.
+//!
+//! What it is not: about numbers.
+//!
+//! What surprises: an unknown site and another's site must be the same bytes.
+
+use axum::body::Body;
+use axum::http::{HeaderMap, Request, StatusCode, header};
+use http_body_util::BodyExt as _;
+use tower::ServiceExt as _;
+
+use super::fake::{CODE, Fake, OTHER_TOKEN, TOKEN};
+use crate::{Stats, router};
+
+pub(crate) struct Got {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+}
+
+/// Sends `METHOD PATH` with headers and a body.
+pub(crate) async fn send(stats: &Stats, line: &str, headers: &[(&str, &str)], body: &str) -> Got {
+    let (method, path) = line.split_once(' ').expect("METHOD PATH");
+    let mut request = Request::builder().method(method).uri(path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request.body(Body::from(body.to_owned())).expect("a request");
+    let response = router(stats.clone()).oneshot(request).await.expect("infallible");
+    let (head, body) = response.into_parts();
+    let bytes = body.collect().await.expect("in memory").to_bytes();
+    let text = String::from_utf8(bytes.to_vec()).expect("text");
+    Got { status: head.status, headers: head.headers, text }
+}
+
+/// The cookie of a session signed in with the operator's code.
+pub(crate) async fn cookie(stats: &Stats) -> String {
+    let got = send(stats, &format!("GET /signin?code={CODE}"), &[], "").await;
+    assert_eq!(got.status, StatusCode::SEE_OTHER);
+    let cookie = got.headers.get(header::SET_COOKIE).expect("a cookie").to_str().expect("text");
+    cookie.split(';').next().expect("a pair").to_owned()
+}
+
+fn bearer(token: &str) -> String {
+    format!("Bearer {token}")
+}
+
+const QUERY: &str = r#"{"site_id":"example.org","metrics":["pageviews"],"date_range":"7d"}"#;
+
+#[tokio::test]
+async fn nothing_without_a_credential_and_each_only_its_own() {
+    let stats = Fake::default().stats();
+    let session = cookie(&stats).await;
+    let (own, other) = (bearer(TOKEN), bearer(OTHER_TOKEN));
+    let own_page = ("sec-fetch-site", "same-origin");
+    let credentials: [(&str, Vec<(&str, &str)>); 7] = [
+        ("none", vec![]),
+        ("wrong token", vec![("authorization", "Bearer nope")]),
+        ("wrong scheme", vec![("authorization", "Basic nope")]),
+        ("wrong cookie", vec![("cookie", "headcount_session=nope"), own_page]),
+        ("token of another site", vec![("authorization", &other)]),
+        ("token", vec![("authorization", &own)]),
+        ("session", vec![("cookie", &session), own_page]),
+    ];
+    let routes = [
+        ("POST /api/v2/query", [401, 401, 401, 401, 404, 200, 200]),
+        ("GET /api/v1/export.csv?site=example.org&by=page", [401, 401, 401, 401, 404, 200, 200]),
+        ("GET /", [401, 401, 401, 401, 401, 401, 200]),
+        ("GET /?site=example.org", [401, 401, 401, 401, 401, 401, 200]),
+        ("GET /?site=unknown.example", [401, 401, 401, 401, 401, 401, 404]),
+        ("GET /nothing", [404; 7]),
+        ("GET /metrics", [404; 7]),
+        ("GET /assets/other.css", [404; 7]),
+        ("GET /api/v2/query", [405; 7]),
+        ("POST /", [405; 7]),
+        ("DELETE /api/v1/export.csv", [405; 7]),
+    ];
+    for (line, statuses) in routes {
+        for ((name, headers), status) in credentials.iter().zip(statuses) {
+            let got = send(&stats, line, headers, QUERY).await;
+            assert_eq!(got.status.as_u16(), status, "{line} with {name}: {}", got.text);
+            if status == 401 {
+                assert!(!got.text.contains("example.org"), "{line} with {name}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn another_site_and_no_site_are_the_same_answer() {
+    let stats = Fake::default().stats();
+    let token = bearer(TOKEN);
+    for site in ["other.example", "unknown.example"] {
+        let headers = [("authorization", token.as_str())];
+        let body = QUERY.replace("example.org", site);
+        let got = send(&stats, "POST /api/v2/query", &headers, &body).await;
+        let want = r#"{"error":"there is no such site or path for this token"}"#;
+        assert_eq!((got.status.as_u16(), got.text.as_str()), (404, want));
+        let line = format!("GET /api/v1/export.csv?site={site}&by=page");
+        let got = send(&stats, &line, &headers, "").await;
+        assert_eq!((got.status.as_u16(), got.text.as_str()), (404, want));
+    }
+}
+
+#[tokio::test]
+async fn a_session_alone_does_not_let_another_site_ask() {
+    let stats = Fake::default().stats();
+    let session = cookie(&stats).await;
+    for (status, extra) in [
+        (403, vec![]),
+        (403, vec![("sec-fetch-site", "cross-site")]),
+        (403, vec![("sec-fetch-site", "same-site")]),
+        (403, vec![("origin", "null")]),
+        (403, vec![("origin", "https://evil.example"), ("host", "127.0.0.1:8080")]),
+        (200, vec![("origin", "http://127.0.0.1:8080"), ("host", "127.0.0.1:8080")]),
+        (200, vec![("sec-fetch-site", "same-origin")]),
+    ] {
+        let headers: Vec<_> = [("cookie", session.as_str())].into_iter().chain(extra).collect();
+        let got = send(&stats, "POST /api/v2/query", &headers, QUERY).await;
+        assert_eq!(got.status.as_u16(), status, "{headers:?}");
+    }
+    let headers = [("cookie", session.as_str()), ("sec-fetch-site", "cross-site")];
+    let got = send(&stats, "GET /api/v1/export.csv?site=example.org&by=page", &headers, "").await;
+    assert_eq!(got.status.as_u16(), 403);
+    let got = send(&stats, "POST /signout", &headers, "").await;
+    assert_eq!(got.status.as_u16(), 403);
+}
+
+#[tokio::test]
+async fn every_answer_is_hardened() {
+    let stats = Fake::default().stats();
+    let css = format!("GET {}", crate::assets::css_path());
+    for line in ["GET /", "POST /", "GET /nothing", "POST /api/v2/query", "GET /signin", &css] {
+        let got = send(&stats, line, &[], "").await;
+        let header = |name: &str| got.headers.get(name).map(|value| value.to_str().expect("text"));
+        assert_eq!(
+            header("content-security-policy"),
+            Some(
+                "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+                 img-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'; \
+                 require-trusted-types-for 'script'"
+            )
+        );
+        assert_eq!(header("referrer-policy"), Some("no-referrer"));
+        assert_eq!(header("x-content-type-options"), Some("nosniff"));
+        let kept = header("cache-control").expect("chosen");
+        assert_eq!(kept != "no-store", line == css, "{line}");
+    }
+}
+
+#[tokio::test]
+async fn the_address_is_never_repeated() {
+    let stats = Fake::default().stats();
+    let token = bearer(TOKEN);
+    for line in [
+        "GET /canary7",
+        "PUT /signin?canary7",
+        "GET /assets/canary7",
+        "GET /assets/canary7%ff",
+        "GET /api/v1/export.csv?site=canary7&by=canary7",
+        "GET /api/v1/export.csv?site=example.org&by=canary7",
+        "GET /api/v1/export.csv?site=example.org&by=page&from=canary7",
+        "GET /signin?code=canary7",
+        "GET /?site=canary7",
+    ] {
+        let got = send(&stats, line, &[("authorization", &token)], "canary7").await;
+        assert!(got.status.is_client_error() && !got.text.contains("canary7"), "{line}");
+    }
+    let body = QUERY.replace("pageviews", "canary7");
+    let got = send(&stats, "POST /api/v2/query", &[("authorization", &token)], &body).await;
+    assert!(got.status.as_u16() == 400 && !got.text.contains("canary7"), "{}", got.text);
+}
+
+#[tokio::test]
+async fn signing_in_by_form_and_out_again() {
+    for https in [false, true] {
+        let stats = Fake { https, ..Fake::default() }.stats();
+        let form = format!("token={TOKEN}");
+        let got = send(&stats, "POST /signin", &[("origin", "null")], &form).await;
+        assert_eq!(got.status.as_u16(), 303);
+        assert_eq!(got.headers.get(header::LOCATION).expect("a place"), "/");
+        let set = got.headers.get(header::SET_COOKIE).expect("a cookie").to_str().expect("text");
+        let prefix = if https { "__Host-headcount_session=" } else { "headcount_session=" };
+        assert!(set.starts_with(prefix), "{set}");
+        assert!(set.contains("; Path=/; HttpOnly; SameSite=Strict; Max-Age=43200"), "{set}");
+        assert_eq!(set.ends_with("; Secure"), https);
+        let cookie = [("cookie", set.split(';').next().expect("a pair"))];
+        let got = send(&stats, "GET /", &cookie, "").await;
+        assert!(got.status.is_success() && got.text.contains("<h1>example.org</h1>"));
+        assert!(!got.text.contains("other.example"), "a token's session sees one site");
+        assert_eq!(
+            send(&stats, "GET /?site=other.example", &cookie, "").await.status.as_u16(),
+            404
+        );
+        let got = send(&stats, "POST /signout", &cookie, "").await;
+        let cleared =
+            got.headers.get(header::SET_COOKIE).expect("a cookie").to_str().expect("text");
+        assert!(cleared.contains("Max-Age=0"), "{cleared}");
+        assert_eq!(send(&stats, "GET /", &cookie, "").await.status.as_u16(), 401);
+    }
+}
+
+#[tokio::test]
+async fn wrong_credentials_do_not_sign_in() {
+    let stats = Fake::default().stats();
+    let long = format!("token={}", "a".repeat(10_000));
+    for body in ["", "token=", "token=nope", "other=1", "token=%ff", long.as_str()] {
+        let got = send(&stats, "POST /signin", &[], body).await;
+        assert_eq!(got.status.as_u16(), 401, "{body}");
+        assert!(!got.headers.contains_key(header::SET_COOKIE));
+    }
+    for line in
+        ["GET /signin", "GET /signin?code=", "GET /signin?code=nope", "GET /signin?code=a&code=b"]
+    {
+        let got = send(&stats, line, &[], "").await;
+        assert_eq!(got.status.as_u16(), 401, "{line}");
+        assert!(got.text.contains("<form method=\"post\" action=\"/signin\">"));
+        assert!(got.text.contains("<a href=\"/\">Continue"));
+    }
+    let headers = [("sec-fetch-site", "cross-site")];
+    let got = send(&stats, "POST /signin", &headers, &format!("token={TOKEN}")).await;
+    assert_eq!(got.status.as_u16(), 403);
+}
+
+#[tokio::test]
+async fn bodies_are_bounded() {
+    let stats = Fake::default().stats();
+    let token = bearer(TOKEN);
+    let headers = [("authorization", token.as_str())];
+    let got = send(&stats, "POST /api/v2/query", &headers, &" ".repeat(64 * 1024 + 1)).await;
+    assert_eq!(got.status.as_u16(), 413);
+    let got = send(&stats, "POST /signin", &[], &"a".repeat(64 * 1024 + 1)).await;
+    assert_eq!(got.status.as_u16(), 413);
+}
+
+#[tokio::test]
+async fn a_broken_store_is_a_503_that_says_when() {
+    let stats = Fake { fails: true, ..Fake::default() }.stats();
+    let session = cookie(&stats).await;
+    let headers = [("cookie", session.as_str()), ("sec-fetch-site", "same-origin")];
+    for line in ["GET /", "POST /api/v2/query", "GET /api/v1/export.csv?site=example.org&by=day"] {
+        let got = send(&stats, line, &headers, QUERY).await;
+        assert_eq!(got.status.as_u16(), 503, "{line}");
+        assert_eq!(got.headers.get(header::RETRY_AFTER).expect("a time"), "2");
+        assert!(!got.text.contains("canary7"), "the store's words stay inside");
+    }
+}
+
+#[tokio::test]
+async fn what_the_store_declines_is_a_400_in_its_words() {
+    let stats = Fake::default().stats();
+    let token = bearer(OTHER_TOKEN);
+    let body = QUERY.replace("example.org", "other.example");
+    let got = send(&stats, "POST /api/v2/query", &[("authorization", &token)], &body).await;
+    let want = r#"{"error":"that is not counted"}"#;
+    assert_eq!((got.status.as_u16(), got.text.as_str()), (400, want));
+}
+
+#[tokio::test]
+async fn too_many_questions_are_refused() {
+    let stats = Fake::default().stats();
+    let (open, gate) = std::sync::mpsc::channel::<()>();
+    let gate = std::sync::Arc::new(std::sync::Mutex::new(gate));
+    let mut waiting = tokio::task::JoinSet::new();
+    for _ in 0..crate::backend::WAITING_MAX {
+        let (stats, gate) = (stats.clone(), std::sync::Arc::clone(&gate));
+        waiting.spawn(async move {
+            stats.run(move |_| Ok(gate.lock().expect("no panic").recv().is_err())).await.is_ok()
+        });
+    }
+    for _ in 0..crate::backend::WAITING_MAX {
+        tokio::task::yield_now().await;
+    }
+    let got = send(&stats, "POST /api/v2/query", &[("authorization", &bearer(TOKEN))], QUERY).await;
+    assert_eq!(got.status.as_u16(), 503);
+    drop(open);
+    assert!(waiting.join_all().await.into_iter().all(|answered| answered));
+    assert!(stats.run(|_| Ok(())).await.is_ok(), "and then there is room again");
+}
+
+#[tokio::test]
+async fn exports_are_attachments() {
+    let fake = Fake { names: vec!["=cmd|' /C calc'!A0".into(), "/a\"b".into()], ..Fake::default() };
+    let stats = fake.stats();
+    let token = bearer(TOKEN);
+    let headers = [("authorization", token.as_str())];
+    let line = "GET /api/v1/export.csv?site=example.org&by=page&from=2026-11-01&to=2026-11-02";
+    let got = send(&stats, line, &headers, "").await;
+    let header = |name| got.headers.get(name).expect("there").to_str().expect("text");
+    assert_eq!(
+        header(header::CONTENT_DISPOSITION),
+        "attachment; filename=\"headcount-example.org-page-2026-11-01-2026-11-02.csv\""
+    );
+    assert_eq!(header(header::CONTENT_TYPE), "text/csv; charset=utf-8; header=present");
+    assert!(got.text.starts_with(
+        "\"page\",\"views\",\"visitors\",\"visits\"\r\n\"'=cmd|' /C calc'!A0\",\"12345\","
+    ));
+    assert!(got.text.contains("\"/a\"\"b\","));
+    for by in crate::breakdown::Breakdown::ALL {
+        let line = format!("GET /api/v1/export.csv?site=example.org&by={}", by.as_str());
+        let got = send(&stats, &line, &headers, "").await;
+        assert!(got.status.is_success() && got.text.lines().count() > 0, "{line}: {}", got.text);
+    }
+    for (query, error) in [
+        ("by=nope", "by is not known: use one of total, page, target,"),
+        ("by=page&from=x", "from is not a date: write 2026-01-31"),
+        ("by=page&from=2026-02-02&to=2026-02-01", "the first day 2026-02-02 must not be after"),
+        ("by=page&to=2020-01-01", "the period ends before 2025-11-21, the oldest day"),
+        ("by=page&site=twice", "the address must have site and by"),
+    ] {
+        let line = format!("GET /api/v1/export.csv?site=example.org&{query}");
+        let got = send(&stats, &line, &headers, "").await;
+        assert!(got.status.as_u16() == 400 && got.text.contains(error), "{line}: {}", got.text);
+    }
+}

@@ -1,0 +1,2 @@
+-- drop_site.sql
+DELETE FROM sites WHERE host = ?1

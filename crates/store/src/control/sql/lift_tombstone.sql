@@ -1,0 +1,2 @@
+-- lift_tombstone.sql
+DELETE FROM erasures WHERE host = ?1

@@ -1,0 +1,2 @@
+-- list_sites.sql
+SELECT host FROM sites ORDER BY host

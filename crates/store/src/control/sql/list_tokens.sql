@@ -1,0 +1,2 @@
+-- list_tokens.sql
+SELECT id, site, created_day, revoked_day FROM tokens ORDER BY id

@@ -1,0 +1,2 @@
+-- list_tombstones.sql
+SELECT host FROM erasures ORDER BY host

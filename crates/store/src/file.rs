@@ -1,0 +1,223 @@
+//! Opening an SQLite file of ours: is it ours, do we know its schema, is it whole.
+//!
+//! What it is not: aware of what the tables mean. Each file has its [`FileKind`].
+//!
+//! What surprises: a file that is not ours is never written to, not even to switch its journal
+//! mode; so the questions come first and the pragmas after.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+
+use crate::error::{Doing as _, StoreError};
+
+/// How long to wait for another process before giving up.
+const BUSY_TIMEOUT_MS: u64 = 5_000;
+/// The smallest page of an SQLite file (<https://sqlite.org/fileformat2.html>).
+const PAGE_BYTES_MIN: u64 = 512;
+
+/// A kind of file of ours.
+pub(crate) struct FileKind {
+    /// What it is called in messages.
+    pub(crate) name: &'static str,
+    /// Written into the file's header (`PRAGMA application_id`).
+    pub(crate) application_id: i32,
+    /// Every migration in order; the schema version is how many were applied.
+    pub(crate) migrations: &'static [&'static str],
+    /// Settings of every writing connection.
+    pub(crate) pragmas: &'static str,
+}
+
+/// What a file says about itself.
+enum Found {
+    /// Nothing yet.
+    Empty,
+    /// Ours, at this schema version.
+    Ours(i64),
+}
+
+impl FileKind {
+    /// The schema version of this build.
+    fn known(&self) -> i64 {
+        i64::try_from(self.migrations.len()).unwrap_or(i64::MAX)
+    }
+
+    /// Opens for writing; creates the file (readable by its owner only) and migrates it.
+    pub(crate) fn open(&self, path: &Path) -> Result<Connection, StoreError> {
+        create_private(path)
+            .map_err(|source| StoreError::Open { path: path.to_owned(), source })?;
+        self.refuse_stump(path)?;
+        let mut conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let version = match self.found(&conn, path)? {
+            Found::Empty => {
+                // Only a file without tables can still be given this.
+                conn.execute_batch("PRAGMA auto_vacuum = INCREMENTAL").doing("create the file")?;
+                0
+            }
+            Found::Ours(version) => version,
+        };
+        if version > self.known() {
+            return Err(self.newer(path, version));
+        }
+        use_wal(&conn)?;
+        conn.execute_batch(self.pragmas).doing("set up the connection")?;
+        self.migrate(&mut conn, path)?;
+        self.check_whole(&conn, path)?;
+        self.check_schema(&conn, path)?;
+        Ok(conn)
+    }
+
+    /// Opens for reading only.
+    pub(crate) fn open_read_only(&self, path: &Path) -> Result<Connection, StoreError> {
+        if !path.exists() {
+            return Err(StoreError::Missing { path: path.to_owned() });
+        }
+        self.refuse_stump(path)?;
+        let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        conn.execute_batch("PRAGMA query_only = ON; PRAGMA temp_store = MEMORY;")
+            .doing("set up the connection")?;
+        match self.found(&conn, path)? {
+            Found::Empty => Err(StoreError::Missing { path: path.to_owned() }),
+            Found::Ours(found) if found > self.known() => Err(self.newer(path, found)),
+            Found::Ours(found) if found < self.known() => {
+                Err(StoreError::OlderSchema { path: path.to_owned(), found, known: self.known() })
+            }
+            Found::Ours(_) => self.check_schema(&conn, path).map(|()| conn),
+        }
+    }
+
+    /// SQLite takes a file of a few bytes for an empty one and would write over it.
+    fn refuse_stump(&self, path: &Path) -> Result<(), StoreError> {
+        let length = std::fs::metadata(path)
+            .map_err(|source| StoreError::Open { path: path.to_owned(), source })?
+            .len();
+        if (1..PAGE_BYTES_MIN).contains(&length) { Err(self.foreign(path)) } else { Ok(()) }
+    }
+
+    fn newer(&self, path: &Path, found: i64) -> StoreError {
+        StoreError::NewerSchema { path: path.to_owned(), found, known: self.known() }
+    }
+
+    fn foreign(&self, path: &Path) -> StoreError {
+        StoreError::ForeignFile { path: path.to_owned(), expected: self.name }
+    }
+
+    fn found(&self, conn: &Connection, path: &Path) -> Result<Found, StoreError> {
+        // In one transaction: another process may be creating the file right now.
+        let read = || -> rusqlite::Result<(i32, i64, i64)> {
+            let tx = conn.unchecked_transaction()?;
+            let id = tx.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+            let version = tx.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+            let objects =
+                tx.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+            Ok((id, version, objects))
+        };
+        match read() {
+            Ok((0, 0, 0)) => Ok(Found::Empty),
+            Ok((id, version, _)) if id == self.application_id => Ok(Found::Ours(version)),
+            Ok(_) => Err(self.foreign(path)),
+            Err(error) => Err(match error.sqlite_error_code() {
+                Some(ErrorCode::NotADatabase) => self.foreign(path),
+                Some(ErrorCode::DatabaseCorrupt) => StoreError::damaged(path, error.to_string()),
+                _ => return Err(error).doing("read the file's header"),
+            }),
+        }
+    }
+
+    fn migrate(&self, conn: &mut Connection, path: &Path) -> Result<(), StoreError> {
+        let tx = conn
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .doing("begin a migration")?;
+        // Read again: another process may have migrated while this one waited for the lock.
+        let version: i64 = tx
+            .query_row("PRAGMA user_version", [], |row| row.get(0))
+            .doing("read the schema version")?;
+        if version > self.known() {
+            return Err(self.newer(path, version));
+        }
+        let done = usize::try_from(version)
+            .map_err(|_| StoreError::damaged(path, "its schema version is negative"))?;
+        if done < self.migrations.len() {
+            for script in self.migrations.iter().skip(done) {
+                tx.execute_batch(script).doing("migrate the schema")?;
+            }
+            tx.pragma_update(None, "application_id", self.application_id)
+                .doing("migrate the schema")?;
+            tx.pragma_update(None, "user_version", self.known()).doing("migrate the schema")?;
+        }
+        tx.commit().doing("migrate the schema")
+    }
+
+    /// Every page, order, index and constraint of the file.
+    fn check_whole(&self, conn: &Connection, path: &Path) -> Result<(), StoreError> {
+        let verdict: rusqlite::Result<String> =
+            conn.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0));
+        match verdict {
+            Ok(verdict) if verdict == "ok" => Ok(()),
+            Ok(verdict) => Err(StoreError::damaged(path, verdict)),
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => {
+                Err(StoreError::damaged(path, error.to_string()))
+            }
+            Err(error) => Err(error).doing("check the file"),
+        }
+    }
+
+    /// Every table and view is what this build's migrations make: a view that says something else
+    /// would answer with wrong counts. What others added is theirs.
+    fn check_schema(&self, conn: &Connection, path: &Path) -> Result<(), StoreError> {
+        let fresh = Connection::open_in_memory().doing("check the schema")?;
+        for script in self.migrations {
+            fresh.execute_batch(script).doing("check the schema")?;
+        }
+        let (wanted, found) = (schema_of(&fresh)?, schema_of(conn)?);
+        match wanted.iter().find(|object| found.binary_search(object).is_err()) {
+            None => Ok(()),
+            Some((name, _)) => {
+                Err(StoreError::damaged(path, format!("{name} is missing or was changed")))
+            }
+        }
+    }
+}
+
+/// Name and text of every object that SQLite did not make itself, sorted.
+fn schema_of(conn: &Connection) -> Result<Vec<(String, String)>, StoreError> {
+    let mut statement = conn
+        .prepare("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name, sql")
+        .doing("read the schema")?;
+    let rows = statement
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .doing("read the schema")?
+        .collect::<rusqlite::Result<Vec<_>>>()
+        .doing("read the schema")?;
+    Ok(rows)
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
+    let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags).doing("open the file")?;
+    conn.busy_timeout(Duration::from_millis(BUSY_TIMEOUT_MS)).doing("open the file")?;
+    conn.execute_batch("PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;")
+        .doing("open the file")?;
+    Ok(conn)
+}
+
+fn use_wal(conn: &Connection) -> Result<(), StoreError> {
+    let mode = |sql| conn.query_row(sql, [], |row| row.get::<_, String>(0));
+    if mode("PRAGMA journal_mode").doing("read the journal mode")? == "wal" {
+        return Ok(());
+    }
+    match mode("PRAGMA journal_mode = WAL").doing("switch to a write-ahead log")?.as_str() {
+        "wal" => Ok(()),
+        _ => Err(StoreError::Busy { doing: "switch to a write-ahead log", source: None }),
+    }
+}
+
+/// Makes an empty file that only its owner reads; SQLite gives `-wal` and `-shm` the same rights.
+fn create_private(path: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
+}

@@ -1,0 +1,19 @@
+//! The store: counts at rest, the ledger beside them, and the questions they answer.
+//!
+//! What it is not: a judge of what may be counted. What arrives here went through the edge; this
+//! room adds numbers up, proves that it did so once, and gives them back.
+//!
+//! What surprises: progress lives in the ledger, in the same transaction as the counts. There is
+//! no other note of what was applied, so none that could disagree.
+
+pub mod control;
+pub mod error;
+pub mod insert;
+pub mod question;
+pub mod sqlite;
+
+mod file;
+mod placement;
+
+pub use error::StoreError;
+pub use insert::{Applied, Insert};

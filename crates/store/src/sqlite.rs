@@ -1,0 +1,43 @@
+//! The embedded store: one SQLite file, `counts.db`.
+//!
+//! What it is not: shared between machines. One process writes; any number of processes read,
+//! the `sqlite3` shell too, through the views that analysts also find in ClickHouse.
+//!
+//! What surprises: what looks like text in the views is two dictionaries and one table of numbers.
+//! To forget a page's name, only the dictionary must be wiped.
+
+mod ask;
+mod books;
+mod codes;
+mod fold;
+mod meta;
+mod names;
+mod plan;
+mod reader;
+mod remove;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use reader::Reader;
+pub use remove::Removed;
+pub use writer::Writer;
+
+use crate::file::FileKind;
+
+/// Name of the file in the data directory.
+pub const FILE_NAME: &str = "counts.db";
+
+/// The counts file. `FULL`: an applied insert survives a power cut. `secure_delete`: what is
+/// deleted is overwritten. `temp_store`: no temporary file may hold a page's name.
+const COUNTS_FILE: FileKind = FileKind {
+    name: "counts file",
+    application_id: 0x4843_4331,
+    migrations: &[include_str!("sqlite/migrations/0001_counts.sql")],
+    pragmas: "PRAGMA synchronous = FULL;
+              PRAGMA secure_delete = ON;
+              PRAGMA temp_store = MEMORY;
+              PRAGMA cache_size = -32768;
+              PRAGMA journal_size_limit = 67108864;",
+};

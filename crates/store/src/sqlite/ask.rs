@@ -1,0 +1,342 @@
+//! Answering a question: scan the cells it is about, group them, fold, sort, cut.
+//!
+//! What it is not: a writer of SQL. There is one statement, with every value bound; which pages
+//! pass a filter is decided here, once per page, so a name is matched as it is written, whatever
+//! `%`, quote or NUL it holds.
+//!
+//! What surprises: views, visitors and visits of a page are in its page cells, its clicks in the
+//! click cells of its targets; a question may need both scans.
+
+use std::cmp::Ordering;
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+
+use headcount_core::cell::{Attribute, Counts};
+use headcount_core::time::{Day, Hour};
+use rusqlite::{Connection, OptionalExtension as _};
+
+use super::fold::{Strength, Value, folded};
+use super::plan::{Scan, Take, plan};
+use super::{codes, meta};
+use crate::error::{Doing as _, StoreError};
+use crate::question::{Answer, By, Metric, Order, OrderKey, PageFilter, Question, Row, TimeBucket};
+
+/// Groups of one answer at most, before limit and offset: about 100 MB.
+const GROUPS_MAX: usize = 1_000_000;
+/// The value that small ones are folded into, and that the edge folds into at its limits.
+const OTHER: &str = "(other)";
+/// Stands for [`OTHER`] among the ids, which are all above 0.
+const OTHER_ID: i64 = 0;
+const DOING: &str = "answer a question";
+
+/// What a group of cells has in common: its time and up to two names.
+type Group = (u32, i64, i64);
+type Groups = HashMap<Group, Counts>;
+
+/// A cell as it is scanned.
+struct Cell {
+    bucket: u32,
+    a: i64,
+    b: i64,
+    counts: Counts,
+}
+
+/// Answers as this transaction sees the file.
+pub(super) fn ask(conn: &Connection, question: &Question) -> Result<Answer, StoreError> {
+    let scans = plan(question)?;
+    let mut names = NameTexts { conn, texts: HashMap::new() };
+    let from = question.from.max(meta::oldest_readable(conn)?);
+    let site = site_id(conn, question.site.as_str())?;
+    let Some(site) = site.filter(|_| from <= question.to) else {
+        return Ok(Answer::default());
+    };
+    let stretch = Stretch { conn, site, from, to: question.to };
+    let hidden = match question.by {
+        By::Attribute(attribute) => hidden_values(&stretch, &mut names, (attribute, question.k))?,
+        _ => Hidden::default(),
+    };
+    let mut passes = PageTest { filters: &question.pages, known: HashMap::new() };
+    let mut groups = Groups::new();
+    for scan in scans {
+        let filtered = scan.kind == codes::PAGE || scan.kind == codes::CLICK;
+        stretch.cells(scan, |cell| {
+            if filtered && !passes.page(&mut names, cell.a)? {
+                return Ok(());
+            }
+            let group = group_of(question, scan, &cell, &hidden);
+            if groups.len() >= GROUPS_MAX && !groups.contains_key(&group) {
+                return Err(too_large());
+            }
+            groups.entry(group).or_default().add(&scan.take.of(cell.counts));
+            Ok(())
+        })?;
+    }
+    let rows = rows_of(question, &mut names, groups)?;
+    let folded = u64::try_from(hidden.folded).unwrap_or(u64::MAX);
+    Ok(cut(question, sorted(question, rows), folded))
+}
+
+fn too_large() -> StoreError {
+    StoreError::unanswerable(
+        "the answer would have more than a million rows; ask for a shorter period or a coarser time",
+    )
+}
+
+/// The id of a site with counts. Sites are few, so the table is scanned (`+`): an audit reads the
+/// tables, and what is answered rests on nothing that it does not read.
+pub(super) fn site_id(conn: &Connection, host: &str) -> Result<Option<i64>, StoreError> {
+    conn.prepare_cached(include_str!("sql/find_site_by_scan.sql"))
+        .and_then(|mut get| get.query_row([host], |row| row.get(0)).optional())
+        .doing("find the site")
+}
+
+/// A site and a period.
+struct Stretch<'a> {
+    conn: &'a Connection,
+    site: i64,
+    from: Day,
+    to: Day,
+}
+
+impl Stretch<'_> {
+    /// Gives every cell of a scan to `each`.
+    fn cells(
+        &self,
+        scan: Scan,
+        mut each: impl FnMut(Cell) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let (first, last) = if scan.hourly {
+            (self.from.first_hour().0, self.to.last_hour().0)
+        } else {
+            (self.from.0, self.to.0)
+        };
+        let mut statement = self.conn.prepare_cached(include_str!("sql/scan.sql")).doing(DOING)?;
+        let mut rows = statement.query((self.site, scan.kind, first, last)).doing(DOING)?;
+        while let Some(row) = rows.next().doing(DOING)? {
+            let number = |at| -> rusqlite::Result<u64> {
+                let number: i64 = row.get(at)?;
+                u64::try_from(number)
+                    .map_err(|_| rusqlite::Error::IntegralValueOutOfRange(at, number))
+            };
+            let read = || -> rusqlite::Result<Cell> {
+                Ok(Cell {
+                    bucket: row.get(0)?,
+                    a: row.get(1)?,
+                    b: row.get(2)?,
+                    counts: Counts {
+                        views: number(3)?,
+                        visitors: number(4)?,
+                        visits: number(5)?,
+                        clicks: number(6)?,
+                        refused: 0,
+                    },
+                })
+            };
+            each(read().doing(DOING)?)?;
+        }
+        Ok(())
+    }
+}
+
+/// Texts of names, each read once.
+struct NameTexts<'a> {
+    conn: &'a Connection,
+    texts: HashMap<i64, Rc<str>>,
+}
+
+impl NameTexts<'_> {
+    fn text(&mut self, id: i64) -> Result<Rc<str>, StoreError> {
+        if let Some(text) = self.texts.get(&id) {
+            return Ok(Rc::clone(text));
+        }
+        let text: Rc<str> = if id == OTHER_ID {
+            OTHER.into()
+        } else {
+            self.conn
+                .prepare_cached(include_str!("sql/name_text.sql"))
+                .and_then(|mut get| get.query_row([id], |row| row.get::<_, Rc<str>>(0)).optional())
+                .doing(DOING)?
+                .ok_or_else(|| meta::damaged(self.conn, "a count has a name that does not exist"))?
+        };
+        self.texts.insert(id, Rc::clone(&text));
+        Ok(text)
+    }
+}
+
+/// Whether a page passes all filters, decided once per page.
+struct PageTest<'a> {
+    filters: &'a [PageFilter],
+    known: HashMap<i64, bool>,
+}
+
+impl PageTest<'_> {
+    fn page(&mut self, names: &mut NameTexts<'_>, id: i64) -> Result<bool, StoreError> {
+        if self.filters.is_empty() {
+            return Ok(true);
+        }
+        if let Some(passes) = self.known.get(&id) {
+            return Ok(*passes);
+        }
+        let page = names.text(id)?;
+        let passes = self.filters.iter().all(|filter| filter.passes(&page));
+        self.known.insert(id, passes);
+        Ok(passes)
+    }
+}
+
+impl PageFilter {
+    /// Whether a page passes; case matters and nothing is a pattern.
+    pub fn passes(&self, page: &str) -> bool {
+        match self {
+            Self::Is(pages) => pages.iter().any(|other| other == page),
+            Self::IsNot(pages) => !pages.iter().any(|other| other == page),
+            Self::Contains(texts) => texts.iter().any(|text| page.contains(&**text)),
+            Self::ContainsNot(texts) => !texts.iter().any(|text| page.contains(&**text)),
+        }
+    }
+}
+
+/// The values that are counted as [`OTHER`].
+#[derive(Default)]
+struct Hidden {
+    ids: HashSet<i64>,
+    /// How many of them because of `k`.
+    folded: usize,
+}
+
+/// Folds over the whole period, so that a value is hidden in every bucket of time or in none.
+fn hidden_values(
+    stretch: &Stretch<'_>,
+    names: &mut NameTexts<'_>,
+    (attribute, k): (Attribute, u32),
+) -> Result<Hidden, StoreError> {
+    let scan = Scan { kind: codes::attribute_kind(attribute), hourly: false, take: Take::All };
+    let mut strengths: HashMap<i64, Strength> = HashMap::new();
+    stretch.cells(scan, |cell| {
+        let strength = strengths.entry(cell.a).or_default();
+        strength.add_day(cell.counts.visitors, cell.counts.visits);
+        if strengths.len() > GROUPS_MAX { Err(too_large()) } else { Ok(()) }
+    })?;
+    let mut named = Vec::with_capacity(strengths.len());
+    for (id, strength) in strengths {
+        named.push((id, names.text(id)?, strength));
+    }
+    let (other, named): (Vec<_>, Vec<_>) = named.into_iter().partition(|it| &*it.1 == OTHER);
+    let values =
+        named.iter().map(|(id, name, strength)| Value { id: *id, name, strength: *strength });
+    let mut ids = folded(values.collect(), k);
+    let folded = ids.len();
+    ids.extend(other.iter().map(|it| it.0));
+    Ok(Hidden { ids, folded })
+}
+
+/// What of a cell the question groups by.
+fn group_of(question: &Question, scan: Scan, cell: &Cell, hidden: &Hidden) -> Group {
+    let time = question.time.map_or(0, |time| bucket_of(time, cell.bucket, scan.hourly));
+    match question.by {
+        By::Total => (time, 0, 0),
+        By::Page => (time, cell.a, 0),
+        By::Target => (time, cell.b, 0),
+        By::PageAndTarget => (time, cell.a, cell.b),
+        By::Attribute(_) if hidden.ids.contains(&cell.a) => (time, OTHER_ID, 0),
+        By::Attribute(_) => (time, cell.a, 0),
+    }
+}
+
+/// The first hour or day of the bucket that a cell's hour or day lies in.
+fn bucket_of(time: TimeBucket, bucket: u32, hourly: bool) -> u32 {
+    let day = if hourly { Hour(bucket).day() } else { Day(bucket) };
+    match time {
+        TimeBucket::Hour => bucket,
+        TimeBucket::Day => day.0,
+        TimeBucket::Week => day.minus(day.weekday()).0,
+        TimeBucket::Month => {
+            let (_, _, of_month) = day.civil();
+            day.minus(of_month.saturating_sub(1)).0
+        }
+    }
+}
+
+/// A row that is not yet cut: text of time is made for the few that are shown.
+struct Draft {
+    time: u32,
+    names: Vec<Rc<str>>,
+    metrics: Vec<u64>,
+}
+
+fn rows_of(
+    question: &Question,
+    names: &mut NameTexts<'_>,
+    groups: Groups,
+) -> Result<Vec<Draft>, StoreError> {
+    let mut rows = Vec::new();
+    for ((time, first, second), counts) in groups {
+        let metrics: Vec<u64> =
+            question.metrics.iter().map(|metric| metric_of(&counts, *metric)).collect();
+        if metrics.iter().all(|number| *number == 0) {
+            continue;
+        }
+        let names = match question.by {
+            By::Total => Vec::new(),
+            By::Page | By::Target | By::Attribute(_) => vec![names.text(first)?],
+            By::PageAndTarget => vec![names.text(first)?, names.text(second)?],
+        };
+        rows.push(Draft { time, names, metrics });
+    }
+    Ok(rows)
+}
+
+fn metric_of(counts: &Counts, metric: Metric) -> u64 {
+    match metric {
+        Metric::Views => counts.views,
+        Metric::Visitors => counts.visitors,
+        Metric::Visits => counts.visits,
+        Metric::Clicks => counts.clicks,
+    }
+}
+
+fn sorted(question: &Question, mut rows: Vec<Draft>) -> Vec<Draft> {
+    let column = |metric| question.metrics.iter().position(|other| *other == metric);
+    let steps: Vec<(Order, Option<usize>)> = question
+        .order
+        .iter()
+        .map(|order| match order.key {
+            OrderKey::Metric(metric) => (*order, column(metric)),
+            OrderKey::Time | OrderKey::Name => (*order, None),
+        })
+        .collect();
+    rows.sort_unstable_by(|a, b| {
+        steps
+            .iter()
+            .map(|(order, column)| {
+                let ordering = match order.key {
+                    OrderKey::Metric(_) => {
+                        let number =
+                            |row: &Draft| column.and_then(|at| row.metrics.get(at).copied());
+                        number(a).cmp(&number(b))
+                    }
+                    OrderKey::Time => a.time.cmp(&b.time),
+                    OrderKey::Name => a.names.cmp(&b.names),
+                };
+                if order.descending { ordering.reverse() } else { ordering }
+            })
+            .find(|ordering| *ordering != Ordering::Equal)
+            .unwrap_or_else(|| (a.time, &a.names).cmp(&(b.time, &b.names)))
+    });
+    rows
+}
+
+fn cut(question: &Question, rows: Vec<Draft>, folded: u64) -> Answer {
+    let rows_total = u64::try_from(rows.len()).unwrap_or(u64::MAX);
+    let whole = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
+    let rows = rows.into_iter().skip(whole(question.offset)).take(whole(question.limit));
+    let finished = rows.map(|row| Row {
+        time: question.time.map(|time| match time {
+            TimeBucket::Hour => Hour(row.time).to_string(),
+            TimeBucket::Day | TimeBucket::Week | TimeBucket::Month => Day(row.time).to_string(),
+        }),
+        names: row.names.iter().map(|name| name.to_string()).collect(),
+        metrics: row.metrics,
+    });
+    Answer { rows: finished.collect(), rows_total, folded }
+}

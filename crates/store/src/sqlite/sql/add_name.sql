@@ -1,0 +1,2 @@
+-- add_name.sql
+INSERT INTO names (text) VALUES (?1) RETURNING id

@@ -1,0 +1,2 @@
+-- add_site.sql
+INSERT INTO sites (host) VALUES (?1) RETURNING id

@@ -1,0 +1,2 @@
+-- all_names.sql
+SELECT id, text FROM names

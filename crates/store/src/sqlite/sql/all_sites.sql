@@ -1,0 +1,2 @@
+-- all_sites.sql
+SELECT id, host FROM sites

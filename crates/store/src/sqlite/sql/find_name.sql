@@ -1,0 +1,2 @@
+-- find_name.sql
+SELECT id FROM names WHERE text = ?1

@@ -1,0 +1,2 @@
+-- find_site.sql
+SELECT id FROM sites WHERE host = ?1

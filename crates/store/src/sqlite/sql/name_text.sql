@@ -1,0 +1,2 @@
+-- name_text.sql
+SELECT text FROM names WHERE id = ?1

@@ -1,0 +1,123 @@
+//! The transport of embedded mode: a bounded queue between two threads of one process.
+//!
+//! What it is not: durable, and it need not be. What is lost with the process is still in the
+//! outbox and is sent again at the next start.
+//!
+//! What surprises: sending never waits. A full queue gives the record back, and the outbox keeps
+//! it until there is room.
+
+use std::sync::mpsc::{
+    Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel,
+};
+use std::time::Duration;
+
+use headcount_core::batch::BatchId;
+
+use crate::Record;
+
+/// Acknowledgements waiting at most; the subscriber waits when the publisher reads none.
+const ACKS_MAX: usize = 1_024;
+
+/// The collector's end.
+#[derive(Debug)]
+pub struct LocalPublisher {
+    records: SyncSender<Record>,
+    acks: Receiver<BatchId>,
+}
+
+/// The aggregator's end.
+#[derive(Debug)]
+pub struct LocalSubscriber {
+    records: Receiver<Record>,
+    acks: SyncSender<BatchId>,
+}
+
+/// What became of a record that was offered.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Offered {
+    /// It is on its way.
+    Sent,
+    /// No room now; here it is again.
+    Full(Record),
+    /// The other end has stopped.
+    Closed,
+}
+
+/// What a subscriber heard.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// A record.
+    Record(Record),
+    /// Nothing in time.
+    Nothing,
+    /// The other end has stopped and everything it sent was read.
+    Closed,
+}
+
+/// Both ends of a queue of `records_max` records.
+pub fn pair(records_max: usize) -> (LocalPublisher, LocalSubscriber) {
+    let (records, records_out) = sync_channel(records_max);
+    let (acks, acks_out) = sync_channel(ACKS_MAX);
+    (LocalPublisher { records, acks: acks_out }, LocalSubscriber { records: records_out, acks })
+}
+
+impl LocalPublisher {
+    /// Offers a record without waiting.
+    pub fn offer(&self, record: Record) -> Offered {
+        match self.records.try_send(record) {
+            Ok(()) => Offered::Sent,
+            Err(TrySendError::Full(record)) => Offered::Full(record),
+            Err(TrySendError::Disconnected(_)) => Offered::Closed,
+        }
+    }
+
+    /// The next acknowledged batch, if there is one: it and all before it are in the store.
+    pub fn acked(&self) -> Option<BatchId> {
+        match self.acks.try_recv() {
+            Ok(id) => Some(id),
+            Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
+        }
+    }
+}
+
+impl LocalSubscriber {
+    /// Waits for a record, `patience` at most.
+    pub fn hear(&self, patience: Duration) -> Heard {
+        match self.records.recv_timeout(patience) {
+            Ok(record) => Heard::Record(record),
+            Err(RecvTimeoutError::Timeout) => Heard::Nothing,
+            Err(RecvTimeoutError::Disconnected) => Heard::Closed,
+        }
+    }
+
+    /// Says that `id` and everything before it is in the store.
+    pub fn ack(&self, id: BatchId) {
+        // A publisher that has stopped reads its acknowledgements from the store's ledger at the
+        // next start, so an unheard one loses nothing.
+        let _ = self.acks.send(id).is_ok();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(seq: u64) -> Record {
+        Record { id: BatchId { collector: 1, epoch: 1, seq }, partition: 0, payload: vec![1] }
+    }
+
+    #[test]
+    fn gives_back_what_has_no_room() {
+        let (publisher, subscriber) = pair(1);
+        assert_eq!(publisher.offer(record(1)), Offered::Sent);
+        assert_eq!(publisher.offer(record(2)), Offered::Full(record(2)));
+        assert_eq!(subscriber.hear(Duration::ZERO), Heard::Record(record(1)));
+        assert_eq!(subscriber.hear(Duration::ZERO), Heard::Nothing);
+        assert_eq!(publisher.acked(), None);
+        subscriber.ack(record(1).id);
+        assert_eq!(publisher.acked(), Some(record(1).id));
+        drop(publisher);
+        assert_eq!(subscriber.hear(Duration::ZERO), Heard::Closed);
+        subscriber.ack(record(1).id);
+    }
+}

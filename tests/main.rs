@@ -1,0 +1,25 @@
+//! Tests of the whole: the real binary, real sockets, real files.
+//!
+//! What it is not: a copy of the unit tests beside the code.
+//!
+//! What surprises: a missing part (Chromium, Node) makes its test fail with the line that gets it.
+//! Nothing is skipped in silence.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+#![expect(clippy::panic, reason = "likewise")]
+
+// One `headcount up` as a child process, and an HTTP client for it.
+mod server;
+
+// Commands, API and dashboard through the real binary.
+mod pipeline;
+// kill -9, failpoints, full disks, damaged files.
+mod crash;
+// What must not be there: non-interference, canaries.
+mod privacy;
+// Headless Chromium: tracker, demo page, dashboard.
+mod browser;
+// Limits under attack: slow connections, invented names.
+mod attack;
+// The house rules of style.md.
+mod tidy;
