@@ -58,6 +58,17 @@ impl Server {
         settings: &str,
         environment: &[(&str, &str)],
     ) -> Result<Self, String> {
+        let binary = Path::new(env!("CARGO_BIN_EXE_headcount"));
+        Self::start_binary(binary, folder, settings, environment)
+    }
+
+    /// [`Server::try_start`] with another build of the binary.
+    pub(crate) fn start_binary(
+        binary: &Path,
+        folder: &Path,
+        settings: &str,
+        environment: &[(&str, &str)],
+    ) -> Result<Self, String> {
         let config = folder.join("headcount.toml");
         let text = format!(
             "listen = \"127.0.0.1:0\"\nops_listen = \"127.0.0.1:0\"\n{settings}\n\
@@ -69,7 +80,7 @@ impl Server {
             .append(true)
             .open(folder.join("stderr.log"))
             .unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_headcount"))
+        let mut child = Command::new(binary)
             .args(["up", "--config"])
             .arg(&config)
             .arg("--data")

@@ -1,1 +1,121 @@
-//! See main.rs.
+//! The house rules, as far as a machine can hold them.
+//!
+//! What it is not: style; rustfmt and clippy do that.
+//!
+//! What surprises: a failure names file, line and remedy.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Lines of code in one file, its tests left out.
+const CODE_LINES_MAX: usize = 600;
+/// Which crates of ours a crate may depend on.
+const MAY_DEPEND: [(&str, &[&str]); 6] = [
+    ("core", &[]),
+    ("transport", &["core"]),
+    ("store", &["core"]),
+    ("collector", &["core", "transport"]),
+    ("aggregator", &["core", "transport", "store"]),
+    ("stats", &["core", "store"]),
+];
+/// What the top level holds.
+const TOP: [&str; 17] = [
+    "Cargo.toml", "Cargo.lock", "README.md", "LICENSE", "crates", "tests", "benches", "deploy",
+    "fuzz", "target", ".git", ".gitignore", ".ci", ".clippy.toml", ".rustfmt.toml", ".deny.toml",
+    "headcount-data",
+];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn files(folder: &Path, ending: &str, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && !path.ends_with("target") {
+            files(&path, ending, found);
+        } else if path.extension().is_some_and(|e| e == ending) {
+            found.push(path);
+        }
+    }
+}
+
+fn all(ending: &str) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    for folder in ["crates", "tests", "benches", "fuzz/fuzz_targets"] {
+        files(&root().join(folder), ending, &mut found);
+    }
+    found.into_iter().map(|path| (path.clone(), fs::read_to_string(&path).unwrap())).collect()
+}
+
+#[test]
+fn rooms_depend_only_as_the_map_says() {
+    for (room, allowed) in MAY_DEPEND {
+        let manifest = fs::read_to_string(root().join("crates").join(room).join("Cargo.toml")).unwrap();
+        let normal = manifest.split("[dev-dependencies]").next().unwrap();
+        for line in normal.lines() {
+            let Some(rest) = line.strip_prefix("headcount-") else { continue };
+            let other = rest.split(['.', ' ']).next().unwrap();
+            assert!(allowed.contains(&other), "{room} may not depend on {other}: crates/README.md");
+        }
+        assert!(manifest.contains("[lints]\nworkspace = true"), "{room}: inherit the lints");
+    }
+}
+
+#[test]
+fn every_file_says_what_it_is() {
+    for (path, text) in all("rs") {
+        assert!(text.starts_with("//!"), "{}: begin with //!", path.display());
+    }
+}
+
+#[test]
+fn no_file_is_crowded() {
+    for (path, text) in all("rs") {
+        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap().lines().count();
+        let name = path.display();
+        assert!(code <= CODE_LINES_MAX, "{name}: {code} lines; which second noun lives in it?");
+    }
+}
+
+#[test]
+fn every_query_is_used() {
+    let code: String = all("rs").into_iter().map(|(_, text)| text).collect();
+    for (path, text) in all("sql") {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        assert!(code.contains(name), "{name}: used nowhere, delete it");
+        assert!(text.starts_with(&format!("-- {name}")), "{name}: begin with its own name");
+    }
+}
+
+#[test]
+fn nothing_is_left_for_later() {
+    let loose = ["TO".to_owned() + "DO", "FIX".to_owned() + "ME", "#[ign".to_owned() + "ore"];
+    for (path, text) in all("rs") {
+        for (number, line) in text.lines().enumerate() {
+            let found = loose.iter().find(|word| line.contains(word.as_str()));
+            assert!(found.is_none(), "{}:{}: do it, or open an issue", path.display(), number + 1);
+        }
+    }
+}
+
+#[test]
+fn the_top_level_holds_only_what_it_should() {
+    for entry in fs::read_dir(root()).unwrap() {
+        let name = entry.unwrap().file_name();
+        let name = name.to_str().unwrap();
+        assert!(TOP.contains(&name), "{name}: does not belong at the top level");
+    }
+}
+
+#[test]
+fn nothing_promises_more_than_is_checked() {
+    let words = ["anony".to_owned() + "mous", "no personal".to_owned() + " data",
+        "GDPR".to_owned() + " compliant", "no consent".to_owned() + " needed"];
+    for ending in ["md", "rs", "html", "js", "toml"] {
+        for (path, text) in all(ending) {
+            let found = words.iter().find(|word| text.contains(word.as_str()));
+            assert!(found.is_none(), "{}: `{}` is not ours to claim", path.display(), found.unwrap());
+        }
+    }
+}

@@ -214,7 +214,7 @@ impl Room {
             *count += 1;
         }
         // Answers are small and whole: waiting to fill a segment would only make them late.
-        let _ = stream.set_nodelay(true).is_ok();
+        stream.set_nodelay(true).ok();
         let id = self.next.replace(self.next.get() + 1);
         let watch = Rc::new(Watch::new(&self.now, counted.is_some()));
         self.watches.borrow_mut().insert(id, Rc::clone(&watch));
@@ -273,7 +273,7 @@ async fn converse(worker: Rc<Worker>, stream: TcpStream, peer: Peer, watch: Rc<W
         }
         // A visitor's connection ends as it likes; there is nothing to say about how.
         connection.as_mut().poll(context).map(|ended| {
-            let _ = ended.is_ok();
+            ended.ok();
         })
     })
     .await;

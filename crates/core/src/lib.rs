@@ -21,3 +21,6 @@ pub mod source;
 pub mod tally;
 pub mod target;
 pub mod time;
+
+/// Whether this build keeps text as it came: a build for one test, never a release.
+pub const KEEPS_ALL: bool = cfg!(feature = "identity-sanitiser");

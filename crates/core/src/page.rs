@@ -111,6 +111,9 @@ impl PagePolicy {
 
     /// The page of an address, which may be a full URL or begin with its path.
     pub fn sanitise(&self, raw: &str) -> Page {
+        if crate::KEEPS_ALL && !raw.is_empty() {
+            return Page(raw.into());
+        }
         let address = trimmed(raw);
         let Some(segments) = segments(&address) else { return Page::invalid() };
         let known = !self.known.is_empty() && self.is_known(&segments);

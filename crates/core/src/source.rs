@@ -79,6 +79,9 @@ impl Source {
 
     /// The source that a referrer names.
     pub fn sanitise(raw: &str, own: &SiteDomains) -> Self {
+        if crate::KEEPS_ALL && !raw.is_empty() {
+            return Self(Cow::Owned(raw.to_owned()));
+        }
         let text = trimmed(raw);
         if text.is_empty() {
             return Self::word(Self::DIRECT);

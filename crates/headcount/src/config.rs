@@ -6,6 +6,8 @@
 //! What surprises: this is the only file that reads the environment, and it takes it as an
 //! argument.
 
+#![expect(clippy::disallowed_types, reason = "listening addresses are settings, not visitors")]
+
 mod check;
 mod raw;
 
@@ -33,7 +35,6 @@ impl std::fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 /// A valid configuration.
-#[expect(clippy::disallowed_types, reason = "listening addresses are settings, not visitors")]
 pub(crate) struct Config {
     /// Where beacons come in.
     pub(crate) listen: SocketAddr,

@@ -30,7 +30,7 @@ fn main() -> ExitCode {
         Err(error) => {
             // Help and version are no errors and go to standard output.
             let wanted = !error.use_stderr();
-            let _ = error.print().is_ok();
+            error.print().ok();
             return if wanted { ExitCode::SUCCESS } else { ExitCode::from(EXIT_USAGE) };
         }
     };

@@ -59,6 +59,9 @@ pub(crate) fn is_demo(host: &SiteHost) -> bool {
 /// Anything that keeps it from starting or going on, with what to do.
 pub(crate) fn run(args: &UpArgs) -> anyhow::Result<()> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
+    if headcount_core::KEEPS_ALL {
+        tracing::warn!("test build: keeps what it is sent; never count people with it");
+    }
     let flags = Flags {
         config: args.data.config.clone(),
         data: args.data.data.clone(),
@@ -128,10 +131,10 @@ async fn live(config: &Config) -> anyhow::Result<()> {
     let ops = ops::router(Arc::clone(&house) as Arc<dyn ops::Health>, registry);
     let ops_listener = tokio::net::TcpListener::from_std(ops_listener).context("ops_listen")?;
     servers.spawn(async move { axum::serve(ops_listener, ops).await });
-    let dashboard = if stats_apart { welcome::origin(config.stats_listen) } else { origin.clone() };
+    let dashboard = welcome::origin(stats_listen);
     welcome::print(
         &house.hosts(),
-        &welcome::Links { origin, dashboard, code, ops: welcome::origin(config.ops_listen) },
+        &welcome::Links { origin, dashboard, code, ops: welcome::origin(ops_listen) },
     )?;
     let outcome = wait(&house).await;
     servers.shutdown().await;

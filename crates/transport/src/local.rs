@@ -7,7 +7,7 @@
 //! it until there is room.
 
 use std::sync::mpsc::{
-    Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel,
+    Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel,
 };
 use std::time::Duration;
 
@@ -73,10 +73,7 @@ impl LocalPublisher {
 
     /// The next acknowledged batch, if there is one: it and all before it are in the store.
     pub fn acked(&self) -> Option<BatchId> {
-        match self.acks.try_recv() {
-            Ok(id) => Some(id),
-            Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
-        }
+        self.acks.try_recv().ok()
     }
 }
 
@@ -94,7 +91,7 @@ impl LocalSubscriber {
     pub fn ack(&self, id: BatchId) {
         // A publisher that has stopped reads its acknowledgements from the store's ledger at the
         // next start, so an unheard one loses nothing.
-        let _ = self.acks.send(id).is_ok();
+        self.acks.send(id).ok();
     }
 }
 
