@@ -56,7 +56,8 @@ fn merging(criterion: &mut Criterion) {
 }
 
 fn encoding(criterion: &mut Criterion) {
-    let pages: Vec<String> = (0..1_000).map(|page| format!("/a/page-of-some-length/{page}")).collect();
+    let pages: Vec<String> =
+        (0..1_000).map(|page| format!("/a/page-of-some-length/{page}")).collect();
     criterion.bench_function("batch/encode_1000_pages", |bencher| {
         bencher.iter(|| {
             let cells = pages.iter().map(|page| {

@@ -1,1 +1,598 @@
-//! See main.rs.
+//! What must not be there: what a request may not change, and what no file may hold.
+//!
+//! What it is not: a proof for texts that nobody thought of; each channel has one marker.
+//!
+//! What surprises: the same traffic also goes to a build that keeps everything it is sent. Only
+//! because the search finds the markers there does finding none of them here say something.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use crate::pipeline::{PROXY, timeless};
+use crate::server::{CHROME, SITE, Server};
+
+/// Requests of the comparison.
+const REQUESTS: usize = 60;
+/// Longer than release and shipping take.
+const SETTLING: Duration = Duration::from_millis(2_500);
+
+/// A small generator with a fixed beginning (SplitMix64), so that a failure comes again.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn one_in(&mut self, sides: u64) -> bool {
+        self.roll().is_multiple_of(sides)
+    }
+
+    fn pick<'a>(&mut self, of: &[&'a str]) -> &'a str {
+        of[usize::try_from(self.roll() % of.len() as u64).unwrap()]
+    }
+}
+
+/// A request in the parts that may change its count.
+struct Base {
+    line: String,
+    headers: Vec<String>,
+    body: String,
+}
+
+fn base(dice: &mut Dice) -> Base {
+    let page = dice.pick(&["/", "/priser", "/om/oss", "/kund/88/avtal", "/a?utm_source=brev", "x"]);
+    let referrer = dice.pick(&["", "https://duckduckgo.com/?q=a", "https://example.org/b"]);
+    let site = if dice.one_in(8) { "example.net" } else { SITE };
+    let extra = dice.pick(&["", "", ",\"c\":\"/boka\"", ",\"e\":\"signup\"", ",\"e\":\"annat\""]);
+    let agent = dice.pick(&[
+        CHROME,
+        CHROME,
+        "Mozilla/5.0 (Windows NT 10.0; rv:133.0) Gecko/20100101 Firefox/133.0",
+        "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 \
+         (KHTML, like Gecko) Version/18.1 Mobile/15E148 Safari/604.1",
+        "Googlebot/2.1",
+    ]);
+    let mut headers = vec![format!("User-Agent: {agent}")];
+    for header in ["DNT: 1", "Sec-GPC: 1", "Sec-Purpose: prefetch", "Origin: https://other.net"] {
+        if dice.one_in(10) {
+            headers.push(header.to_owned());
+        }
+    }
+    if dice.one_in(3) {
+        headers.push(format!("Referer: https://{SITE}/fran"));
+    }
+    if dice.one_in(3) {
+        let line = format!("GET /p.gif?s={site}&p={page}&r={referrer}");
+        return Base { line, headers, body: String::new() };
+    }
+    let body = if dice.one_in(10) {
+        "{\"s\":".to_owned()
+    } else {
+        format!("{{\"s\":\"{site}\",\"p\":\"{page}\",\"r\":\"{referrer}\"{extra}}}")
+    };
+    Base { line: "POST /hit".to_owned(), headers, body }
+}
+
+/// Headers that nothing may depend on.
+fn noise(dice: &mut Dice) -> Vec<String> {
+    let mut noise = Vec::new();
+    for name in [
+        "Cookie",
+        "Accept-Language",
+        "Authorization",
+        "If-None-Match",
+        "If-Modified-Since",
+        "Via",
+        "X-Real-IP",
+        "CF-Connecting-IP",
+        "True-Client-IP",
+        "X-Forwarded-For",
+        "Forwarded",
+        "Range",
+        "X-Forwarded-Host",
+        "Sec-CH-UA",
+        "Sec-CH-UA-Platform",
+        "Sec-CH-UA-Model",
+        "Content-Type",
+        "Accept-Encoding",
+        "Accept",
+        "Sec-Fetch-Site",
+        "From",
+        "Device-Memory",
+        "ECT",
+        "Save-Data",
+    ] {
+        if !dice.one_in(3) {
+            noise.push(format!("{name}: {}", value(dice)));
+        }
+    }
+    noise.push(format!("X-{:x}: {}", dice.roll(), value(dice)));
+    noise
+}
+
+fn value(dice: &mut Dice) -> String {
+    let octet = dice.roll() % 256;
+    let drawn = format!("id={:x}; \"{:x}\"", dice.roll(), dice.roll());
+    let address = format!("203.0.113.{octet}");
+    dice.pick(&[&drawn, &address, "gzip, br", "Bearer abc", "for=192.0.2.60", "*/*"]).to_owned()
+}
+
+/// The same request with everything else changed.
+fn variant(base: &Base, dice: &mut Dice) -> (Base, String) {
+    let mut headers = base.headers.clone();
+    for line in noise(dice) {
+        let at = usize::try_from(dice.roll() % (headers.len() as u64 + 1)).unwrap();
+        headers.insert(at, line);
+    }
+    for line in &mut headers {
+        if let Some((name, value)) = line.split_once(": ").filter(|_| dice.one_in(2)) {
+            *line = format!("{}: {value}", name.to_ascii_uppercase());
+        }
+    }
+    let mut line = base.line.clone();
+    let mut body = base.body.clone();
+    if line.contains("p.gif") {
+        write!(line, "&id={:x}&w=1920&s=late.example&u[]=7", dice.roll()).unwrap();
+    } else {
+        let field = format!(
+            "{{ \"id\" : \"{:x}\",\"screen\":{{\"s\":[1,{{\"p\":null}}]}},\"\u{e5}\":\"\\u0000\",",
+            dice.roll()
+        );
+        body = body.replacen('{', &field, 1) + " \n";
+    }
+    (Base { line, headers, body }, format!("host{:x}.example", dice.roll() % 999))
+}
+
+/// Sends a request as it is written here.
+fn ask(server: &Server, request: &Base, host: &str) -> (u16, String, String) {
+    let Base { line, headers, body } = request;
+    let length = if line.starts_with("GET") {
+        String::new()
+    } else {
+        format!("Content-Length: {}\r\n", body.len())
+    };
+    let text = format!(
+        "{line} HTTP/1.1\r\n{}\r\nHost: {host}\r\nConnection: close\r\n{length}\r\n{body}",
+        headers.join("\r\n")
+    );
+    timeless(&server.raw(&server.address, text.as_bytes()).unwrap())
+}
+
+/// Rows of a question as text, sorted.
+fn rows(file: &Path, sql: &str) -> Vec<String> {
+    let db = rusqlite::Connection::open(file).unwrap();
+    let mut statement = db.prepare(sql).unwrap();
+    let columns = statement.column_count();
+    let row = |row: &rusqlite::Row<'_>| {
+        let cells = (0..columns).map(|at| format!("{:?}", row.get_ref(at).unwrap()));
+        Ok(cells.collect::<Vec<_>>().join(" "))
+    };
+    let mut rows: Vec<String> =
+        statement.query_map([], row).unwrap().collect::<Result<_, _>>().unwrap();
+    rows.sort();
+    rows
+}
+
+/// Everything that a data folder and its logs say after the stop. Hours are added up, so that the
+/// comparison may run over the end of one.
+fn remains(folder: &Path) -> BTreeMap<&'static str, Vec<String>> {
+    let data = folder.join("data");
+    let mut found = BTreeMap::new();
+    for (file, sql) in [
+        (
+            "counts.db",
+            "SELECT site, sum(views), sum(visitors), sum(visits), sum(clicks) FROM site_counts GROUP BY 1",
+        ),
+        (
+            "counts.db",
+            "SELECT site, page, sum(views), sum(visitors), sum(visits) FROM page_counts GROUP BY 1, 2",
+        ),
+        ("counts.db", "SELECT site, page, target, sum(clicks) FROM click_counts GROUP BY 1, 2, 3"),
+        ("counts.db", "SELECT * FROM attribute_counts"),
+        ("counts.db", "SELECT * FROM refusal_counts"),
+        ("counts.db", "SELECT text FROM names"),
+        ("counts.db", "SELECT host FROM sites"),
+        ("edge.db", "SELECT id, day, kind, text FROM names"),
+        ("edge.db", "SELECT cell, counts FROM cells"),
+        ("edge.db", "SELECT count(*) FROM journal"),
+        ("edge.db", "SELECT count(*) FROM outbox"),
+        ("edge.db", "SELECT host FROM sites"),
+        ("control.db", "SELECT host FROM sites"),
+    ] {
+        found.insert(sql, rows(&data.join(file), sql));
+    }
+    let log = std::fs::read_to_string(folder.join("stderr.log")).unwrap();
+    found.insert("stderr", log.lines().map(str::to_owned).collect());
+    found
+}
+
+/// The metrics without what measures time or this moment's connections.
+fn metrics(server: &Server) -> Vec<String> {
+    let passing = ["commit_seconds", "headcount_connections", "outbox"];
+    let text = server.ask_ops("/metrics");
+    let lasting = text.lines().filter(|line| !passing.iter().any(|word| line.contains(word)));
+    let mut lines: Vec<String> = lasting.map(str::to_owned).collect();
+    lines.sort();
+    lines
+}
+
+#[test]
+fn what_is_not_read_changes_nothing() {
+    let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    // Attribute cells stay at the edge: when they leave would depend on the moment of a release.
+    let [a, b] = [0, 1].map(|at: usize| Server::start(dirs[at].path(), "crowd = 1000\n", &[]));
+    let (mut dice, mut other) = (Dice(20_261_121), Dice(4_711));
+    let mut statuses = BTreeSet::new();
+    for at in 0..REQUESTS {
+        let plain = base(&mut dice);
+        let (changed, host) = variant(&plain, &mut other);
+        let answer = ask(&a, &plain, SITE);
+        assert_eq!(ask(&b, &changed, &host), answer, "request {at}: {} {}", plain.line, plain.body);
+        statuses.insert(answer.0);
+    }
+    assert!([200, 204, 400, 404].iter().all(|status| statuses.contains(status)), "{statuses:?}");
+    std::thread::sleep(SETTLING);
+    assert_eq!(metrics(&a), metrics(&b));
+    assert!(a.number("SELECT sum(views) FROM site_counts") > 5);
+    assert!(a.number("SELECT sum(clicks) FROM site_counts") > 2);
+    assert_eq!([a.stop(), b.stop()], [Some(0), Some(0)]);
+    assert_eq!(remains(dirs[0].path()), remains(dirs[1].path()));
+    assert!(remains(dirs[0].path())["stderr"].is_empty());
+}
+
+/// Markers in text that the sanitiser must take away; a build without it keeps every one.
+const TEXTS: [&str; 17] = [
+    "kanariesida",
+    "kanariefraga",
+    "kanarieankare",
+    "kanarieparam",
+    "kanarieinnehall",
+    "kanariekampanj",
+    "kanariemedium",
+    "kanariekalla",
+    "kanarievag",
+    "kanariesokning",
+    "kanariemal",
+    "kanariesignatur",
+    "kanariebrev",
+    "kanariehandelse",
+    "kanariebild",
+    "kanarieanvandare",
+    "kanariedoman",
+];
+/// Markers in what nothing reads, or reads to a family at most.
+const UNREAD: [&str; 12] = [
+    "KanarieAgent",
+    "kanariekaka",
+    "kanariesprak",
+    "kanarienyckel",
+    "kanarieetikett",
+    "kanarieplattform",
+    "kanariehuvud",
+    "kanariefalt",
+    "kanarieursprung",
+    "kanarienamn",
+    "kanarietillagg",
+    "kanarievard",
+];
+/// Addresses of visitors, by a trusted proxy's word and as peers.
+const V4: [[u8; 4]; 2] = [[198, 51, 77, 201], [127, 77, 88, 99]];
+const V6: &str = "2001:db8:5a5a:c0de:1234::77";
+
+/// Needles by their first four bytes.
+#[derive(Default)]
+struct Search(HashMap<[u8; 4], Vec<(Vec<u8>, String)>>);
+
+impl Search {
+    fn new() -> Self {
+        let mut search = Self::default();
+        for marker in TEXTS.iter().chain(&UNREAD) {
+            search.text(marker, marker);
+        }
+        for octets in V4 {
+            let [a, b, c, d] = octets;
+            let name = format!("{a}.{b}.{c}.{d}");
+            search.text(&name, &name);
+            search.text(&name, &format!("{a}.{b}.{c}.0"));
+            search.text(&name, &format!("{d}.{c}.{b}.{a}"));
+            search.needle(&name, &octets);
+            search.needle(&name, &[d, c, b, a]);
+            search.text(&name, &format!("{a:02x}{b:02x}{c:02x}{d:02x}"));
+            search.text(&name, &u32::from_be_bytes(octets).to_string());
+        }
+        search.text(V6, V6);
+        search.text(V6, "2001:db8:5a5a");
+        search.needle(V6, &[0x20, 0x01, 0x0d, 0xb8, 0x5a, 0x5a]);
+        search
+    }
+
+    /// A text in every form in which it could have been written down.
+    fn text(&mut self, name: &str, text: &str) {
+        let bytes = text.as_bytes();
+        let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
+        let percent: String = bytes.iter().map(|b| format!("%{b:02x}")).collect();
+        let reversed: Vec<u8> = bytes.iter().rev().copied().collect();
+        let wide: Vec<u8> = bytes.iter().flat_map(|b| [*b, 0]).collect();
+        self.needle(name, bytes);
+        self.needle(name, text.to_ascii_lowercase().as_bytes());
+        self.needle(name, text.to_ascii_uppercase().as_bytes());
+        for form in [hex, percent] {
+            self.needle(name, form.as_bytes());
+            self.needle(name, form.to_ascii_uppercase().as_bytes());
+        }
+        self.needle(name, &reversed);
+        self.needle(name, &wide);
+        for shift in 0..3 {
+            self.needle(name, base64_inside(bytes, shift).as_bytes());
+        }
+    }
+
+    fn needle(&mut self, name: &str, bytes: &[u8]) {
+        if let Some(first) = bytes.first_chunk::<4>() {
+            self.0.entry(*first).or_default().push((bytes.to_vec(), name.to_owned()));
+        }
+    }
+
+    /// The names of the markers in a text.
+    fn within(&self, bytes: &[u8]) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        for at in 0..bytes.len() {
+            let rest = &bytes[at..];
+            let Some(first) = rest.first_chunk::<4>() else { break };
+            let hits = self.0.get(first).into_iter().flatten();
+            found.extend(hits.filter(|(n, _)| rest.starts_with(n)).map(|(_, name)| name.clone()));
+        }
+        found
+    }
+}
+
+/// The part of a base64 text that is the same whatever stands around, `shift` bytes after a
+/// group's beginning.
+fn base64_inside(bytes: &[u8], shift: usize) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let skip = (3 - shift) % 3;
+    let groups = bytes.get(skip..).unwrap_or_default().chunks_exact(3);
+    groups
+        .flat_map(|g| {
+            let bits = u32::from(g[0]) << 16 | u32::from(g[1]) << 8 | u32::from(g[2]);
+            [18, 12, 6, 0].map(|at| char::from(DIGITS[(bits >> at & 63) as usize]))
+        })
+        .collect()
+}
+
+/// The good requests: line, further headers, body, and whether it is counted.
+fn good() -> Vec<(String, String, String, bool)> {
+    let page = "/kund/kanariesida@post.example.se;sid=kanarieparam?namn=kanariefraga\
+        &utm_source=kanariekalla@post.example.se&utm_medium=kanariemedium@post.example.se\
+        &utm_campaign=kanariekampanj@post.example.se&utm_content=kanarieinnehall#kanarieankare";
+    let hit = |rest: &str, headers: &str, counted| {
+        let body = format!("{{\"s\":\"{SITE}\",\"p\":\"{page}\",\"kanariefalt\":1,{rest}}}");
+        ("POST /hit".to_owned(), headers.to_owned(), body, counted)
+    };
+    let path = "https://example.net/kanarievag?q=kanariesokning";
+    let mut requests = vec![
+        hit(&format!("\"r\":\"{path}\""), "", true),
+        hit("\"r\":\"https://kanarieanvandare@example.net/\"", "", true),
+        hit("\"r\":\"https://kanariedoman.example.net/\"", "", true),
+        hit("\"c\":\"https://example.net/kanariemal?sig=kanariesignatur\"", "", true),
+        hit("\"c\":\"mailto:kanariebrev@example.se\"", "", true),
+        hit("\"e\":\"kanariehandelse\"", "", true),
+        hit("\"r\":\"\"", "DNT: 1\r\n", false),
+        hit("\"r\":\"\"", "Origin: https://kanarieursprung.example.net\r\n", false),
+    ];
+    let pixel =
+        format!("GET /p.gif?s={SITE}&p=%2Fkonto%2Fkanariebild%40post.example.se&kanarietillagg=1");
+    requests.push((pixel, String::new(), String::new(), true));
+    let referer = format!("Referer: https://{SITE}/konto/kanariesida@post.example.se\r\n");
+    requests.push((format!("GET /p.gif?s={SITE}"), referer, String::new(), true));
+    requests
+}
+
+/// Headers full of markers, with one of the addresses.
+fn headers(address: &str) -> String {
+    format!(
+        "User-Agent: {CHROME} KanarieAgent/9.9\r\nX-Forwarded-For: {address}\r\n\
+         Cookie: id=kanariekaka\r\nAccept-Language: sv-kanariesprak\r\n\
+         Authorization: Bearer kanarienyckel\r\nIf-None-Match: \"kanarieetikett\"\r\n\
+         Sec-CH-UA-Platform: \"kanarieplattform\"\r\nX-Note: kanariehuvud\r\n\
+         X-Real-IP: {address}\r\nFrom: kanarienamn@post.example.se\r\n\
+         X-Forwarded-Host: kanarievard.example\r\n"
+    )
+}
+
+/// Sends everything, good, broken, oversized and cut off; the number of hits that count.
+fn tell_all(server: &Server) -> u64 {
+    let mut counted = 0;
+    let padding = "x".repeat(5_000);
+    for (line, more, body, counts) in good() {
+        for address in ["198.51.77.201", V6] {
+            let headers = headers(address) + &more;
+            let status = server.send(&line, &headers, &body).unwrap().status;
+            assert!(matches!(status, 200 | 204), "{status} {line}");
+            counted += u64::from(counts);
+            let long = format!("{line}?{padding}");
+            let big = body.replacen("\"s\"", &format!("\"x\":\"{padding}\",\"s\""), 1);
+            for (line, body) in [
+                (line.as_str(), body.trim_end_matches('}').to_owned() + "\u{1}"),
+                (
+                    line.replace(SITE, "kanarievard.example").as_str(),
+                    body.replace(SITE, "kanarievard.example"),
+                ),
+                (line.as_str(), big),
+                (long.as_str(), body.clone()),
+                ("PUT /kanariesida@post.example.se", body.clone()),
+                ("POST /hit?kanariefraga", "kanariefalt".to_owned()),
+            ] {
+                if line.starts_with("GET /p.gif") && !line.contains(&padding) {
+                    continue;
+                }
+                let reply = server.send(line, &headers, &body);
+                assert!(reply.is_none_or(|reply| reply.status >= 400), "{line} {body}");
+            }
+            let whole = format!("{line} HTTP/1.1\r\nHost: kanarievard\r\n{headers}");
+            let cut = format!("{whole}Content-Length: 900\r\n\r\n{body}");
+            for text in [whole.as_str(), cut.as_str(), "kanariefalt\u{0}\r\n\r\n"] {
+                if !line.starts_with("GET") {
+                    let mut stream = std::net::TcpStream::connect(&server.address).unwrap();
+                    stream.write_all(text.as_bytes()).unwrap();
+                }
+            }
+        }
+        // As a peer that is no proxy.
+        as_peer(
+            server,
+            &format!(
+                "{line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n{}{more}\r\n{body}",
+                body.len(),
+                headers("203.0.113.9")
+            ),
+        );
+        counted += u64::from(counts);
+    }
+    counted
+}
+
+/// A request from 127.77.88.99.
+#[expect(clippy::disallowed_types, reason = "the address of the test's own socket")]
+fn as_peer(server: &Server, request: &str) {
+    use std::io::Read as _;
+    use std::net::SocketAddr;
+    let kind = (socket2::Domain::IPV4, socket2::Type::STREAM);
+    let mut socket = socket2::Socket::new(kind.0, kind.1, None).unwrap();
+    let from: SocketAddr = "127.77.88.99:0".parse().unwrap();
+    let to: SocketAddr = server.address.parse().unwrap();
+    socket.bind(&from.into()).unwrap();
+    socket.connect(&to.into()).unwrap();
+    socket.write_all(request.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    socket.read_to_end(&mut answer).unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 20"), "{}", String::from_utf8_lossy(&answer));
+}
+
+/// Markers and the places where they were found.
+type Found = BTreeMap<String, BTreeSet<String>>;
+
+fn note(found: &mut Found, search: &Search, place: &str, bytes: &[u8]) {
+    for name in search.within(bytes) {
+        found.entry(name).or_default().insert(place.to_owned());
+    }
+}
+
+fn note_files(found: &mut Found, search: &Search, folder: &Path) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            note_files(found, search, &path);
+        } else if let Ok(bytes) = std::fs::read(&path) {
+            note(found, search, &path.display().to_string(), path.display().to_string().as_bytes());
+            note(found, search, &path.display().to_string(), &bytes);
+        }
+    }
+}
+
+/// What an analyst and the operator see.
+fn note_answers(found: &mut Found, search: &Search, server: &Server) {
+    let metrics = server.ask_ops("/metrics") + &server.ask_ops("/healthz");
+    note(found, search, "metrics", metrics.as_bytes());
+    let link = server.dashboard.trim_start_matches("http://").split_once('/').unwrap().1;
+    let entered = server.send(&format!("GET /{link}"), "", "").unwrap();
+    let cookie = entered.head.lines().find_map(|l| l.split_once("et-cookie: ")).unwrap().1;
+    let cookie = cookie.split(';').next().unwrap();
+    let session = format!("Cookie: {cookie}\r\nSec-Fetch-Site: same-origin\r\n");
+    let page = server.send(&format!("GET /?site={SITE}"), &session, "").unwrap();
+    assert_eq!(page.status, 200);
+    assert!(page.body.contains(SITE));
+    note(found, search, "dashboard", page.body.as_bytes());
+    for (by, dimension) in [
+        ("page", "event:page"),
+        ("target", "event:target"),
+        ("source", "visit:source"),
+        ("country", "visit:country"),
+        ("browser", "visit:browser"),
+        ("os", "visit:os"),
+        ("device", "visit:device"),
+        ("utm_source", "visit:utm_source"),
+        ("utm_medium", "visit:utm_medium"),
+        ("utm_campaign", "visit:utm_campaign"),
+    ] {
+        let export = format!("GET /api/v1/export.csv?site={SITE}&by={by}");
+        let export = server.send(&export, &session, "").unwrap();
+        let metric = if by == "target" { "clicks" } else { "pageviews" };
+        let question = format!(
+            "{{\"site_id\":\"{SITE}\",\"metrics\":[\"{metric}\"],\"date_range\":\"7d\",\"dimensions\":[\"{dimension}\"]}}"
+        );
+        let answer = server.send("POST /api/v2/query", &session, &question).unwrap();
+        assert_eq!([export.status, answer.status], [200, 200], "{by} {}", answer.body);
+        note(found, search, "export", export.body.as_bytes());
+        note(found, search, "api", answer.body.as_bytes());
+    }
+}
+
+/// Everything that a build lets through of the markers.
+fn audit(binary: &Path) -> Found {
+    let dir = tempfile::tempdir().unwrap();
+    let proxy = PROXY.replace("127.0.0.0/8", "127.0.0.1/32");
+    let settings = format!("crowd = 1\nk = 1\n{proxy}");
+    let server = Server::start_binary(binary, dir.path(), &settings, &[]).unwrap();
+    let (search, mut found) = (Search::new(), Found::new());
+    let countable = tell_all(&server);
+    note_files(&mut found, &search, dir.path());
+    // The counters rose by what was countable: silence is not for want of hearing.
+    let line = format!("headcount_hits_accepted_total {countable}\n");
+    let metrics = server.ask_ops("/metrics");
+    assert!(metrics.contains(&line), "{countable}: {metrics}");
+    server
+        .wait_for("SELECT sum(views + clicks) FROM site_counts", i64::try_from(countable).unwrap());
+    std::thread::sleep(SETTLING);
+    note_files(&mut found, &search, dir.path());
+    note_answers(&mut found, &search, &server);
+    assert_eq!(server.stop(), Some(0));
+    note_files(&mut found, &search, dir.path());
+    found
+}
+
+#[test]
+fn no_marker_is_found_anywhere() {
+    let found = audit(Path::new(env!("CARGO_BIN_EXE_headcount")));
+    assert_eq!(found, Found::new());
+}
+
+#[test]
+fn a_build_without_the_sanitiser_is_caught() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let target: PathBuf = root.join("target/identity");
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--locked", "--bin", "headcount", "--features", "identity-sanitiser"])
+        .arg("--target-dir")
+        .arg(&target)
+        .current_dir(root)
+        .output()
+        .unwrap();
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    let found = audit(&target.join("debug/headcount"));
+    for marker in TEXTS {
+        let places = found.get(marker).cloned().unwrap_or_default();
+        assert!(places.iter().any(|place| place.contains("/data/")), "{marker}: {places:?}");
+    }
+}
+
+#[test]
+fn the_search_finds_every_form() {
+    let search = Search::new();
+    for text in
+        ["xkanariesida", "KANARIESIDA", "6b616e6172696573696461", "198.51.77.201", "99.88.77.127"]
+    {
+        assert_eq!(search.within(text.as_bytes()).len(), 1, "{text}");
+    }
+    for text in ["a2FuYXJpZXNpZGE=", "eGthbmFyaWVzaWRh", "eHhrYW5hcmllc2lkYQ=="] {
+        assert!(search.within(text.as_bytes()).contains("kanariesida"), "{text}");
+    }
+}

@@ -128,7 +128,7 @@ impl Server {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.write_all(request).ok()?;
         let mut answer = Vec::new();
-        let _ = stream.read_to_end(&mut answer).is_ok();
+        stream.read_to_end(&mut answer).ok();
         let answer = String::from_utf8_lossy(&answer).into_owned();
         let (head, body) = answer.split_once("\r\n\r\n")?;
         let status = head.split(' ').nth(1)?.parse().ok()?;
@@ -201,8 +201,8 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.child.kill().is_ok();
-        let _ = self.child.wait().is_ok();
+        self.child.kill().ok();
+        self.child.wait().ok();
     }
 }
 

@@ -20,8 +20,22 @@ const MAY_DEPEND: [(&str, &[&str]); 6] = [
 ];
 /// What the top level holds.
 const TOP: [&str; 17] = [
-    "Cargo.toml", "Cargo.lock", "README.md", "LICENSE", "crates", "tests", "benches", "deploy",
-    "fuzz", "target", ".git", ".gitignore", ".ci", ".clippy.toml", ".rustfmt.toml", ".deny.toml",
+    "Cargo.toml",
+    "Cargo.lock",
+    "README.md",
+    "LICENSE",
+    "crates",
+    "tests",
+    "benches",
+    "deploy",
+    "fuzz",
+    "target",
+    ".git",
+    ".gitignore",
+    ".ci",
+    ".clippy.toml",
+    ".rustfmt.toml",
+    ".deny.toml",
     "headcount-data",
 ];
 
@@ -51,7 +65,8 @@ fn all(ending: &str) -> Vec<(PathBuf, String)> {
 #[test]
 fn rooms_depend_only_as_the_map_says() {
     for (room, allowed) in MAY_DEPEND {
-        let manifest = fs::read_to_string(root().join("crates").join(room).join("Cargo.toml")).unwrap();
+        let manifest =
+            fs::read_to_string(root().join("crates").join(room).join("Cargo.toml")).unwrap();
         let normal = manifest.split("[dev-dependencies]").next().unwrap();
         for line in normal.lines() {
             let Some(rest) = line.strip_prefix("headcount-") else { continue };
@@ -110,12 +125,21 @@ fn the_top_level_holds_only_what_it_should() {
 
 #[test]
 fn nothing_promises_more_than_is_checked() {
-    let words = ["anony".to_owned() + "mous", "no personal".to_owned() + " data",
-        "GDPR".to_owned() + " compliant", "no consent".to_owned() + " needed"];
+    let words = [
+        "anony".to_owned() + "mous",
+        "no personal".to_owned() + " data",
+        "GDPR".to_owned() + " compliant",
+        "no consent".to_owned() + " needed",
+    ];
     for ending in ["md", "rs", "html", "js", "toml"] {
         for (path, text) in all(ending) {
             let found = words.iter().find(|word| text.contains(word.as_str()));
-            assert!(found.is_none(), "{}: `{}` is not ours to claim", path.display(), found.unwrap());
+            assert!(
+                found.is_none(),
+                "{}: `{}` is not ours to claim",
+                path.display(),
+                found.unwrap()
+            );
         }
     }
 }

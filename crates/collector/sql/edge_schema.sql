@@ -1,7 +1,8 @@
 -- edge_schema.sql: the edge file, version 1. Every row that holds counts or names carries a
 -- checksum, because SQLite checks its pages' structure but not their content.
 CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE sites (id INTEGER PRIMARY KEY, host TEXT NOT NULL UNIQUE);
+-- A number is never given twice: cores may remember names of an erased site by it.
+CREATE TABLE sites (id INTEGER PRIMARY KEY AUTOINCREMENT, host TEXT NOT NULL UNIQUE);
 CREATE TABLE names (
     id INTEGER PRIMARY KEY,
     site INTEGER NOT NULL,

@@ -3,8 +3,9 @@
 //! What it is not: on the hit's way twice. A core adds up and waits; this thread takes what every
 //! core has added up during the last commit, writes it in one transaction and tells the cores.
 //!
-//! What surprises: nothing paces it. While one group is being synced the next gathers, so a busy
-//! edge makes large groups and an idle one answers after a single sync.
+//! What surprises: an idle edge answers after a single sync. On a busy one the next group gathers
+//! while one is being synced, and for a few milliseconds more, because a sync costs what dozens of
+//! hits do.
 
 mod batches;
 
@@ -33,6 +34,10 @@ const RELEASE_INTERVAL: Duration = Duration::from_millis(400);
 /// Batches in the outbox at most. Beyond, cells stay cells and add up, so that an outage of the
 /// transport costs the distinct cells of its time and no more.
 const OUTBOX_BATCHES_MAX: usize = 32;
+/// A group of this many hits says that the edge is busy.
+const CROWDED_HITS: usize = 50;
+/// How long a busy edge lets the next group gather after a commit.
+const GATHERING: Duration = Duration::from_millis(3);
 /// After a failed write, the next one that carries no hit waits this long.
 const FAILURE_PAUSE: Duration = Duration::from_millis(250);
 /// How long a stop waits for the other side to write down the last batches. What is left is sent
@@ -74,8 +79,9 @@ struct State {
     texts: batches::Texts,
     /// In the outbox and not offered yet.
     unsent: VecDeque<Record>,
-    /// In the outbox, unsent ones too.
-    outbox: usize,
+    /// The last number that the other side has written down.
+    acked_seq: u64,
+    /// An acknowledgement that the edge file has not heard of.
     acked: Option<BatchId>,
     released_at: Instant,
     released_day: Day,
@@ -93,7 +99,8 @@ impl Committer {
         let mut state = State {
             held: std::mem::take(&mut self.recovered.held),
             texts: batches::Texts::new(&self.recovered.names, &sites),
-            outbox: self.recovered.outbox.len(),
+            acked_seq: self.file.last_seq()
+                - u64::try_from(self.recovered.outbox.len()).unwrap_or(0),
             unsent: std::mem::take(&mut self.recovered.outbox),
             acked: None,
             released_at: Instant::now(),
@@ -107,19 +114,23 @@ impl Committer {
             if self.obey(&mut state)? {
                 return self.drain(&mut state);
             }
-            self.round(&mut state, false)?;
+            if self.round(&mut state, false)? >= CROWDED_HITS {
+                std::thread::sleep(GATHERING);
+            }
         }
     }
 
-    /// One group commit, with a release when one is due.
-    fn round(&mut self, state: &mut State, flush: bool) -> Result<(), EdgeFileError> {
+    /// One group commit, with a release when one is due. Returns the number of its hits.
+    fn round(&mut self, state: &mut State, flush: bool) -> Result<usize, EdgeFileError> {
         let groups: Vec<_> = self.shards.iter().map(|s| (Arc::clone(s), s.close())).collect();
         let mut merged = Tally::default();
         let mut decided = Vec::new();
+        let mut hits = 0;
         for (shard, group) in groups {
-            if let Some((group, tally)) = group {
-                merged.merge(tally);
-                decided.push((shard, group));
+            if let Some(closed) = group {
+                merged.merge(closed.tally);
+                hits += closed.hits;
+                decided.push((shard, closed.group));
             }
         }
         failpoint::hit("commit-before");
@@ -142,7 +153,7 @@ impl Committer {
             shard.decide(group, durable);
             failpoint::hit("commit-between-answers");
         }
-        result
+        result.map(|()| hits)
     }
 
     /// Writes a group and, when due, a release, in one transaction.
@@ -189,14 +200,13 @@ impl Committer {
             state.held.released(&plan, today);
             state.released_at = Instant::now();
             state.released_day = today;
-            state.outbox += records.len();
             state.unsent.extend(records);
             if let Some(day) = before {
                 self.names.forget_before(day);
                 state.texts.forget_before(day);
             }
         }
-        self.metrics.gauges(state.held.len(), state.outbox, self.names.total());
+        self.metrics.gauges(state.held.len(), self.outbox(state), self.names.total());
         Ok(())
     }
 
@@ -209,7 +219,7 @@ impl Committer {
         today: Day,
     ) -> Option<(Plan, Vec<Vec<u8>>)> {
         state.texts.learn(names);
-        let flow = state.outbox < OUTBOX_BATCHES_MAX;
+        let flow = self.outbox(state) < OUTBOX_BATCHES_MAX;
         let sites = Arc::clone(&self.sites.lock().unwrap_or_else(PoisonError::into_inner));
         let listed =
             |site, page| state.texts.name(page).is_some_and(|text| sites.lists(site, text));
@@ -245,16 +255,29 @@ impl Committer {
             }
         }
         while let Some(acked) = self.publisher.acked() {
-            state.outbox = state.outbox.saturating_sub(1);
+            // One acknowledgement may stand for many batches.
+            state.acked_seq = state.acked_seq.max(acked.seq);
             state.acked = Some(acked);
             failpoint::hit("ship-acked");
         }
-        if state.outbox == 0 {
-            for reply in state.erasing.drain(..) {
-                // The asker may have given up.
-                drop(reply.send(Ok(())));
-            }
+        if self.outbox(state) == 0 && !state.erasing.is_empty() {
+            self.finish_erasing(state);
         }
+    }
+
+    /// The last batches with counts of an erased site are in the store: now their bytes can go.
+    fn finish_erasing(&mut self, state: &mut State) {
+        let step = Step { acked: state.acked, ..Step::default() };
+        let mut cleared = self.file.commit(&step).and_then(|_| self.file.clear_free_pages());
+        for reply in state.erasing.drain(..) {
+            // The asker may have given up.
+            drop(reply.send(std::mem::replace(&mut cleared, Ok(()))));
+        }
+    }
+
+    /// Batches in the outbox, unsent ones too.
+    fn outbox(&self, state: &State) -> usize {
+        usize::try_from(self.file.last_seq().saturating_sub(state.acked_seq)).unwrap_or(usize::MAX)
     }
 
     /// Does what was asked; `true` to stop.
@@ -285,8 +308,10 @@ impl Committer {
         let delete = state.held.erase(site);
         let journal = state.held.fresh_cells();
         let folding = Folding { delete: &delete, journal: &journal, ..Folding::default() };
-        self.file.commit(&Step { release: Some(folding), ..Step::default() })?;
-        self.file.checkpoint()
+        self.file.erase_site(site, &folding)?;
+        self.names.forget_site(site);
+        state.texts.forget_site(site);
+        Ok(())
     }
 
     /// Says what a failed write means. Only a failed disk ends the process.
@@ -307,7 +332,7 @@ impl Committer {
         self.round(state, true)?;
         loop {
             self.publish(state);
-            if state.outbox == 0 || Instant::now() >= deadline {
+            if self.outbox(state) == 0 || Instant::now() >= deadline {
                 break;
             }
             self.doorbell.wait(Duration::from_millis(5));

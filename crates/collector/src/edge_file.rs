@@ -258,6 +258,28 @@ impl EdgeFile {
         Ok(records)
     }
 
+    /// Removes everything of a site, its names and its number too. Its batches leave on their own.
+    ///
+    /// # Errors
+    /// [`EdgeFileError`]; then nothing was removed.
+    pub fn erase_site(&mut self, site: SiteId, rest: &Folding<'_>) -> Result<(), EdgeFileError> {
+        let transaction = self.db.transaction()?;
+        fold(&transaction, rest)?;
+        transaction.execute("DELETE FROM names WHERE site = ?1", [site.0])?;
+        transaction.execute("DELETE FROM sites WHERE id = ?1", [site.0])?;
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// Writes the file anew without the pages that deleted rows have left behind.
+    ///
+    /// # Errors
+    /// [`EdgeFileError`] if the disk does not take it.
+    pub fn clear_free_pages(&mut self) -> Result<(), EdgeFileError> {
+        self.db.execute_batch("VACUUM")?;
+        self.checkpoint()
+    }
+
     /// Folds the write-ahead log into the file and empties it, so that deleted bytes are gone.
     ///
     /// # Errors

@@ -189,6 +189,14 @@ impl Names {
         inner.unsaved.retain(|name| name.day >= day);
     }
 
+    /// Forgets the names of an erased site, whose number is never given again.
+    pub fn forget_site(&self, site: SiteId) {
+        let mut inner = self.lock();
+        inner.shelves.retain(|(of, _, _), _| *of != site);
+        inner.total = inner.shelves.values().map(HashMap::len).sum();
+        inner.unsaved.retain(|name| name.site != site);
+    }
+
     /// Number of names held.
     pub fn total(&self) -> usize {
         self.lock().total

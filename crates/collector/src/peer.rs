@@ -1,6 +1,6 @@
 //! The client's address: found, unwrapped, cut to /24 or /48, and gone.
 //!
-//! What it is not: a way to get an address out. [`Address`] has no method but [`Address::truncate`],
+//! What it is not: a way to get an address out. `Address` has no method but `truncate`,
 //! and what comes of it, [`Prefix`], can be asked for its country and hashed into a visitor mark,
 //! and nothing else. Neither has `Debug`, `Display` or `Serialize`.
 //!

@@ -25,7 +25,16 @@ pub(crate) struct Shard {
 #[derive(Default)]
 struct Open {
     group: u64,
+    hits: usize,
     tally: Tally<SiteId, NameId>,
+}
+
+/// A group that takes no more hits.
+pub(crate) struct Closed {
+    pub(crate) group: u64,
+    /// Hits and refusals in it.
+    pub(crate) hits: usize,
+    pub(crate) tally: Tally<SiteId, NameId>,
 }
 
 impl Shard {
@@ -34,6 +43,7 @@ impl Shard {
     pub(crate) fn add(&self, cells: &[EdgeCell]) -> (u64, bool) {
         let mut open = lock(&self.open);
         let is_first = open.tally.is_empty();
+        open.hits += 1;
         for (site, key, counts) in cells {
             open.tally.add(*site, *key, counts);
         }
@@ -41,14 +51,15 @@ impl Shard {
     }
 
     /// Closes the open group and takes it; `None` if nothing is in it.
-    pub(crate) fn close(&self) -> Option<(u64, Tally<SiteId, NameId>)> {
+    pub(crate) fn close(&self) -> Option<Closed> {
         let mut open = lock(&self.open);
         if open.tally.is_empty() {
             return None;
         }
         let group = open.group;
         open.group += 1;
-        Some((group, std::mem::take(&mut open.tally)))
+        let hits = std::mem::take(&mut open.hits);
+        Some(Closed { group, hits, tally: std::mem::take(&mut open.tally) })
     }
 
     /// The committer's word on a group.

@@ -258,6 +258,8 @@ async fn converse(worker: Rc<Worker>, stream: TcpStream, peer: Peer, watch: Rc<W
     let connection = http1::Builder::new()
         .max_buf_size(READ_BYTES_MAX)
         .max_headers(HEADERS_MAX)
+        .writev(false)
+        .half_close(true)
         .header_read_timeout(None)
         .serve_connection(io, service);
     let mut connection = pin!(connection);

@@ -27,7 +27,7 @@ use headcount_store::control::{self, Control};
 use headcount_store::sqlite::{self, Writer};
 use headcount_transport::local;
 use prometheus_client::registry::Registry;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::house::House;
 use crate::cli::UpArgs;
@@ -132,11 +132,13 @@ async fn live(config: &Config) -> anyhow::Result<()> {
     let ops_listener = tokio::net::TcpListener::from_std(ops_listener).context("ops_listen")?;
     servers.spawn(async move { axum::serve(ops_listener, ops).await });
     let dashboard = welcome::origin(stats_listen);
+    // Before the links are printed: who reads them may send a signal at once.
+    let signals = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
     welcome::print(
         &house.hosts(),
         &welcome::Links { origin, dashboard, code, ops: welcome::origin(ops_listen) },
     )?;
-    let outcome = wait(&house).await;
+    let outcome = wait(&house, signals).await;
     servers.shutdown().await;
     let house = Arc::clone(&house);
     tokio::task::spawn_blocking(move || house.stop()).await.context("stopping")??;
@@ -227,9 +229,10 @@ fn fallback(stats: axum::Router, apart: bool, house: Arc<House>, origin: String)
 }
 
 /// Looks after the house until a signal comes or a room falls.
-async fn wait(house: &Arc<House>) -> anyhow::Result<()> {
-    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;
-    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
+async fn wait(
+    house: &Arc<House>,
+    [mut interrupt, mut terminate]: [Signal; 2],
+) -> anyhow::Result<()> {
     let mut ticks = tokio::time::interval(HOUSE_INTERVAL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {

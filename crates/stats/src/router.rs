@@ -24,6 +24,8 @@ pub fn router(state: Stats) -> Router {
         .route("/api/v2/query", post(query::handle))
         .route("/api/v1/export.csv", get(export::handle))
         .route("/assets/{name}", get(assets::handle))
+        // Browsers ask for it unasked; a 404 would be an error in their console.
+        .route("/favicon.ico", get(async || StatusCode::NO_CONTENT))
         .fallback(nowhere)
         .method_not_allowed_fallback(not_so)
         .layer(map_response(reply::harden))

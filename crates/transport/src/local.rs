@@ -6,9 +6,7 @@
 //! What surprises: sending never waits. A full queue gives the record back, and the outbox keeps
 //! it until there is room.
 
-use std::sync::mpsc::{
-    Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel,
-};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
 use headcount_core::batch::BatchId;

@@ -20,7 +20,7 @@ const CELL_BYTES: usize = 80;
 
 /// What the numbers of cells stand for.
 pub(crate) struct Texts {
-    names: HashMap<NameId, (Day, Box<str>)>,
+    names: HashMap<NameId, (SiteId, Day, Box<str>)>,
     sites: HashMap<SiteId, Box<str>>,
 }
 
@@ -33,7 +33,8 @@ impl Texts {
     }
 
     pub(crate) fn learn(&mut self, names: &[Name]) {
-        self.names.extend(names.iter().map(|name| (name.id, (name.day, name.text.clone()))));
+        self.names
+            .extend(names.iter().map(|name| (name.id, (name.site, name.day, name.text.clone()))));
     }
 
     pub(crate) fn site(&mut self, id: SiteId, host: &SiteHost) {
@@ -44,15 +45,20 @@ impl Texts {
         if id == NameId::OTHER {
             return Some(OTHER);
         }
-        self.names.get(&id).map(|(_, text)| &**text)
+        self.names.get(&id).map(|(_, _, text)| &**text)
     }
 
     pub(crate) fn first_day(&self) -> Option<Day> {
-        self.names.values().map(|(day, _)| *day).min()
+        self.names.values().map(|(_, day, _)| *day).min()
     }
 
     pub(crate) fn forget_before(&mut self, day: Day) {
-        self.names.retain(|_, (of, _)| *of >= day);
+        self.names.retain(|_, (_, of, _)| *of >= day);
+    }
+
+    pub(crate) fn forget_site(&mut self, site: SiteId) {
+        self.names.retain(|_, (of, _, _)| *of != site);
+        self.sites.remove(&site);
     }
 
     /// Encoded batches of these cells, in order.

@@ -19,6 +19,8 @@ use rusqlite::Connection;
 use super::EdgeFileError;
 use crate::names::{Name, NameId, SiteId};
 
+/// Bytes of a page at least. The log begins only when the file has its first page.
+const PAGE_BYTES_MIN: u64 = 512;
 /// Bytes of the log's header (<https://www.sqlite.org/fileformat2.html#walformat>).
 const WAL_HEADER_BYTES: usize = 32;
 /// Bytes of a frame's header.
@@ -71,12 +73,15 @@ pub(super) fn check_order(
 /// Walks the write-ahead log beside `path`. `true`: it ends in a commit that was cut off.
 ///
 /// # Errors
-/// [`EdgeFileError::Damaged`] if bytes before a whole later commit do not fit their checksum.
+/// [`EdgeFileError::Damaged`] if bytes before a whole later commit do not fit their checksum, or
+/// the file itself is too short to have had a log: SQLite would take it for new and drop the log.
 pub(super) fn log_is_cut_off(path: &Path) -> Result<bool, EdgeFileError> {
     let mut log = PathBuf::from(path).into_os_string();
     log.push("-wal");
     let mut bytes = Vec::new();
+    let is_short = fs::metadata(path).is_ok_and(|file| file.len() < PAGE_BYTES_MIN);
     match fs::File::open(&log).and_then(|mut file| file.read_to_end(&mut bytes)) {
+        Ok(length) if length > 0 && is_short => Err(EdgeFileError::Damaged { what: "its length" }),
         Ok(_) => walk(&bytes),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
         Err(_) => Err(DAMAGED_LOG),
@@ -107,6 +112,10 @@ fn walk(log: &[u8]) -> Result<bool, EdgeFileError> {
             // Left over from before the log was last restarted: the valid part ended here, or this
             // frame's salts were damaged, which a later frame of ours would give away.
             broken = true;
+            // A restart of the log changes both salts: half of them is no leftover.
+            open |= [(8, 16), (12, 20)]
+                .iter()
+                .any(|(own, ours)| word(head, *own) == word(header, *ours));
             continue;
         }
         let is_commit = word(head, 4) != 0;

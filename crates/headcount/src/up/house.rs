@@ -18,6 +18,9 @@ use super::{DEMO_ALIASES, DEMO_HOST, Rooms, is_demo};
 use crate::config::{Config, RawSite, site_setting};
 use crate::ops::Health;
 
+/// How long a core may still work with a table of sites that was replaced.
+const TABLE_GRACE: std::time::Duration = std::time::Duration::from_millis(50);
+
 /// What runs, and what it runs for.
 pub(super) struct House {
     inner: Mutex<Inner>,
@@ -116,6 +119,8 @@ impl House {
         let open = inner.control.erasures_open()?;
         for host in open {
             let Some(rooms) = &inner.rooms else { return Ok(()) };
+            // A core that took the old table adds its hit within microseconds.
+            std::thread::sleep(TABLE_GRACE);
             rooms.collector.erase(&host)?;
             rooms.aggregator.erase(&host)?;
             inner.control.erasure_done(&host)?;
