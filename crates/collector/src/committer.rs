@@ -315,13 +315,17 @@ impl Committer {
     }
 
     /// Says what a failed write means. Only a failed disk ends the process.
-    fn survive(&self, error: EdgeFileError) -> Result<(), EdgeFileError> {
+    fn survive(&mut self, error: EdgeFileError) -> Result<(), EdgeFileError> {
         self.metrics.commit_failures.inc();
         if !error.is_retryable() {
             tracing::error!(error = %error, "edge file failed, stopping");
             return Err(error);
         }
         tracing::warn!(error = %error, "edge file refused a write, hits get 503 until it takes one");
+        // On a full disk the log itself may hold the room that is missing.
+        if matches!(error, EdgeFileError::Full(_)) && self.file.checkpoint().is_ok() {
+            return Ok(());
+        }
         std::thread::sleep(FAILURE_PAUSE);
         Ok(())
     }

@@ -28,9 +28,9 @@ use crate::release::{EdgeCell, EdgeKey, Held};
 const SCHEMA_VERSION: i64 = 1;
 /// `application_id` of an edge file: "HCte".
 const APPLICATION_ID: i64 = 0x4843_7465;
-/// Pages in the write-ahead log before it is folded into the file: 16 MiB. A checkpoint costs two
-/// syncs of the disk, so it should be rare beside the commits.
-const WAL_PAGES: u32 = 4_000;
+/// Pages in the write-ahead log before it is folded into the file: 4 MiB, so that a small disk is
+/// not filled by the log alone.
+const WAL_PAGES: u32 = 1_000;
 /// How long another process may hold the file before opening it fails.
 const BUSY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);
 

@@ -152,6 +152,14 @@ fn start(config: &Config, clock: &Arc<dyn Clock>, metrics: &Arc<Metrics>) -> any
     if store.exists() && !edge.exists() {
         tracing::warn!("the edge file is new although the store has counts; was it removed?");
     }
+    let is_empty = std::fs::metadata(&edge).is_ok_and(|file| file.len() == 0);
+    if store.exists() && is_empty {
+        bail!(
+            "{}: the edge file is damaged (it is empty); restore it, or delete it to begin a new \
+             one: counts that had not left it are then lost",
+            edge.display()
+        );
+    }
     let mut writer = Writer::open(&store)?;
     let (publisher, subscriber) = local::pair(RECORDS_MAX);
     let countries = match &config.country_file {
