@@ -74,7 +74,9 @@ fn site(command: SiteCommand) -> anyhow::Result<()> {
             let (config, control) = control(&data)?;
             let gone = control.tombstones()?;
             let configured = config.sites.iter().filter_map(|s| SiteHost::parse(&s.host).ok());
-            let mut hosts: Vec<SiteHost> = configured.chain(control.site_list()?).collect();
+            let noted = folder::noted_sites(&config.data_dir);
+            let mut hosts: Vec<SiteHost> =
+                configured.chain(control.site_list()?).chain(noted).collect();
             hosts.retain(|host| !gone.contains(host));
             hosts.sort();
             hosts.dedup();
@@ -111,6 +113,7 @@ fn token(command: TokenCommand) -> anyhow::Result<()> {
             let (config, mut control) = control(&data)?;
             let known = config.sites.iter().any(|site| site.host == host.as_str())
                 || control.site_list()?.contains(&host)
+                || folder::noted_sites(&config.data_dir).contains(&host)
                 || up::is_demo(&host);
             if !known {
                 bail!("{host} is no site here; add it with: headcount site add {host}");
@@ -157,6 +160,7 @@ fn stats(args: &StatsArgs) -> anyhow::Result<()> {
     let reader = sqlite::Reader::open(&config.data_dir.join(sqlite::FILE_NAME))?;
     let known = config.sites.iter().any(|site| site.host == host.as_str())
         || Control::open(&config.data_dir.join(control::FILE_NAME))?.site_list()?.contains(&host)
+        || folder::noted_sites(&config.data_dir).contains(&host)
         || reader.sites_with_counts()?.contains(&host)
         || up::is_demo(&host);
     if !known {

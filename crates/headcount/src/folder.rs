@@ -8,12 +8,32 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::path::Path;
 
 use anyhow::{Context, bail};
+use headcount_core::site::SiteHost;
 use headcount_store::{control, sqlite};
 
 use crate::up::EDGE_FILE_NAME;
 
 /// The file whose lock says that an `up` runs.
 const LOCK_FILE_NAME: &str = "up.lock";
+
+/// The sites that the last `up` counted, one a line: its configuration may not be at hand for a
+/// command that works on the folder alone.
+const SITES_FILE_NAME: &str = "sites.txt";
+
+/// Writes down which sites are counted.
+///
+/// # Errors
+/// If the file cannot be written.
+pub(crate) fn note_sites(folder: &Path, hosts: &[SiteHost]) -> std::io::Result<()> {
+    let text: String = hosts.iter().map(|host| format!("{host}\n")).collect();
+    std::fs::write(folder.join(SITES_FILE_NAME), text)
+}
+
+/// The sites that were written down; none if there never was an `up`.
+pub(crate) fn noted_sites(folder: &Path) -> Vec<SiteHost> {
+    let text = std::fs::read_to_string(folder.join(SITES_FILE_NAME)).unwrap_or_default();
+    text.lines().filter_map(|line| SiteHost::parse(line).ok()).collect()
+}
 
 /// Makes the folder, or makes sure that it is one of ours.
 ///

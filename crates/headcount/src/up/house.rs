@@ -5,6 +5,7 @@
 //! What surprises: sites change while it runs. Commands write them into the control file; twice a
 //! second this looks whether it changed.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context;
@@ -16,6 +17,7 @@ use headcount_store::control::Control;
 
 use super::{DEMO_ALIASES, DEMO_HOST, Rooms, is_demo};
 use crate::config::{Config, RawSite, site_setting};
+use crate::folder;
 use crate::ops::Health;
 
 /// How long a core may still work with a table of sites that was replaced.
@@ -26,6 +28,7 @@ pub(super) struct House {
     inner: Mutex<Inner>,
     hosts: Mutex<Vec<SiteHost>>,
     configured: Vec<RawSite>,
+    data_dir: PathBuf,
     metrics: Arc<Metrics>,
     visitors: bool,
     started_day: headcount_core::time::Day,
@@ -49,6 +52,7 @@ impl House {
             inner: Mutex::new(Inner { rooms: Some(rooms), control, version: None }),
             hosts: Mutex::default(),
             configured: config.sites.clone(),
+            data_dir: config.data_dir.clone(),
             metrics,
             visitors: config.visitors,
             started_day: clock.hour().day(),
@@ -98,10 +102,11 @@ impl House {
         let mut settings =
             sites.iter().map(site_setting).collect::<Result<Vec<_>, _>>().context("sites")?;
         settings.retain(|setting| !gone.contains(&setting.host));
-        let hosts = settings.iter().map(|setting| setting.host.clone()).collect();
+        let hosts: Vec<SiteHost> = settings.iter().map(|setting| setting.host.clone()).collect();
         if let Some(rooms) = &inner.rooms {
             rooms.collector.set_sites(settings)?;
         }
+        folder::note_sites(&self.data_dir, &hosts).context("the list of sites")?;
         *self.hosts.lock().unwrap_or_else(PoisonError::into_inner) = hosts;
         inner.version = Some(version);
         Ok(())
