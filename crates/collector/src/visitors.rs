@@ -1,7 +1,7 @@
 //! Distinct visitors of a UTC day, without a visitor: a key that lives for a day, and a filter.
 //!
 //! What it is not: a store of marks. Nothing here can be written, printed, cloned or sent: neither
-//! type has `Serialize`, `Debug` or `Clone` (a compile-fail test in `tests/privacy` holds that).
+//! type has `Serialize`, `Debug` or `Clone` (the tests below do not compile otherwise).
 //!
 //! What surprises: the filter answers "seen today?" with a small error to one side. It never
 //! counts a visitor twice, and misses a new one with the probability that [`Visitors::miss_rate`]
@@ -226,6 +226,25 @@ impl Visitors {
 mod tests {
     use super::*;
     use crate::peer::AddressSource;
+
+    /// Does not compile if the type has the trait: then two implementations would fit.
+    macro_rules! lacks {
+        ($type:ty, $($bound:path),+) => {$({
+            trait FitsOnce<A> { fn fits() {} }
+            impl<T: ?Sized> FitsOnce<()> for T {}
+            struct Again;
+            impl<T: ?Sized + $bound> FitsOnce<Again> for T {}
+            <$type as FitsOnce<_>>::fits();
+        })+};
+    }
+
+    #[test]
+    fn marks_and_keys_cannot_be_printed_copied_or_written() {
+        lacks!(Mark, std::fmt::Debug, std::fmt::Display, Clone, serde::Serialize);
+        lacks!(DayKey, std::fmt::Debug, std::fmt::Display, Clone, serde::Serialize);
+        lacks!(Visitors, std::fmt::Debug, std::fmt::Display, Clone, serde::Serialize);
+        lacks!(Prefix, std::fmt::Debug, std::fmt::Display, serde::Serialize);
+    }
 
     fn prefix(text: &str) -> Prefix {
         let source = AddressSource::default();
