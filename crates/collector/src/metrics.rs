@@ -147,7 +147,8 @@ impl Metrics {
     }
 
     /// Sets what [`crate::visitors::Visitors::miss_rate`] said.
+    /// Six places: what is below says which few visitors came, not how many may be missed.
     pub fn miss_rate(&self, rate: f64) {
-        self.visitor_miss_rate.set(rate);
+        self.visitor_miss_rate.set((rate * 1e6).round() / 1e6);
     }
 }
