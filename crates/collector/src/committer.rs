@@ -37,7 +37,7 @@ const OUTBOX_BATCHES_MAX: usize = 32;
 /// A group of this many hits says that the edge is busy.
 const CROWDED_HITS: usize = 50;
 /// How long a busy edge lets the next group gather after a commit.
-const GATHERING: Duration = Duration::from_millis(3);
+const GATHERING: Duration = Duration::from_millis(6);
 /// After a failed write, the next one that carries no hit waits this long.
 const FAILURE_PAUSE: Duration = Duration::from_millis(250);
 /// How long a stop waits for the other side to write down the last batches. What is left is sent
@@ -164,11 +164,12 @@ impl Committer {
         names: Vec<Name>,
         flush: bool,
     ) -> Result<(), EdgeFileError> {
+        state.texts.learn(&names);
         let today = self.clock.hour().day();
         let due = flush
             || state.released_at.elapsed() >= RELEASE_INTERVAL
             || (state.released_day != today && !state.held.is_empty());
-        let plan = if due { self.plan(state, increments, &names, today) } else { None };
+        let plan = if due { self.plan(state, increments, today) } else { None };
         if increments.is_empty() && names.is_empty() && plan.is_none() && state.acked.is_none() {
             return Ok(());
         }
@@ -193,7 +194,6 @@ impl Committer {
         };
         failpoint::hit("commit-after");
         self.metrics.commit_seconds.observe(started.elapsed().as_secs_f64());
-        state.texts.learn(&names);
         state.held.add(increments);
         state.acked = None;
         if let Some((plan, _)) = plan {
@@ -213,12 +213,10 @@ impl Committer {
     /// The release that is due, with its batches; `None` if nothing would move.
     fn plan(
         &self,
-        state: &mut State,
+        state: &State,
         increments: &[crate::release::EdgeCell],
-        names: &[Name],
         today: Day,
     ) -> Option<(Plan, Vec<Vec<u8>>)> {
-        state.texts.learn(names);
         let flow = self.outbox(state) < OUTBOX_BATCHES_MAX;
         let sites = Arc::clone(&self.sites.lock().unwrap_or_else(PoisonError::into_inner));
         let listed =
@@ -267,11 +265,11 @@ impl Committer {
 
     /// The last batches with counts of an erased site are in the store: now their bytes can go.
     fn finish_erasing(&mut self, state: &mut State) {
-        let step = Step { acked: state.acked, ..Step::default() };
-        let mut cleared = self.file.commit(&step).and_then(|_| self.file.clear_free_pages());
         for reply in state.erasing.drain(..) {
+            let step = Step { acked: state.acked, ..Step::default() };
+            let cleared = self.file.commit(&step).and_then(|_| self.file.clear_free_pages());
             // The asker may have given up.
-            drop(reply.send(std::mem::replace(&mut cleared, Ok(()))));
+            drop(reply.send(cleared));
         }
     }
 

@@ -12,6 +12,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use headcount_core::refusal::RefusalReason;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Either, Full};
 use hyper::body::{Body as _, Incoming};
@@ -52,8 +53,16 @@ pub(crate) async fn answer(
     request: Request<Incoming>,
 ) -> Response<Body> {
     let outcome = match route(&request) {
-        Route::Pixel => pixel(&worker, peer, &request).await,
-        Route::Hit => hit(&worker, peer, request).await,
+        Route::Pixel => {
+            let entered = pixel(&worker, peer, &request);
+            // What hyper read lives as long as the request; without it, the wait costs no memory.
+            drop(request);
+            settle(&worker, entered).await.map(|()| image())
+        }
+        Route::Hit => {
+            let entered = hit(&worker, peer, request).await;
+            settle(&worker, entered).await.map(|()| taken())
+        }
         Route::Tracker => Ok(tracker()),
         Route::Options => Ok(preflight()),
         Route::Head => Ok(image()),
@@ -96,58 +105,62 @@ fn route(request: &Request<Incoming>) -> Route {
     }
 }
 
-async fn pixel(
-    worker: &Worker,
-    peer: Peer,
-    request: &Request<Incoming>,
-) -> Result<Response<Body>, Rejection> {
+fn pixel(worker: &Worker, peer: Peer, request: &Request<Incoming>) -> Result<Entered, Rejection> {
     let beacon = Beacon::of_query(request.uri().query().unwrap_or(""));
-    count(worker, &beacon, Way::Pixel, (request.headers(), peer)).await?;
-    Ok(image())
+    enter(worker, &beacon, Way::Pixel, (request.headers(), peer))
 }
 
 async fn hit(
     worker: &Worker,
     peer: Peer,
     request: Request<Incoming>,
-) -> Result<Response<Body>, Rejection> {
+) -> Result<Entered, Rejection> {
     let (parts, body) = request.into_parts();
     let body = whole(body).await?;
     let beacon = Beacon::of_json(&body).ok_or(Rejection::NotJson)?;
-    count(worker, &beacon, Way::Hit, (&parts.headers, peer)).await?;
-    let mut answer = Response::new(Either::Left(Full::default()));
-    *answer.status_mut() = StatusCode::NO_CONTENT;
-    let headers = answer.headers_mut();
-    headers.insert(header::CACHE_CONTROL, NO_STORE);
-    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, ANY);
-    Ok(answer)
+    enter(worker, &beacon, Way::Hit, (&parts.headers, peer))
 }
 
-/// Judges a beacon and waits until what it came to is on the disk.
-async fn count(
+/// What a beacon waits for, when nothing of what it said is needed any more.
+enum Entered {
+    /// Its cells are in this group; refused for this reason, if for one.
+    Group(u64, Option<RefusalReason>),
+    /// It is none of ours.
+    NotOurs,
+}
+
+/// Judges a beacon and adds what it came to.
+fn enter(
     worker: &Worker,
     beacon: &Beacon<'_>,
     way: Way,
     from: (&HeaderMap, Peer),
-) -> Result<(), Rejection> {
-    let sites = worker.sites();
-    match worker.judge.judge(&sites, beacon, way, from) {
-        Verdict::Counted(cells) => {
-            worker.durable(&cells).await?;
-            worker.shared.metrics.accepted.inc();
-            Ok(())
-        }
-        Verdict::Refused(reason, cells) => {
-            worker.durable(&cells).await?;
-            worker.shared.metrics.refused(reason);
-            Ok(())
-        }
-        Verdict::NotOurs => {
-            worker.shared.metrics.rejected(Rejection::UnknownSite);
-            Ok(())
-        }
+) -> Result<Entered, Rejection> {
+    let mut cells = worker.cells();
+    let verdict = worker.judge.judge(&worker.sites(), beacon, (way, from), &mut cells);
+    match verdict {
+        Verdict::Counted => Ok(Entered::Group(worker.add(&cells), None)),
+        Verdict::Refused(reason) => Ok(Entered::Group(worker.add(&cells), Some(reason))),
+        Verdict::NotOurs => Ok(Entered::NotOurs),
         Verdict::Rejected(rejection) => Err(rejection),
     }
+}
+
+/// Waits until what a beacon came to is on the disk.
+async fn settle(worker: &Worker, entered: Result<Entered, Rejection>) -> Result<(), Rejection> {
+    match entered? {
+        Entered::Group(group, refusal) => {
+            worker.durable(group).await?;
+            match refusal {
+                None => {
+                    worker.shared.metrics.accepted.inc();
+                }
+                Some(reason) => worker.shared.metrics.refused(reason),
+            }
+        }
+        Entered::NotOurs => worker.shared.metrics.rejected(Rejection::UnknownSite),
+    }
+    Ok(())
 }
 
 /// The body, if it is within its limit by its own word and in fact.
@@ -179,6 +192,16 @@ async fn other(worker: &Worker, request: Request<Incoming>) -> Response<Body> {
         Some(fallback) => fallback(request).await,
         None => plain(StatusCode::NOT_FOUND, "nothing here\n"),
     }
+}
+
+/// The answer to `POST /hit`.
+fn taken() -> Response<Body> {
+    let mut answer = Response::new(Either::Left(Full::default()));
+    *answer.status_mut() = StatusCode::NO_CONTENT;
+    let headers = answer.headers_mut();
+    headers.insert(header::CACHE_CONTROL, NO_STORE);
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, ANY);
+    answer
 }
 
 fn image() -> Response<Body> {

@@ -17,7 +17,7 @@ use hyper::HeaderMap;
 use hyper::header;
 
 use crate::beacon::{Beacon, host_of};
-use crate::client::Clients;
+use crate::client::{ClientFamily, Clients, UaDigest};
 use crate::country::{Countries, CountryCode};
 use crate::metrics::Metrics;
 use crate::names::{KnownNames, NameId, NameKind, Names};
@@ -66,10 +66,10 @@ pub(crate) enum Way {
 
 /// What a beacon comes to.
 pub(crate) enum Verdict {
-    /// The cells of a hit.
-    Counted(Vec<EdgeCell>),
-    /// The one cell of a refusal.
-    Refused(RefusalReason, [EdgeCell; 1]),
+    /// The cells are those of a hit.
+    Counted,
+    /// The one cell is that of a refusal.
+    Refused(RefusalReason),
     /// Nothing of ours: answered and not counted.
     NotOurs,
     /// No beacon.
@@ -122,13 +122,13 @@ impl Judge {
         Self { shared, clients: RefCell::new(clients), known: RefCell::new(KnownNames::default()) }
     }
 
-    /// Judges a whole beacon.
+    /// Judges a whole beacon. What is to be added up goes into `cells`, which are empty.
     pub(crate) fn judge(
         &self,
         sites: &SiteTable,
         beacon: &Beacon<'_>,
-        way: Way,
-        (headers, peer): (&HeaderMap, Peer),
+        (way, (headers, peer)): (Way, (&HeaderMap, Peer)),
+        cells: &mut Vec<EdgeCell>,
     ) -> Verdict {
         let signals = Signals::of(headers);
         let from = signals.host();
@@ -143,7 +143,10 @@ impl Judge {
             };
         };
         let hour = self.shared.clock.hour();
-        let refuse = |reason| Verdict::Refused(reason, [refusal(site, hour, reason)]);
+        let mut refuse = |reason| {
+            cells.push(refusal(site, hour, reason));
+            Verdict::Refused(reason)
+        };
         if let Some(reason) = signals.refusal {
             return refuse(reason);
         }
@@ -167,10 +170,11 @@ impl Judge {
             (None, Way::Hit, None) => return Verdict::Rejected(Rejection::NoPage),
         };
         let hit = Hit { site, hour, page };
-        Verdict::Counted(match self.target(site, beacon) {
-            Some(target) => self.click(&hit, &target),
-            None => self.view(&hit, beacon, &client.family, (prefix, &agent)),
-        })
+        match self.target(site, beacon) {
+            Some(target) => self.click(&hit, &target, cells),
+            None => self.view(&hit, beacon, (&client.family, prefix, &agent), cells),
+        }
+        Verdict::Counted
     }
 
     /// The clean target of a click or event; `None` makes it a view.
@@ -179,24 +183,22 @@ impl Judge {
         event.or_else(|| beacon.c.as_ref().map(|c| site.rules.target(&c.0).as_str().to_owned()))
     }
 
-    fn click(&self, hit: &Hit<'_>, target: &str) -> Vec<EdgeCell> {
+    fn click(&self, hit: &Hit<'_>, target: &str, cells: &mut Vec<EdgeCell>) {
         let page = self.page(hit);
         let target = self.name(hit, NameKind::Target, target);
         let one = Counts { clicks: 1, ..Counts::ZERO };
         let (site, hour) = (hit.site.id, hit.hour);
-        vec![
-            (site, CellKey::Site { hour }, one),
-            (site, CellKey::Click { hour, page, target }, one),
-        ]
+        cells.push((site, CellKey::Site { hour }, one));
+        cells.push((site, CellKey::Click { hour, page, target }, one));
     }
 
     fn view(
         &self,
         hit: &Hit<'_>,
         beacon: &Beacon<'_>,
-        family: &crate::client::ClientFamily,
-        (prefix, agent): (Option<Prefix>, &[u8; 16]),
-    ) -> Vec<EdgeCell> {
+        (family, prefix, agent): (&ClientFamily, Option<Prefix>, &UaDigest),
+        cells: &mut Vec<EdgeCell>,
+    ) {
         let page = self.page(hit);
         let source = hit.site.rules.source(beacon.r.as_ref().map_or("", |r| r.0.as_ref()));
         let (new_on_site, new_on_page) = self.firsts(hit, prefix, agent, page);
@@ -204,7 +206,6 @@ impl Judge {
         let of_site = Counts { views: 1, visits, visitors: new_on_site, ..Counts::ZERO };
         let of_page = Counts { visitors: new_on_page, ..of_site };
         let (site, hour) = (hit.site.id, hit.hour);
-        let mut cells = Vec::with_capacity(2 + Attribute::ALL.len());
         cells.push((site, CellKey::Site { hour }, of_site));
         cells.push((site, CellKey::Page { hour, page }, of_page));
         let country = prefix.map_or(CountryCode::UNKNOWN, |p| p.country(&self.shared.countries));
@@ -223,7 +224,6 @@ impl Judge {
             let value = self.name(hit, NameKind::Value(attribute), value);
             cells.push((site, CellKey::Attribute { day: hour.day(), attribute, value }, of_site));
         }
-        cells
     }
 
     /// 1 and 1 if this is the visitor's first view today of the site and of the page.
@@ -235,10 +235,7 @@ impl Judge {
         page: NameId,
     ) -> (u64, u64) {
         let (Some(visitors), Some(prefix)) = (&self.shared.visitors, prefix) else { return (0, 0) };
-        if visitors.begin(hit.hour.day()).is_err() {
-            tracing::error!("no randomness for a new day's key, visitors are not counted today");
-        }
-        visitors.mark(hit.site.id.0, prefix, agent).map_or((0, 0), |mark| {
+        visitors.mark(hit.hour.day(), hit.site.id.0, prefix, agent).map_or((0, 0), |mark| {
             let first = u64::from(visitors.is_new(&mark));
             (first, u64::from(visitors.is_new_on(&mark, page.0)))
         })

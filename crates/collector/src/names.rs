@@ -211,7 +211,28 @@ impl Names {
 #[derive(Default)]
 pub struct KnownNames {
     day: Day,
-    shelves: HashMap<(SiteId, NameKind), Texts, RandomState>,
+    numbers: hashbrown::HashMap<KnownName, NameId, RandomState>,
+}
+
+#[derive(PartialEq, Eq, Hash)]
+struct KnownName {
+    site: SiteId,
+    kind: NameKind,
+    text: Box<str>,
+}
+
+/// A [`KnownName`] whose text is looked for, not kept.
+#[derive(Hash)]
+struct Asked<'a> {
+    site: SiteId,
+    kind: NameKind,
+    text: &'a str,
+}
+
+impl hashbrown::Equivalent<KnownName> for Asked<'_> {
+    fn equivalent(&self, known: &KnownName) -> bool {
+        *self.text == *known.text && self.site == known.site && self.kind == known.kind
+    }
 }
 
 impl KnownNames {
@@ -227,14 +248,13 @@ impl KnownNames {
         if self.day != day {
             *self = Self { day, ..Self::default() };
         }
-        let shelf = self.shelves.entry((site, kind)).or_default();
-        if let Some(id) = shelf.get(text) {
+        if let Some(id) = self.numbers.get(&Asked { site, kind, text }) {
             return *id;
         }
         let id = names.admit(site, day, kind, text);
         // `(other)` is not kept: it would be kept under every text there is.
         if id != NameId::OTHER {
-            shelf.insert(text.into(), id);
+            self.numbers.insert(KnownName { site, kind, text: text.into() }, id);
         }
         id
     }

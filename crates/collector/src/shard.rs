@@ -59,7 +59,9 @@ impl Shard {
         let group = open.group;
         open.group += 1;
         let hits = std::mem::take(&mut open.hits);
-        Some(Closed { group, hits, tally: std::mem::take(&mut open.tally) })
+        // The next group will have about as many.
+        let next = Tally::with_capacity(open.tally.len());
+        Some(Closed { group, hits, tally: std::mem::replace(&mut open.tally, next) })
     }
 
     /// The committer's word on a group.

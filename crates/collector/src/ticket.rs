@@ -15,32 +15,33 @@ use std::task::{Poll, Waker};
 /// The requests of one core that wait for a commit, by group.
 #[derive(Default)]
 pub(crate) struct Tickets {
-    waiting: RefCell<VecDeque<(u64, Vec<Rc<Slot>>)>>,
+    waiting: RefCell<VecDeque<Rc<Group>>>,
 }
 
-#[derive(Default)]
-struct Slot {
+struct Group {
+    number: u64,
     outcome: Cell<Option<bool>>,
-    waker: RefCell<Option<Waker>>,
+    wakers: RefCell<Vec<Waker>>,
 }
 
 impl Tickets {
     /// Waits until `group` is decided: `true` when it is durable.
     pub(crate) async fn wait(&self, group: u64) -> bool {
-        let slot = Rc::new(Slot::default());
-        {
-            let mut waiting = self.waiting.borrow_mut();
-            match waiting.back_mut() {
-                Some((last, slots)) if *last == group => slots.push(Rc::clone(&slot)),
-                _ => waiting.push_back((group, vec![Rc::clone(&slot)])),
+        let group = self.group(group);
+        let mut place = None;
+        poll_fn(|context| {
+            if let Some(outcome) = group.outcome.get() {
+                return Poll::Ready(outcome);
             }
-        }
-        poll_fn(|context| match slot.outcome.get() {
-            Some(outcome) => Poll::Ready(outcome),
-            None => {
-                *slot.waker.borrow_mut() = Some(context.waker().clone());
-                Poll::Pending
+            let mut wakers = group.wakers.borrow_mut();
+            match place.and_then(|place: usize| wakers.get_mut(place)) {
+                Some(waker) => waker.clone_from(context.waker()),
+                None => {
+                    place = Some(wakers.len());
+                    wakers.push(context.waker().clone());
+                }
             }
+            Poll::Pending
         })
         .await
     }
@@ -48,20 +49,57 @@ impl Tickets {
     /// Tells everybody up to `group` how it went.
     pub(crate) fn decide(&self, group: u64, durable: bool) {
         loop {
-            let slots = {
+            let decided = {
                 let mut waiting = self.waiting.borrow_mut();
                 match waiting.front() {
-                    Some((first, _)) if *first <= group => waiting.pop_front(),
+                    Some(first) if first.number <= group => waiting.pop_front(),
                     _ => None,
                 }
             };
-            let Some((_, slots)) = slots else { return };
-            for slot in slots {
-                slot.outcome.set(Some(durable));
-                if let Some(waker) = slot.waker.borrow_mut().take() {
-                    waker.wake();
-                }
+            let Some(decided) = decided else { return };
+            decided.outcome.set(Some(durable));
+            decided.wakers.take().into_iter().for_each(Waker::wake);
+        }
+    }
+
+    fn group(&self, number: u64) -> Rc<Group> {
+        let mut waiting = self.waiting.borrow_mut();
+        match waiting.back() {
+            Some(last) if last.number == number => Rc::clone(last),
+            _ => {
+                let outcome = Cell::new(None);
+                let group = Rc::new(Group { number, outcome, wakers: RefCell::default() });
+                waiting.push_back(Rc::clone(&group));
+                group
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future as _;
+    use std::pin::pin;
+    use std::task::Context;
+
+    use super::*;
+
+    #[test]
+    fn each_group_gets_its_own_word_and_the_undecided_wait() {
+        let tickets = Tickets::default();
+        let mut context = Context::from_waker(Waker::noop());
+        let mut first = pin!(tickets.wait(1));
+        let (mut second, mut third) = (pin!(tickets.wait(2)), pin!(tickets.wait(3)));
+        assert!(first.as_mut().poll(&mut context).is_pending());
+        assert!(second.as_mut().poll(&mut context).is_pending());
+        assert!(third.as_mut().poll(&mut context).is_pending());
+        assert!(third.as_mut().poll(&mut context).is_pending(), "asked twice");
+        tickets.decide(1, true);
+        tickets.decide(2, false);
+        assert_eq!(first.poll(&mut context), Poll::Ready(true));
+        assert_eq!(second.poll(&mut context), Poll::Ready(false));
+        assert!(third.as_mut().poll(&mut context).is_pending());
+        tickets.decide(3, true);
+        assert_eq!(third.poll(&mut context), Poll::Ready(true));
     }
 }

@@ -143,13 +143,27 @@ impl Visitors {
     }
 
     /// The mark of (site, network, user agent) under the running key. One BLAKE3 block.
-    pub(crate) fn mark(&self, site: u32, prefix: Prefix, agent: &[u8; 16]) -> Option<Mark> {
+    /// A new `day` begins with its first mark; none is made while there is no randomness for it.
+    pub(crate) fn mark(
+        &self,
+        day: Day,
+        site: u32,
+        prefix: Prefix,
+        agent: &[u8; 16],
+    ) -> Option<Mark> {
         let mut input = [0u8; 27];
         let (head, tail) = input.split_at_mut(11);
         head[..4].copy_from_slice(&site.to_le_bytes());
         head[4..].copy_from_slice(&prefix.hash_input());
         tail.copy_from_slice(agent);
-        let today = self.today.read().unwrap_or_else(PoisonError::into_inner);
+        let mut today = self.today.read().unwrap_or_else(PoisonError::into_inner);
+        if today.day < day {
+            drop(today);
+            if self.begin(day).is_err() {
+                tracing::error!("no randomness for a new day's key, no visitors are counted today");
+            }
+            today = self.today.read().unwrap_or_else(PoisonError::into_inner);
+        }
         if !today.is_drawn {
             return None;
         }
@@ -255,7 +269,7 @@ mod tests {
     fn counts_a_network_and_agent_once_a_day_and_site() {
         let visitors = Visitors::new(1, Day(5)).unwrap();
         let seen = |site, address, agent: u8| {
-            visitors.is_new(&visitors.mark(site, prefix(address), &[agent; 16]).unwrap())
+            visitors.is_new(&visitors.mark(Day(5), site, prefix(address), &[agent; 16]).unwrap())
         };
         assert!(seen(1, "198.51.100.1:1", 1));
         assert!(!seen(1, "198.51.100.77:9", 1), "same /24");
@@ -273,10 +287,10 @@ mod tests {
     #[test]
     fn a_new_day_brings_another_key_and_an_empty_filter() {
         let visitors = Visitors::new(1, Day(1)).unwrap();
-        let mark = visitors.mark(1, prefix("192.0.2.1:1"), &[0; 16]).unwrap().0;
+        let mark = visitors.mark(Day(1), 1, prefix("192.0.2.1:1"), &[0; 16]).unwrap().0;
         visitors.is_new(&Mark(mark));
         visitors.begin(Day(2)).unwrap();
-        assert_ne!(mark, visitors.mark(1, prefix("192.0.2.1:1"), &[0; 16]).unwrap().0);
+        assert_ne!(mark, visitors.mark(Day(1), 1, prefix("192.0.2.1:1"), &[0; 16]).unwrap().0);
         assert!(visitors.miss_rate() == 0.0);
         assert!(visitors.is_new(&Mark(mark)), "yesterday's mark means nothing today");
     }
@@ -285,7 +299,7 @@ mod tests {
     fn the_stated_error_holds_when_full() {
         let visitors = Visitors::new(1, Day(1)).unwrap();
         let capacity = 1024 * 1024 / u32::try_from(FILTER_BYTES_PER_MARK).unwrap();
-        let mark = visitors.mark(1, prefix("192.0.2.1:1"), &[0; 16]).unwrap();
+        let mark = visitors.mark(Day(1), 1, prefix("192.0.2.1:1"), &[0; 16]).unwrap();
         let new = (0..capacity).filter(|page| visitors.is_new_on(&mark, *page)).count();
         let missed = f64::from(capacity) - f64::from(u32::try_from(new).unwrap());
         assert!(missed / f64::from(capacity) < 0.005, "missed {missed} of {capacity}");

@@ -6,7 +6,7 @@
 //! What surprises: the kernel deals connections out to the cores (SO_REUSEPORT), so there is no
 //! acceptor, and a connection never moves.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, Ref, RefCell, RefMut};
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::pin::pin;
@@ -74,28 +74,41 @@ pub(crate) struct Worker {
     shared_sites: Arc<Mutex<Arc<SiteTable>>>,
     sites_version: Arc<AtomicU64>,
     sites: RefCell<(u64, Arc<SiteTable>)>,
+    /// One hit's cells, again and again.
+    cells: RefCell<Vec<EdgeCell>>,
 }
 
 impl Worker {
     /// The sites as they are now.
-    pub(crate) fn sites(&self) -> Arc<SiteTable> {
+    pub(crate) fn sites(&self) -> Ref<'_, SiteTable> {
         let version = self.sites_version.load(Ordering::Acquire);
-        let mut sites = self.sites.borrow_mut();
-        if sites.0 != version {
+        if self.sites.borrow().0 != version {
             let table = self.shared_sites.lock().unwrap_or_else(PoisonError::into_inner);
-            *sites = (version, Arc::clone(&table));
+            *self.sites.borrow_mut() = (version, Arc::clone(&table));
         }
-        Arc::clone(&sites.1)
+        Ref::map(self.sites.borrow(), |sites| &*sites.1)
     }
 
-    /// Adds cells to the open group and waits until it is on the disk.
-    pub(crate) async fn durable(&self, cells: &[EdgeCell]) -> Result<(), Rejection> {
+    /// Room for one hit's cells, empty. It must be let go before anything is awaited.
+    pub(crate) fn cells(&self) -> RefMut<'_, Vec<EdgeCell>> {
+        let mut cells = self.cells.borrow_mut();
+        cells.clear();
+        cells
+    }
+
+    /// Adds a hit's cells to the open group and returns its number.
+    pub(crate) fn add(&self, cells: &[EdgeCell]) -> u64 {
         failpoint::hit("hit-clean");
         let (group, is_first) = self.shard.add(cells);
         if is_first {
             self.doorbell.ring();
         }
         failpoint::hit("hit-added");
+        group
+    }
+
+    /// Waits until a group is on the disk.
+    pub(crate) async fn durable(&self, group: u64) -> Result<(), Rejection> {
         if self.tickets.wait(group).await { Ok(()) } else { Err(Rejection::NotDurable) }
     }
 
@@ -145,6 +158,7 @@ async fn serve(parts: WorkerParts, listener: std::net::TcpListener) -> std::io::
         doorbell: parts.doorbell,
         tickets: Tickets::default(),
         sites: RefCell::new((0, Arc::default())),
+        cells: RefCell::default(),
         shared_sites: parts.sites,
         sites_version: parts.sites_version,
     });

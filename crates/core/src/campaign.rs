@@ -63,6 +63,9 @@ impl CampaignValue {
         if crate::KEEPS_ALL && !raw.is_empty() {
             return Self(Cow::Owned(raw.to_owned()));
         }
+        if raw.is_empty() {
+            return Self::word(Self::NONE);
+        }
         if raw.len() > RAW_BYTES_MAX {
             return Self::word(Self::REDACTED);
         }

@@ -26,6 +26,11 @@ impl<S: Hash + Eq + Ord + Clone, N: Hash + Eq + Ord + Clone> Default for Tally<S
 }
 
 impl<S: Hash + Eq + Ord + Clone, N: Hash + Eq + Ord + Clone> Tally<S, N> {
+    /// An empty tally with room for so many cells.
+    pub fn with_capacity(cells: usize) -> Self {
+        Self { cells: HashMap::with_capacity_and_hasher(cells, RandomState::default()) }
+    }
+
     /// Adds `counts` to one cell.
     pub fn add(&mut self, site: S, key: CellKey<N>, counts: &Counts) {
         self.cells.entry((site, key)).or_default().add(counts);

@@ -58,6 +58,20 @@ fn control(data: &DataArgs) -> anyhow::Result<(Config, Control)> {
     Ok((config, control))
 }
 
+/// The sites of the configuration, of the commands and of the last `up`, erased ones too.
+fn known_sites(config: &Config, control: &Control) -> anyhow::Result<Vec<SiteHost>> {
+    let mut hosts: Vec<SiteHost> = config
+        .sites
+        .iter()
+        .filter_map(|site| SiteHost::parse(&site.host).ok())
+        .chain(control.site_list()?)
+        .chain(folder::noted_sites(&config.data_dir))
+        .collect();
+    hosts.sort();
+    hosts.dedup();
+    Ok(hosts)
+}
+
 fn site(command: SiteCommand) -> anyhow::Result<()> {
     match command {
         SiteCommand::Add { host, data } => {
@@ -73,13 +87,8 @@ fn site(command: SiteCommand) -> anyhow::Result<()> {
         SiteCommand::List { data } => {
             let (config, control) = control(&data)?;
             let gone = control.tombstones()?;
-            let configured = config.sites.iter().filter_map(|s| SiteHost::parse(&s.host).ok());
-            let noted = folder::noted_sites(&config.data_dir);
-            let mut hosts: Vec<SiteHost> =
-                configured.chain(control.site_list()?).chain(noted).collect();
+            let mut hosts = known_sites(&config, &control)?;
             hosts.retain(|host| !gone.contains(host));
-            hosts.sort();
-            hosts.dedup();
             say(&hosts.iter().map(|host| format!("{host}\n")).collect::<String>())
         }
         SiteCommand::Erase { host, data } => erase(&host, &data),
@@ -111,10 +120,7 @@ fn token(command: TokenCommand) -> anyhow::Result<()> {
         TokenCommand::Add { site, data } => {
             let host = config::host("--site", &site)?;
             let (config, mut control) = control(&data)?;
-            let known = config.sites.iter().any(|site| site.host == host.as_str())
-                || control.site_list()?.contains(&host)
-                || folder::noted_sites(&config.data_dir).contains(&host)
-                || up::is_demo(&host);
+            let known = known_sites(&config, &control)?.contains(&host) || up::is_demo(&host);
             if !known {
                 bail!("{host} is no site here; add it with: headcount site add {host}");
             }
@@ -158,9 +164,8 @@ fn stats(args: &StatsArgs) -> anyhow::Result<()> {
     let range = date::between(from, to, &Bounds { today, oldest, first: None })
         .map_err(|error| usage(&error))?;
     let reader = sqlite::Reader::open(&config.data_dir.join(sqlite::FILE_NAME))?;
-    let known = config.sites.iter().any(|site| site.host == host.as_str())
-        || Control::open(&config.data_dir.join(control::FILE_NAME))?.site_list()?.contains(&host)
-        || folder::noted_sites(&config.data_dir).contains(&host)
+    let control = Control::open(&config.data_dir.join(control::FILE_NAME))?;
+    let known = known_sites(&config, &control)?.contains(&host)
         || reader.sites_with_counts()?.contains(&host)
         || up::is_demo(&host);
     if !known {
