@@ -18,8 +18,7 @@ use headcount_core::batch::BatchId;
 use headcount_core::site::SiteHost;
 use headcount_core::tally::Tally;
 use headcount_core::time::{Clock, Day, Hour};
-use headcount_transport::Record;
-use headcount_transport::local::{LocalPublisher, Offered};
+use headcount_transport::{News, Offered, Publisher, Record};
 
 use crate::edge_file::{EdgeFile, EdgeFileError, Folding, Recovered, Step};
 use crate::metrics::Metrics;
@@ -65,7 +64,7 @@ pub(crate) struct Committer {
     pub(crate) shards: Vec<Arc<Shard>>,
     pub(crate) doorbell: Arc<Doorbell>,
     pub(crate) commands: Receiver<Command>,
-    pub(crate) publisher: LocalPublisher,
+    pub(crate) publisher: Box<dyn Publisher>,
     pub(crate) names: Arc<Names>,
     pub(crate) sites: Arc<Mutex<Arc<SiteTable>>>,
     pub(crate) rule: ReleaseRule,
@@ -252,7 +251,7 @@ impl Committer {
                 Offered::Closed => break,
             }
         }
-        while let Some(acked) = self.publisher.acked() {
+        while let Some(News::Acked { id: acked, .. }) = self.publisher.news() {
             // One acknowledgement may stand for many batches.
             state.acked_seq = state.acked_seq.max(acked.seq);
             state.acked = Some(acked);

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use headcount_core::site::SiteHost;
 use headcount_core::time::Clock;
-use headcount_transport::local::LocalPublisher;
+use headcount_transport::Publisher;
 use thiserror::Error;
 
 use crate::client::{ClientRules, Clients, RulesError};
@@ -103,7 +103,7 @@ pub struct Parts {
     /// Networks to countries.
     pub countries: Countries,
     /// The way out.
-    pub publisher: LocalPublisher,
+    pub publisher: Box<dyn Publisher>,
 }
 
 /// A collector that is running, or about to.

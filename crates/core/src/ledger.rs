@@ -5,6 +5,44 @@
 //! What surprises: a batch that was applied already is no error. A crash between "applied" and
 //! "acknowledged" makes it the normal case.
 
+use std::collections::BTreeMap;
+
+use crate::batch::BatchId;
+
+/// One sequence of batches: those of one collector and epoch, within one source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Stream {
+    /// The collector.
+    pub collector: u64,
+    /// The life of its edge file.
+    pub epoch: u64,
+}
+
+/// How a source stands in the ledger: everything that a start needs to go on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// The last position applied; positions begin at 1, so 0 is none. In embedded mode a position
+    /// is the batch's sequence number, in Kafka it is the offset + 1.
+    pub applied: u64,
+    /// The last sequence number applied of every stream.
+    pub last_seqs: BTreeMap<Stream, u64>,
+}
+
+impl Standing {
+    /// Judges a batch by its number in its stream; the first one of a stream is 1.
+    pub fn judge(&self, id: BatchId) -> Verdict {
+        let applied = self.last_seqs.get(&Stream::of(id)).copied().unwrap_or(0);
+        Progress { applied }.judge(id.seq)
+    }
+}
+
+impl Stream {
+    /// The stream that a batch belongs to.
+    pub fn of(id: BatchId) -> Self {
+        Self { collector: id.collector, epoch: id.epoch }
+    }
+}
+
 /// How far a source has been applied: batches `1..=applied`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {

@@ -176,8 +176,12 @@ fn start(config: &Config, clock: &Arc<dyn Clock>, metrics: &Arc<Metrics>) -> any
         limits: config.limits,
         cores: config.cores,
     };
-    let parts =
-        Parts { clock: Arc::clone(clock), metrics: Arc::clone(metrics), countries, publisher };
+    let parts = Parts {
+        clock: Arc::clone(clock),
+        metrics: Arc::clone(metrics),
+        countries,
+        publisher: Box::new(publisher),
+    };
     let mut unread = None;
     let collector = Collector::start(setting, parts, |collector, epoch| {
         match writer.progress(&local_src(collector, epoch)) {

@@ -20,3 +20,37 @@ pub struct Record {
     /// An encoded [`headcount_core::batch::Batch`].
     pub payload: Vec<u8>,
 }
+
+/// What became of a record that was offered.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Offered {
+    /// It is on its way.
+    Sent,
+    /// No room now; here it is again.
+    Full(Record),
+    /// The other end has stopped.
+    Closed,
+}
+
+/// What a publisher hears from the other side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum News {
+    /// This batch and all before it of the same collector, epoch and partition are safe there.
+    Acked {
+        /// The lane.
+        partition: u32,
+        /// The batch.
+        id: BatchId,
+    },
+    /// What was sent and not acknowledged may be gone: offer it again, from the first, in order.
+    Restarted,
+}
+
+/// The collector's end of a transport.
+pub trait Publisher: Send {
+    /// Offers a record without waiting. Records of one partition arrive in the order offered.
+    fn offer(&mut self, record: Record) -> Offered;
+
+    /// The next piece of news, if there is one.
+    fn news(&mut self) -> Option<News>;
+}

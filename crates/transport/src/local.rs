@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use headcount_core::batch::BatchId;
 
-use crate::Record;
+use crate::{News, Offered, Publisher, Record};
 
 /// Acknowledgements waiting at most; the subscriber waits when the publisher reads none.
 const ACKS_MAX: usize = 1_024;
@@ -28,17 +28,6 @@ pub struct LocalPublisher {
 pub struct LocalSubscriber {
     records: Receiver<Record>,
     acks: SyncSender<BatchId>,
-}
-
-/// What became of a record that was offered.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Offered {
-    /// It is on its way.
-    Sent,
-    /// No room now; here it is again.
-    Full(Record),
-    /// The other end has stopped.
-    Closed,
 }
 
 /// What a subscriber heard.
@@ -59,9 +48,8 @@ pub fn pair(records_max: usize) -> (LocalPublisher, LocalSubscriber) {
     (LocalPublisher { records, acks: acks_out }, LocalSubscriber { records: records_out, acks })
 }
 
-impl LocalPublisher {
-    /// Offers a record without waiting.
-    pub fn offer(&self, record: Record) -> Offered {
+impl Publisher for LocalPublisher {
+    fn offer(&mut self, record: Record) -> Offered {
         match self.records.try_send(record) {
             Ok(()) => Offered::Sent,
             Err(TrySendError::Full(record)) => Offered::Full(record),
@@ -69,9 +57,8 @@ impl LocalPublisher {
         }
     }
 
-    /// The next acknowledged batch, if there is one: it and all before it are in the store.
-    pub fn acked(&self) -> Option<BatchId> {
-        self.acks.try_recv().ok()
+    fn news(&mut self) -> Option<News> {
+        self.acks.try_recv().ok().map(|id| News::Acked { partition: 0, id })
     }
 }
 
@@ -103,14 +90,14 @@ mod tests {
 
     #[test]
     fn gives_back_what_has_no_room() {
-        let (publisher, subscriber) = pair(1);
+        let (mut publisher, subscriber) = pair(1);
         assert_eq!(publisher.offer(record(1)), Offered::Sent);
         assert_eq!(publisher.offer(record(2)), Offered::Full(record(2)));
         assert_eq!(subscriber.hear(Duration::ZERO), Heard::Record(record(1)));
         assert_eq!(subscriber.hear(Duration::ZERO), Heard::Nothing);
-        assert_eq!(publisher.acked(), None);
+        assert_eq!(publisher.news(), None);
         subscriber.ack(record(1).id);
-        assert_eq!(publisher.acked(), Some(record(1).id));
+        assert_eq!(publisher.news(), Some(News::Acked { partition: 0, id: record(1).id }));
         drop(publisher);
         assert_eq!(subscriber.hear(Duration::ZERO), Heard::Closed);
         subscriber.ack(record(1).id);
