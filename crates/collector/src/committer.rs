@@ -20,6 +20,7 @@ use headcount_core::tally::Tally;
 use headcount_core::time::{Clock, Day, Hour};
 use headcount_transport::{News, Offered, Publisher, Record};
 
+use self::batches::Addressed;
 use crate::edge_file::{EdgeFile, EdgeFileError, Folding, Recovered, Step};
 use crate::metrics::Metrics;
 use crate::names::{Name, Names, SiteId};
@@ -69,6 +70,8 @@ pub(crate) struct Committer {
     pub(crate) sites: Arc<Mutex<Arc<SiteTable>>>,
     pub(crate) rule: ReleaseRule,
     pub(crate) held_cells_max: usize,
+    /// Lanes of the transport.
+    pub(crate) partitions: u32,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: Arc<Metrics>,
 }
@@ -98,7 +101,7 @@ impl Committer {
         let mut state = State {
             held: std::mem::take(&mut self.recovered.held),
             texts: batches::Texts::new(&self.recovered.names, &sites),
-            acked_seq: self.file.last_seq()
+            acked_seq: self.file.last_seq(0)
                 - u64::try_from(self.recovered.outbox.len()).unwrap_or(0),
             unsent: std::mem::take(&mut self.recovered.outbox),
             acked: None,
@@ -182,7 +185,8 @@ impl Committer {
         });
         // A release folds the journal, this group included: it need not be written there first.
         let in_journal = if release.is_some() { &[] } else { increments };
-        let step = Step { names: &names, increments: in_journal, release, acked: state.acked };
+        let acked: Vec<_> = state.acked.map(|id| (0, id)).into_iter().collect();
+        let step = Step { names: &names, increments: in_journal, release, acked: &acked };
         let started = Instant::now();
         let records = match self.file.commit(&step) {
             Ok(records) => records,
@@ -215,7 +219,7 @@ impl Committer {
         state: &State,
         increments: &[crate::release::EdgeCell],
         today: Day,
-    ) -> Option<(Plan, Vec<Vec<u8>>)> {
+    ) -> Option<(Plan, Vec<Addressed>)> {
         let flow = self.outbox(state) < OUTBOX_BATCHES_MAX;
         let sites = Arc::clone(&self.sites.lock().unwrap_or_else(PoisonError::into_inner));
         let listed =
@@ -224,7 +228,7 @@ impl Committer {
         if plan.is_empty() {
             return None;
         }
-        let batches = state.texts.encode(&plan.leaving);
+        let batches = state.texts.encode(&plan.leaving, self.partitions);
         Some((plan, batches))
     }
 
@@ -265,7 +269,8 @@ impl Committer {
     /// The last batches with counts of an erased site are in the store: now their bytes can go.
     fn finish_erasing(&mut self, state: &mut State) {
         for reply in state.erasing.drain(..) {
-            let step = Step { acked: state.acked, ..Step::default() };
+            let acked: Vec<_> = state.acked.map(|id| (0, id)).into_iter().collect();
+            let step = Step { acked: &acked, ..Step::default() };
             let cleared = self.file.commit(&step).and_then(|_| self.file.clear_free_pages());
             // The asker may have given up.
             drop(reply.send(cleared));
@@ -274,7 +279,7 @@ impl Committer {
 
     /// Batches in the outbox, unsent ones too.
     fn outbox(&self, state: &State) -> usize {
-        usize::try_from(self.file.last_seq().saturating_sub(state.acked_seq)).unwrap_or(usize::MAX)
+        usize::try_from(self.file.last_seq(0).saturating_sub(state.acked_seq)).unwrap_or(usize::MAX)
     }
 
     /// Does what was asked; `true` to stop.

@@ -8,24 +8,25 @@
 //! (measured in `benches/README.md`, reasoned in `crates/README.md`).
 
 mod damage;
+mod mark;
 mod rows;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 
 use headcount_core::batch::BatchId;
 use headcount_core::site::SiteHost;
-use headcount_core::tally::Tally;
 use headcount_core::time::Day;
 use headcount_transport::Record;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, params};
 use thiserror::Error;
 
+use self::mark::Mark;
 use crate::names::{Name, SiteId};
 use crate::release::{EdgeCell, EdgeKey, Held};
 
 /// Version of the schema that this build reads and writes.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 /// `application_id` of an edge file: "HCte".
 const APPLICATION_ID: i64 = 0x4843_7465;
 /// Pages in the write-ahead log before it is folded into the file: 4 MiB, so that a small disk is
@@ -51,6 +52,26 @@ pub enum EdgeFileError {
         /// The version found.
         found: i64,
     },
+    /// Written by a build from before the first release.
+    #[error(
+        "the edge file has schema {found}, from before the first release; let the build that wrote \
+         it send everything, then remove the file"
+    )]
+    Older {
+        /// The version found.
+        found: i64,
+    },
+    /// The file holds less than was once seen on the disk.
+    #[error(
+        "the edge file has lost its last commits ({found} of {noted}): it was cut, or is an older \
+         copy. Restore it; or remove edge.mark beside it to go on without what is lost"
+    )]
+    Behind {
+        /// Commits in the file.
+        found: u64,
+        /// Commits that were on the disk.
+        noted: u64,
+    },
     /// Bytes of the file have changed or are missing.
     #[error(
         "the edge file is damaged ({what}); nothing was counted from it. Restore it, or move it \
@@ -60,6 +81,9 @@ pub enum EdgeFileError {
         /// Where.
         what: &'static str,
     },
+    /// The mark beside the file cannot be opened.
+    #[error("the mark of the edge file (edge.mark) cannot be opened")]
+    Mark(#[source] std::io::Error),
     /// No room on the disk.
     #[error("the disk of the edge file is full")]
     Full(#[source] rusqlite::Error),
@@ -76,7 +100,13 @@ impl EdgeFileError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::InUse | Self::Full(_) | Self::Other(_) => true,
-            Self::Foreign | Self::Newer { .. } | Self::Damaged { .. } | Self::Disk(_) => false,
+            Self::Foreign
+            | Self::Newer { .. }
+            | Self::Older { .. }
+            | Self::Behind { .. }
+            | Self::Damaged { .. }
+            | Self::Mark(_)
+            | Self::Disk(_) => false,
         }
     }
 }
@@ -99,7 +129,11 @@ pub struct EdgeFile {
     db: Connection,
     collector: u64,
     epoch: u64,
-    last_seq: u64,
+    /// The last number given, per partition, in the running epoch.
+    lanes: BTreeMap<u32, u64>,
+    /// Commits with counts in them, ever.
+    commits: u64,
+    mark: Mark,
 }
 
 /// What a start finds in the file.
@@ -110,8 +144,8 @@ pub struct Recovered {
     pub names: Vec<Name>,
     /// Batches that were not acknowledged, in order.
     pub outbox: VecDeque<Record>,
-    /// Whether the last group commit was cut off in the middle. No hit of it was answered, unless
-    /// the log's end was damaged afterwards.
+    /// Whether the last group commit was cut off in the middle. No hit of it was answered: what
+    /// is noted in the mark is there.
     pub cut_off: bool,
 }
 
@@ -124,8 +158,8 @@ pub struct Step<'a> {
     pub increments: &'a [EdgeCell],
     /// A release, with its batches already encoded.
     pub release: Option<Folding<'a>>,
-    /// Outbox rows up to this sequence number are in the store.
-    pub acked: Option<BatchId>,
+    /// Outbox rows of these partitions up to these batches are safe on the other side.
+    pub acked: &'a [(u32, BatchId)],
 }
 
 /// The release's part of a transaction: the journal becomes rows of cells and batches.
@@ -137,8 +171,8 @@ pub struct Folding<'a> {
     pub delete: &'a [(SiteId, EdgeKey)],
     /// What is left in the journal afterwards: nothing, but for an erasure.
     pub journal: &'a [EdgeCell],
-    /// Encoded batches to send, in order.
-    pub batches: &'a [Vec<u8>],
+    /// Encoded batches to send and their partitions, in order.
+    pub batches: &'a [(u32, Vec<u8>)],
     /// Names of days before this one may go.
     pub names_before: Option<Day>,
 }
@@ -163,6 +197,9 @@ impl EdgeFile {
         if version > SCHEMA_VERSION {
             return Err(EdgeFileError::Newer { found: version });
         }
+        if !is_new && version < SCHEMA_VERSION {
+            return Err(EdgeFileError::Older { found: version });
+        }
         db.pragma_update(None, "journal_mode", "WAL")?;
         db.pragma_update(None, "synchronous", "FULL")?;
         db.pragma_update(None, "secure_delete", "FAST")?;
@@ -171,11 +208,16 @@ impl EdgeFile {
             create(&db, fresh_id)?;
         }
         damage::check_structure(&db)?;
-        let mut file = Self { db, collector: 0, epoch: 0, last_seq: 0 };
+        let (mark, noted) = Mark::open(path).map_err(EdgeFileError::Mark)?;
+        let lanes = rows::lanes(&db)?;
+        let mut file = Self { db, collector: 0, epoch: 0, lanes, commits: 0, mark };
         file.collector = file.meta("collector")?;
         file.epoch = file.meta("epoch")?;
-        file.last_seq = file.meta("last_seq")?;
+        file.commits = file.meta("commits")?;
         let recovered = file.recover(cut_off)?;
+        if file.commits < noted {
+            return Err(EdgeFileError::Behind { found: file.commits, noted });
+        }
         Ok((file, recovered))
     }
 
@@ -184,9 +226,9 @@ impl EdgeFile {
         (self.collector, self.epoch)
     }
 
-    /// The sequence number of the last batch put into the outbox; 0 for none.
-    pub fn last_seq(&self) -> u64 {
-        self.last_seq
+    /// The sequence number of the last batch of a partition in the running epoch; 0 for none.
+    pub fn last_seq(&self, partition: u32) -> u64 {
+        self.lanes.get(&partition).copied().unwrap_or(0)
     }
 
     /// The number of a site, given at its first use and never reused.
@@ -218,11 +260,28 @@ impl EdgeFile {
     /// [`EdgeFileError`] if it cannot be written.
     pub fn begin_epoch(&mut self, epoch: u64) -> Result<(), EdgeFileError> {
         let transaction = self.db.transaction()?;
-        transaction.execute_batch("DELETE FROM outbox; DELETE FROM journal; DELETE FROM cells;")?;
+        transaction.execute_batch(
+            "DELETE FROM outbox; DELETE FROM journal; DELETE FROM cells; DELETE FROM lanes;",
+        )?;
+        rows::put_meta(&transaction, "commits", self.commits)?;
         rows::put_meta(&transaction, "epoch", epoch)?;
-        rows::put_meta(&transaction, "last_seq", 0)?;
         transaction.commit()?;
-        (self.epoch, self.last_seq) = (epoch, 0);
+        (self.epoch, self.lanes) = (epoch, BTreeMap::new());
+        Ok(())
+    }
+
+    /// Begins a new epoch and keeps everything: the rows of the outbox keep their old numbers, and
+    /// new batches begin at 1. Done at every start before Kafka, where nobody can say whether this
+    /// file is an older copy: its numbers are then never given to other counts a second time.
+    ///
+    /// # Errors
+    /// [`EdgeFileError`] if it cannot be written.
+    pub fn renew_epoch(&mut self, epoch: u64) -> Result<(), EdgeFileError> {
+        let transaction = self.db.transaction()?;
+        transaction.execute("DELETE FROM lanes", [])?;
+        rows::put_meta(&transaction, "epoch", epoch)?;
+        transaction.commit()?;
+        (self.epoch, self.lanes) = (epoch, BTreeMap::new());
         Ok(())
     }
 
@@ -233,29 +292,42 @@ impl EdgeFile {
     /// moment of syncing.
     pub fn commit(&mut self, step: &Step<'_>) -> Result<Vec<Record>, EdgeFileError> {
         let transaction = self.db.transaction()?;
-        let mut last_seq = self.last_seq;
+        let mut commits = self.commits;
+        let mut lanes = self.lanes.clone();
         rows::put_names(&transaction, step.names)?;
-        rows::put_journal(&transaction, step.increments)?;
+        if !step.increments.is_empty() {
+            commits += 1;
+            rows::put_journal(&transaction, commits, step.increments)?;
+        }
         let mut records = Vec::new();
         if let Some(folding) = &step.release {
-            fold(&transaction, folding)?;
-            for payload in folding.batches {
-                last_seq += 1;
-                let id = BatchId { collector: self.collector, epoch: self.epoch, seq: last_seq };
-                let record = Record { id, partition: 0, payload: payload.clone() };
+            commits = fold(&transaction, commits, folding)?;
+            for (partition, payload) in folding.batches {
+                let seq = lanes.entry(*partition).or_default();
+                *seq += 1;
+                let id = BatchId { collector: self.collector, epoch: self.epoch, seq: *seq };
+                let record = Record { id, partition: *partition, payload: payload.clone() };
                 rows::put_record(&transaction, &record)?;
                 records.push(record);
             }
-            if last_seq != self.last_seq {
-                rows::put_meta(&transaction, "last_seq", last_seq)?;
+            for (partition, last_seq) in &lanes {
+                if self.lanes.get(partition) != Some(last_seq) {
+                    rows::put_lane(&transaction, *partition, *last_seq)?;
+                }
             }
         }
-        if let Some(acked) = step.acked {
-            rows::delete_records(&transaction, acked)?;
-        }
+        rows::delete_records(&transaction, step.acked)?;
         transaction.commit()?;
-        self.last_seq = last_seq;
+        self.lanes = lanes;
+        self.committed(commits);
         Ok(records)
+    }
+
+    fn committed(&mut self, commits: u64) {
+        if commits != self.commits {
+            self.commits = commits;
+            self.mark.note(commits);
+        }
     }
 
     /// Removes everything of a site, its names and its number too. Its batches leave on their own.
@@ -264,10 +336,11 @@ impl EdgeFile {
     /// [`EdgeFileError`]; then nothing was removed.
     pub fn erase_site(&mut self, site: SiteId, rest: &Folding<'_>) -> Result<(), EdgeFileError> {
         let transaction = self.db.transaction()?;
-        fold(&transaction, rest)?;
+        let commits = fold(&transaction, self.commits, rest)?;
         transaction.execute("DELETE FROM names WHERE site = ?1", [site.0])?;
         transaction.execute("DELETE FROM sites WHERE id = ?1", [site.0])?;
         transaction.commit()?;
+        self.committed(commits);
         Ok(())
     }
 
@@ -297,17 +370,18 @@ impl EdgeFile {
         found.map(i64::cast_unsigned).ok_or(EdgeFileError::Damaged { what: "table meta" })
     }
 
-    fn recover(&self, cut_off: bool) -> Result<Recovered, EdgeFileError> {
-        if self.meta("checksum")? != rows::meta_checksum(self.collector, self.epoch, self.last_seq)
-        {
+    fn recover(&mut self, cut_off: bool) -> Result<Recovered, EdgeFileError> {
+        if self.meta("checksum")? != rows::meta_checksum(self.collector, self.epoch, self.commits) {
             return Err(EdgeFileError::Damaged { what: "table meta" });
         }
         let names = rows::names(&self.db)?;
-        let held: (Tally<_, _>, Tally<_, _>) = (rows::cells(&self.db)?, rows::journal(&self.db)?);
+        let cells = rows::cells(&self.db)?;
+        let (journal, commits) = rows::journal(&self.db, self.commits)?;
+        self.commits = commits;
         let outbox = rows::outbox(&self.db, self.collector)?;
-        damage::check_references(&names, [&held.0, &held.1], &self.sites()?)?;
-        damage::check_order(&outbox, self.epoch, self.last_seq)?;
-        Ok(Recovered { held: Held::recovered(held.0, held.1), names, outbox, cut_off })
+        damage::check_references(&names, [&cells, &journal], &self.sites()?)?;
+        damage::check_order(&outbox, self.epoch, &self.lanes)?;
+        Ok(Recovered { held: Held::recovered(cells, journal), names, outbox, cut_off })
     }
 }
 
@@ -317,7 +391,7 @@ fn create(db: &Connection, fresh_id: u64) -> Result<(), EdgeFileError> {
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     for (key, value) in
-        [("collector", fresh_id), ("epoch", fresh_id.rotate_left(32)), ("last_seq", 0)]
+        [("collector", fresh_id), ("epoch", fresh_id.rotate_left(32)), ("commits", 0)]
     {
         transaction.execute(
             "INSERT INTO meta (key, value) VALUES (?1, ?2)",
@@ -329,15 +403,23 @@ fn create(db: &Connection, fresh_id: u64) -> Result<(), EdgeFileError> {
     Ok(())
 }
 
-fn fold(transaction: &Transaction<'_>, folding: &Folding<'_>) -> Result<(), EdgeFileError> {
+/// Folds the journal, as one more commit after `commits`; what is left of it is another. Returns
+/// the number of the last.
+fn fold(
+    transaction: &Transaction<'_>,
+    commits: u64,
+    folding: &Folding<'_>,
+) -> Result<u64, EdgeFileError> {
+    let folded = commits + 1;
     transaction.execute("DELETE FROM journal", [])?;
-    rows::put_journal(transaction, folding.journal)?;
+    rows::put_meta(transaction, "commits", folded)?;
+    rows::put_journal(transaction, folded + 1, folding.journal)?;
     rows::put_cells(transaction, folding.write)?;
     rows::delete_cells(transaction, folding.delete)?;
     if let Some(day) = folding.names_before {
         transaction.execute("DELETE FROM names WHERE day < ?1", [day.0])?;
     }
-    Ok(())
+    Ok(folded + u64::from(!folding.journal.is_empty()))
 }
 
 #[cfg(test)]

@@ -44,6 +44,12 @@ pub enum CollectorError {
     /// The edge file.
     #[error(transparent)]
     EdgeFile(#[from] EdgeFileError),
+    /// The edge file was begun under another number.
+    #[error(
+        "the edge file belongs to another collector_id; give each collector a data_dir of its own, \
+         or set collector_id back"
+    )]
+    OtherCollector,
     /// The visitors' key.
     #[error(transparent)]
     Visitors(#[from] VisitorsError),
@@ -82,6 +88,8 @@ pub struct Limits {
 pub struct Setting {
     /// Where the edge file lies.
     pub edge_file: PathBuf,
+    /// The collector's number, if it was given one; else one is drawn with the edge file.
+    pub collector_id: Option<u64>,
     /// Where addresses are read from.
     pub addresses: AddressSource,
     /// Whether visitors are counted.
@@ -104,6 +112,18 @@ pub struct Parts {
     pub countries: Countries,
     /// The way out.
     pub publisher: Box<dyn Publisher>,
+    /// Its partitions.
+    pub partitions: u32,
+}
+
+/// How a start makes sure that a batch's number is never given to other counts a second time,
+/// although the edge file may be an older copy.
+pub enum EpochRule<'a> {
+    /// The other side can be asked how far it has applied a collector and epoch. If that is more
+    /// than the file ever sent, a new epoch begins and what the file holds is dropped.
+    Applied(Box<dyn FnOnce(u64, u64) -> u64 + 'a>),
+    /// Nobody can be asked: every start begins a new epoch.
+    EveryStart,
 }
 
 /// A collector that is running, or about to.
@@ -126,16 +146,14 @@ pub struct Collector {
 impl Collector {
     /// Opens the edge file and starts the committer. No port is open yet: [`Collector::listen`].
     ///
-    /// `applied` tells how far the other side has applied the batches of a collector and epoch.
-    ///
     /// # Errors
     /// [`CollectorError`].
     pub fn start(
         setting: Setting,
         parts: Parts,
-        applied: impl FnOnce(u64, u64) -> u64,
+        rule: EpochRule<'_>,
     ) -> Result<Self, CollectorError> {
-        let (file, recovered) = open(&setting.edge_file, applied)?;
+        let (file, recovered) = open(&setting.edge_file, setting.collector_id, rule)?;
         let lane = file.lane();
         let cut_off = recovered.cut_off;
         let clients = Arc::new(ClientRules::load()?);
@@ -170,6 +188,7 @@ impl Collector {
             sites: Arc::clone(&sites),
             rule: setting.release,
             held_cells_max: setting.limits.held_cells,
+            partitions: parts.partitions.max(1),
             clock: parts.clock,
             metrics: parts.metrics,
         };
@@ -315,19 +334,29 @@ impl Collector {
 /// Opens the edge file and settles it with what the other side has applied.
 fn open(
     path: &std::path::Path,
-    applied: impl FnOnce(u64, u64) -> u64,
+    collector_id: Option<u64>,
+    rule: EpochRule<'_>,
 ) -> Result<(EdgeFile, Recovered), CollectorError> {
     let number = || -> Result<u64, CollectorError> {
         let bytes = random()?;
         Ok(bytes.first_chunk().map_or(1, |b| u64::from_le_bytes(*b)))
     };
-    let (mut file, mut recovered) = EdgeFile::open(path, number()?)?;
+    let fresh = number()?;
+    let (mut file, mut recovered) = EdgeFile::open(path, collector_id.unwrap_or(fresh))?;
     let (collector, epoch) = file.lane();
-    if applied(collector, epoch) > file.last_seq() {
-        tracing::warn!("the edge file is older than the store, beginning a new epoch");
-        file.begin_epoch(number()?)?;
-        recovered.outbox.clear();
-        recovered.held = crate::release::Held::default();
+    if collector_id.is_some_and(|id| id != collector) {
+        return Err(CollectorError::OtherCollector);
+    }
+    match rule {
+        EpochRule::EveryStart => file.renew_epoch(fresh)?,
+        EpochRule::Applied(applied) => {
+            if applied(collector, epoch) > file.last_seq(0) {
+                tracing::warn!("the edge file is older than the store, beginning a new epoch");
+                file.begin_epoch(fresh)?;
+                recovered.outbox.clear();
+                recovered.held = crate::release::Held::default();
+            }
+        }
     }
     Ok((file, recovered))
 }

@@ -16,7 +16,7 @@ use anyhow::{Context, bail};
 use headcount_aggregator::{Aggregator, local_src};
 use headcount_collector::country::Countries;
 use headcount_collector::metrics::Metrics;
-use headcount_collector::{Collector, Fallback, Parts, Setting};
+use headcount_collector::{Collector, EpochRule, Fallback, Parts, Setting};
 use headcount_core::failpoint;
 use headcount_core::site::SiteHost;
 use headcount_core::time::Clock;
@@ -170,6 +170,7 @@ fn start(config: &Config, clock: &Arc<dyn Clock>, metrics: &Arc<Metrics>) -> any
     };
     let setting = Setting {
         edge_file: edge,
+        collector_id: None,
         addresses: config.addresses.clone(),
         visitors: config.visitors,
         release: config.release,
@@ -181,25 +182,22 @@ fn start(config: &Config, clock: &Arc<dyn Clock>, metrics: &Arc<Metrics>) -> any
         metrics: Arc::clone(metrics),
         countries,
         publisher: Box::new(publisher),
+        partitions: 1,
     };
     let mut unread = None;
-    let collector = Collector::start(setting, parts, |collector, epoch| {
-        match writer.progress(&local_src(collector, epoch)) {
-            Ok(progress) => progress.applied,
-            Err(error) => {
-                unread = Some(error);
-                0
-            }
+    let applied = |collector, epoch| match writer.progress(&local_src(collector, epoch)) {
+        Ok(progress) => progress.applied,
+        Err(error) => {
+            unread = Some(error);
+            0
         }
-    })?;
+    };
+    let collector = Collector::start(setting, parts, EpochRule::Applied(Box::new(applied)))?;
     if let Some(error) = unread {
         return Err(error.into());
     }
     if collector.was_cut_off() {
-        tracing::warn!(
-            "the edge file ended in a cut-off commit; no hit of it was answered, unless the file \
-             was damaged after the crash"
-        );
+        tracing::warn!("the edge file ended in a cut-off commit; no hit of it was answered");
     }
     let lane = collector.lane();
     let aggregator =

@@ -5,7 +5,7 @@
 //! What surprises: attribute cells never share a batch with page and click cells, so that a batch
 //! tells nothing of which pages a crowd read.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use headcount_core::batch::{BATCH_BYTES_MAX, BATCH_CELLS_MAX, Batch};
 use headcount_core::cell::{CellKey, Counts};
@@ -17,6 +17,9 @@ use crate::release::EdgeCell;
 
 /// Bytes a cell takes beside its names, at most.
 const CELL_BYTES: usize = 80;
+
+/// A partition and an encoded batch for it.
+pub(crate) type Addressed = (u32, Vec<u8>);
 
 /// What the numbers of cells stand for.
 pub(crate) struct Texts {
@@ -61,15 +64,36 @@ impl Texts {
         self.sites.remove(&site);
     }
 
-    /// Encoded batches of these cells, in order.
-    pub(crate) fn encode(&self, cells: &[EdgeCell]) -> Vec<Vec<u8>> {
-        let is_attribute = |key: &CellKey<NameId>| matches!(key, CellKey::Attribute { .. });
-        let (attributes, others): (Vec<_>, Vec<_>) =
-            cells.iter().partition(|(_, key, _)| is_attribute(key));
-        [others, attributes].iter().flat_map(|cells| self.encode_kind(cells)).collect()
+    /// Encoded batches of these cells and their partitions, in order.
+    pub(crate) fn encode(&self, cells: &[EdgeCell], partitions: u32) -> Vec<Addressed> {
+        let mut heaps: BTreeMap<(u32, bool), Vec<&EdgeCell>> = BTreeMap::new();
+        for cell in cells {
+            let is_attribute = matches!(cell.1, CellKey::Attribute { .. });
+            let partition = if partitions > 1 { self.partition(cell, partitions) } else { 0 };
+            heaps.entry((partition, is_attribute)).or_default().push(cell);
+        }
+        let encoded =
+            heaps.iter().map(|((partition, _), cells)| (*partition, self.encode_heap(cells)));
+        encoded
+            .flat_map(|(partition, batches)| batches.into_iter().map(move |b| (partition, b)))
+            .collect()
     }
 
-    fn encode_kind(&self, cells: &[&EdgeCell]) -> Vec<Vec<u8>> {
+    /// BLAKE3 of site and page, so that all counts of a page meet in one partition.
+    fn partition(&self, (site, key, _): &EdgeCell, partitions: u32) -> u32 {
+        let page = match key {
+            CellKey::Page { page, .. } | CellKey::Click { page, .. } => self.name(*page),
+            CellKey::Site { .. } | CellKey::Attribute { .. } | CellKey::Refusal { .. } => None,
+        };
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(self.sites.get(site).map_or(&[], |host| host.as_bytes()));
+        hasher.update(&[0]);
+        hasher.update(page.unwrap_or_default().as_bytes());
+        let word = hasher.finalize().as_bytes().first_chunk().map_or(0, |b| u64::from_le_bytes(*b));
+        u32::try_from(word % u64::from(partitions)).unwrap_or(0)
+    }
+
+    fn encode_heap(&self, cells: &[&EdgeCell]) -> Vec<Vec<u8>> {
         let mut batches = Vec::new();
         let mut batch: Vec<(&str, CellKey<&str>, Counts)> = Vec::new();
         let mut bytes = 0;

@@ -6,7 +6,7 @@
 //! everything from there and says nothing. So the log is walked first: a whole later commit behind
 //! a broken frame cannot come from a crash, because commits are written in order.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::fs;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
@@ -54,20 +54,26 @@ pub(super) fn check_references(
     if all_known { Ok(()) } else { Err(EdgeFileError::Damaged { what: "a name is missing" }) }
 }
 
-/// The outbox must be a run of consecutive numbers that ends with the last one given.
+/// The outbox must hold, for every partition and epoch, a run of consecutive numbers; that of the
+/// running epoch ends with the last one given.
 pub(super) fn check_order(
     outbox: &VecDeque<Record>,
     epoch: u64,
-    last_seq: u64,
+    lanes: &BTreeMap<u32, u64>,
 ) -> Result<(), EdgeFileError> {
-    let count = u64::try_from(outbox.len()).unwrap_or(u64::MAX);
-    let first =
-        last_seq.checked_sub(count).ok_or(EdgeFileError::Damaged { what: "table outbox" })?;
-    let in_order = outbox
-        .iter()
-        .zip(first + 1..)
-        .all(|(record, seq)| record.id.epoch == epoch && record.id.seq == seq);
-    if in_order { Ok(()) } else { Err(EdgeFileError::Damaged { what: "table outbox" }) }
+    let mut ends: HashMap<(u32, u64), u64> = HashMap::new();
+    let mut in_order = true;
+    for record in outbox {
+        let before = ends.insert((record.partition, record.id.epoch), record.id.seq);
+        in_order &= before.is_none_or(|before| before + 1 == record.id.seq);
+    }
+    let ends_well = |((partition, of), end): (&(u32, u64), &u64)| {
+        *of != epoch || lanes.get(partition) == Some(end)
+    };
+    if in_order && ends.iter().all(ends_well) {
+        return Ok(());
+    }
+    Err(EdgeFileError::Damaged { what: "table outbox" })
 }
 
 /// Walks the write-ahead log beside `path`. `true`: it ends in a commit that was cut off.

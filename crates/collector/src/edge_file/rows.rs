@@ -5,7 +5,7 @@
 //! What surprises: keys and counts are postcard bytes, not columns. They are read back only by the
 //! same code, and one blob is checked and compared as one value.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use headcount_core::batch::BatchId;
 use headcount_core::cell::Counts;
@@ -21,6 +21,7 @@ use crate::release::{EdgeCell, EdgeKey};
 const DAMAGED_NAMES: EdgeFileError = EdgeFileError::Damaged { what: "table names" };
 const DAMAGED_JOURNAL: EdgeFileError = EdgeFileError::Damaged { what: "table journal" };
 const DAMAGED_CELLS: EdgeFileError = EdgeFileError::Damaged { what: "table cells" };
+const DAMAGED_LANES: EdgeFileError = EdgeFileError::Damaged { what: "table lanes" };
 const DAMAGED_OUTBOX: EdgeFileError = EdgeFileError::Damaged { what: "table outbox" };
 
 /// A checksum over a row's table and fields, so that a row moved elsewhere is not right there.
@@ -39,8 +40,8 @@ fn bytes_of<T: serde::Serialize>(value: &T) -> Vec<u8> {
         .expect("writing plain numbers into a growing vector has no way to fail")
 }
 
-pub(super) fn meta_checksum(collector: u64, epoch: u64, last_seq: u64) -> u64 {
-    let fields = [collector, epoch, last_seq].map(u64::to_le_bytes);
+pub(super) fn meta_checksum(collector: u64, epoch: u64, commits: u64) -> u64 {
+    let fields = [collector, epoch, commits].map(u64::to_le_bytes);
     checksum("meta", &fields.each_ref().map(|f| f.as_slice())).cast_unsigned()
 }
 
@@ -61,7 +62,7 @@ pub(super) fn refresh_meta_checksum(transaction: &Transaction<'_>) -> Result<(),
     let mut read = |key: &str| -> Result<u64, rusqlite::Error> {
         statement.query_row([key], |row| row.get::<_, i64>(0)).map(i64::cast_unsigned)
     };
-    let sum = meta_checksum(read("collector")?, read("epoch")?, read("last_seq")?);
+    let sum = meta_checksum(read("collector")?, read("epoch")?, read("commits")?);
     transaction
         .prepare_cached("INSERT OR REPLACE INTO meta (key, value) VALUES ('checksum', ?1)")?
         .execute([sum.cast_signed()])?;
@@ -116,33 +117,43 @@ pub(super) fn names(db: &Connection) -> Result<Vec<Name>, EdgeFileError> {
 /// One row for a whole group of hits; none for an empty group.
 pub(super) fn put_journal(
     transaction: &Transaction<'_>,
+    number: u64,
     increments: &[EdgeCell],
 ) -> Result<(), EdgeFileError> {
     if increments.is_empty() {
         return Ok(());
     }
     let blob = bytes_of(&increments);
-    let sum = checksum("journal", &[&blob]);
+    let sum = checksum("journal", &[&number.to_le_bytes(), &blob]);
     transaction
-        .prepare_cached("INSERT INTO journal (increments, checksum) VALUES (?1, ?2)")?
-        .execute(params![blob, sum])?;
+        .prepare_cached("INSERT INTO journal (number, increments, checksum) VALUES (?1, ?2, ?3)")?
+        .execute(params![number.cast_signed(), blob, sum])?;
     Ok(())
 }
 
-pub(super) fn journal(db: &Connection) -> Result<Tally<SiteId, NameId>, EdgeFileError> {
-    let mut statement = db.prepare("SELECT increments, checksum FROM journal")?;
+/// The journal added up, and the number of its last commit; `folded` is the one before its first.
+pub(super) fn journal(
+    db: &Connection,
+    folded: u64,
+) -> Result<(Tally<SiteId, NameId>, u64), EdgeFileError> {
+    let mut statement =
+        db.prepare("SELECT number, increments, checksum FROM journal ORDER BY number")?;
     let mut rows = statement.query([])?;
     let mut tally = Tally::default();
+    let mut last = folded;
     while let Some(row) = rows.next()? {
-        let blob: Vec<u8> = row.get(0).map_err(|_| DAMAGED_JOURNAL)?;
-        let sum: i64 = row.get(1).map_err(|_| DAMAGED_JOURNAL)?;
-        if sum != checksum("journal", &[&blob]) {
+        let number: i64 = row.get(0).map_err(|_| DAMAGED_JOURNAL)?;
+        let blob: Vec<u8> = row.get(1).map_err(|_| DAMAGED_JOURNAL)?;
+        let sum: i64 = row.get(2).map_err(|_| DAMAGED_JOURNAL)?;
+        let number = number.cast_unsigned();
+        last += 1;
+        if number != last || sum != checksum("journal", &[&number.to_le_bytes(), &blob]) {
             return Err(DAMAGED_JOURNAL);
         }
         let cells: Vec<EdgeCell> = postcard::from_bytes(&blob).map_err(|_| DAMAGED_JOURNAL)?;
         cells.iter().for_each(|(site, key, counts)| tally.add(*site, *key, counts));
     }
-    Ok(tally)
+    Ok((tally, last))
 }
 
 pub(super) fn put_cells(
@@ -216,18 +227,53 @@ pub(super) fn put_record(
 
 pub(super) fn delete_records(
     transaction: &Transaction<'_>,
-    acked: BatchId,
+    acked: &[(u32, BatchId)],
 ) -> Result<(), EdgeFileError> {
-    transaction
-        .prepare_cached("DELETE FROM outbox WHERE partition = 0 AND epoch = ?1 AND seq <= ?2")?
-        .execute(params![acked.epoch.cast_signed(), acked.seq.cast_signed()])?;
+    let mut statement = transaction
+        .prepare_cached("DELETE FROM outbox WHERE partition = ?1 AND epoch = ?2 AND seq <= ?3")?;
+    for (partition, id) in acked {
+        statement.execute(params![partition, id.epoch.cast_signed(), id.seq.cast_signed()])?;
+    }
     Ok(())
 }
 
+fn lane_checksum(partition: u32, last_seq: u64) -> i64 {
+    checksum("lanes", &[&partition.to_le_bytes(), &last_seq.to_le_bytes()])
+}
+
+pub(super) fn put_lane(
+    transaction: &Transaction<'_>,
+    partition: u32,
+    last_seq: u64,
+) -> Result<(), EdgeFileError> {
+    transaction
+        .prepare_cached(
+            "INSERT OR REPLACE INTO lanes (partition, last_seq, checksum) VALUES (?1, ?2, ?3)",
+        )?
+        .execute(params![partition, last_seq.cast_signed(), lane_checksum(partition, last_seq)])?;
+    Ok(())
+}
+
+pub(super) fn lanes(db: &Connection) -> Result<BTreeMap<u32, u64>, EdgeFileError> {
+    let mut statement = db.prepare("SELECT partition, last_seq, checksum FROM lanes")?;
+    let mut rows = statement.query([])?;
+    let mut lanes = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let read = || -> Result<(u32, i64, i64), rusqlite::Error> {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        };
+        let (partition, last_seq, sum) = read().map_err(|_| DAMAGED_LANES)?;
+        if sum != lane_checksum(partition, last_seq.cast_unsigned()) {
+            return Err(DAMAGED_LANES);
+        }
+        lanes.insert(partition, last_seq.cast_unsigned());
+    }
+    Ok(lanes)
+}
+
 pub(super) fn outbox(db: &Connection, collector: u64) -> Result<VecDeque<Record>, EdgeFileError> {
-    let mut statement = db.prepare(
-        "SELECT partition, epoch, seq, payload, checksum FROM outbox ORDER BY partition, seq",
-    )?;
+    let mut statement =
+        db.prepare("SELECT partition, epoch, seq, payload, checksum FROM outbox ORDER BY n")?;
     let mut rows = statement.query([])?;
     let mut records = VecDeque::new();
     while let Some(row) = rows.next()? {
