@@ -20,7 +20,7 @@ use headcount_collector::release::ReleaseRule;
 use headcount_collector::sites::SiteSetting;
 use headcount_core::site::SiteHost;
 
-pub(crate) use self::raw::{Flags, RawSite, layered};
+pub(crate) use self::raw::{Flags, RawClickhouse, RawKafka, RawSite, layered};
 
 /// What is wrong with the configuration: one line that names the key, its value and the remedy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +60,12 @@ pub(crate) struct Config {
     pub(crate) cores: usize,
     /// Bounds.
     pub(crate) limits: Limits,
+    /// The number of this collector, if it was given a name.
+    pub(crate) collector_id: Option<u64>,
+    /// Where batches travel, in a cluster.
+    pub(crate) kafka: Option<RawKafka>,
+    /// Where counts rest, in a cluster.
+    pub(crate) clickhouse: Option<RawClickhouse>,
     /// Sites of the file and of the flags.
     pub(crate) sites: Vec<RawSite>,
 }

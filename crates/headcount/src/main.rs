@@ -12,6 +12,7 @@ mod folder;
 mod harden;
 mod listen;
 mod ops;
+mod process;
 mod up;
 mod wall_clock;
 

@@ -17,7 +17,6 @@ use headcount_aggregator::{Aggregator, local_src};
 use headcount_collector::country::Countries;
 use headcount_collector::metrics::Metrics;
 use headcount_collector::{Collector, EpochRule, Fallback, Parts, Setting};
-use headcount_core::failpoint;
 use headcount_core::site::SiteHost;
 use headcount_core::time::Clock;
 use headcount_stats::backend::Backend;
@@ -27,13 +26,13 @@ use headcount_store::control::{self, Control};
 use headcount_store::sqlite::{self, Writer};
 use headcount_transport::local;
 use prometheus_client::registry::Registry;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::house::House;
 use crate::cli::UpArgs;
-use crate::config::{self, Config, ConfigError, Flags};
+use crate::config::{Config, ConfigError, Flags};
+use crate::process::{self, Signals};
 use crate::wall_clock::WallClock;
-use crate::{folder, harden, listen, ops};
+use crate::{listen, ops};
 
 /// The edge file's name in the data folder.
 pub(crate) const EDGE_FILE_NAME: &str = "edge.db";
@@ -58,47 +57,40 @@ pub(crate) fn is_demo(host: &SiteHost) -> bool {
 /// # Errors
 /// Anything that keeps it from starting or going on, with what to do.
 pub(crate) fn run(args: &UpArgs) -> anyhow::Result<()> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
-    if headcount_core::KEEPS_ALL {
-        tracing::warn!("test build: keeps what it is sent; never count people with it");
-    }
     let flags = Flags {
         config: args.data.config.clone(),
         data: args.data.data.clone(),
         listen: args.listen.clone(),
         sites: args.site.clone(),
     };
-    let config = Config::load(&flags, config::environment())?;
-    arm_failpoint()?;
-    harden::quiet_panics();
-    harden::harden();
-    folder::prepare(&config.data_dir)?;
-    let Some(_lock) = folder::lock(&config.data_dir)? else {
-        let folder = config.data_dir.display();
-        bail!(
-            "data_dir = \"{folder}\": another headcount runs on it; stop that one or choose another"
-        );
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .max_blocking_threads(4)
-        .build()
-        .context("the runtime cannot start")?;
-    runtime.block_on(live(&config))
-}
-
-fn arm_failpoint() -> anyhow::Result<()> {
-    let armed = config::environment().into_iter().find(|(key, _)| key == "HEADCOUNT_FAILPOINT");
-    match armed {
-        Some((_, text)) => Ok(failpoint::arm(&text).map_err(ConfigError)?),
-        None => Ok(()),
-    }
+    let config = process::prepare(&flags)?;
+    let _lock = process::hold_folder(&config)?;
+    process::live(live(&config))
 }
 
 /// The rooms, running.
 struct Rooms {
     collector: Collector,
-    aggregator: Aggregator,
+    /// In a cluster it is another process.
+    aggregator: Option<Aggregator>,
+}
+
+impl Rooms {
+    /// Removes every count of a host, first where it comes from.
+    fn erase(&self, host: &SiteHost) -> anyhow::Result<()> {
+        self.collector.erase(host)?;
+        match &self.aggregator {
+            Some(aggregator) => Ok(aggregator.erase(host)?),
+            None => Ok(()),
+        }
+    }
+
+    /// The way forwards to the end: no hit that was answered stays behind.
+    fn stop(self) -> anyhow::Result<()> {
+        let collector = self.collector.stop().context("the edge did not stop well");
+        let aggregator = self.aggregator.map_or(Ok(()), Aggregator::join);
+        collector.and(aggregator.context("the aggregator did not stop well"))
+    }
 }
 
 async fn live(config: &Config) -> anyhow::Result<()> {
@@ -132,8 +124,7 @@ async fn live(config: &Config) -> anyhow::Result<()> {
     let ops_listener = tokio::net::TcpListener::from_std(ops_listener).context("ops_listen")?;
     servers.spawn(async move { axum::serve(ops_listener, ops).await });
     let dashboard = welcome::origin(stats_listen);
-    // Before the links are printed: who reads them may send a signal at once.
-    let signals = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
+    let signals = Signals::new()?;
     welcome::print(
         &house.hosts(),
         &welcome::Links { origin, dashboard, code, ops: welcome::origin(ops_listen) },
@@ -170,7 +161,7 @@ fn start(config: &Config, clock: &Arc<dyn Clock>, metrics: &Arc<Metrics>) -> any
     };
     let setting = Setting {
         edge_file: edge,
-        collector_id: None,
+        collector_id: config.collector_id,
         addresses: config.addresses.clone(),
         visitors: config.visitors,
         release: config.release,
@@ -202,7 +193,7 @@ fn start(config: &Config, clock: &Arc<dyn Clock>, metrics: &Arc<Metrics>) -> any
     let lane = collector.lane();
     let aggregator =
         Aggregator::start(writer, subscriber, lane, config.retention_days, Arc::clone(clock))?;
-    Ok(Rooms { collector, aggregator })
+    Ok(Rooms { collector, aggregator: Some(aggregator) })
 }
 
 fn stats(config: &Config, house: &Arc<House>, code: String) -> anyhow::Result<Stats> {
@@ -239,16 +230,12 @@ fn fallback(stats: axum::Router, apart: bool, house: Arc<House>, origin: String)
 }
 
 /// Looks after the house until a signal comes or a room falls.
-async fn wait(
-    house: &Arc<House>,
-    [mut interrupt, mut terminate]: [Signal; 2],
-) -> anyhow::Result<()> {
+async fn wait(house: &Arc<House>, mut signals: Signals) -> anyhow::Result<()> {
     let mut ticks = tokio::time::interval(HOUSE_INTERVAL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            _ = interrupt.recv() => return Ok(()),
-            _ = terminate.recv() => return Ok(()),
+            () = signals.next() => return Ok(()),
             _ = ticks.tick() => {
                 if !house.is_alive() {
                     bail!("a room has stopped, see above; nothing that was answered is lost");
@@ -269,11 +256,8 @@ pub(crate) fn settle_erasures(config: &Config, control: &mut Control) -> anyhow:
     let metrics = Arc::new(Metrics::register(&mut Registry::default()));
     let rooms = start(config, &clock, &metrics)?;
     for host in control.erasures_open()? {
-        rooms.collector.erase(&host)?;
-        rooms.aggregator.erase(&host)?;
+        rooms.erase(&host)?;
         control.erasure_done(&host)?;
     }
-    rooms.collector.stop()?;
-    rooms.aggregator.join()?;
-    Ok(())
+    rooms.stop()
 }

@@ -17,7 +17,7 @@ use headcount_collector::sites::SiteSetting;
 use headcount_core::page::{OwnerRules, PagePolicy};
 use headcount_core::rules::SiteRules;
 
-use super::raw::{RawConfig, RawLimits, RawSite};
+use super::raw::{RawClickhouse, RawConfig, RawKafka, RawLimits, RawSite};
 use super::{Config, ConfigError, host};
 
 /// A preset's crowd and k: (`notes/privacy.md`, section 5.2).
@@ -76,8 +76,81 @@ pub(super) fn checked(raw: RawConfig) -> Result<Config, ConfigError> {
             .filter(|path| !path.as_os_str().is_empty()),
         cores: if raw.cores == 0 { cores } else { raw.cores.min(256) },
         limits: limits(&raw.limits)?,
+        collector_id: collector_number(&raw.collector_id),
+        kafka: kafka(raw.kafka)?,
+        clickhouse: clickhouse(raw.clickhouse)?,
         sites,
     })
+}
+
+/// A collector's number from its name: the first bytes of its BLAKE3 hash.
+fn collector_number(name: &str) -> Option<u64> {
+    let hash = blake3::hash(name.as_bytes());
+    let number = hash.as_bytes().first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
+    number.filter(|_| !name.is_empty())
+}
+
+/// Kafka's section; `None` if it names no broker.
+fn kafka(raw: RawKafka) -> Result<Option<RawKafka>, ConfigError> {
+    if raw.brokers.is_empty() {
+        return Ok(None);
+    }
+    for broker in &raw.brokers {
+        let port = broker.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+        if port.is_none() {
+            return wrong("kafka.brokers", broker, "HOST:PORT is needed, such as 127.0.0.1:9092");
+        }
+    }
+    let is_name = |text: &str| {
+        let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+        (1..=249).contains(&text.len()) && text.bytes().all(legal)
+    };
+    for (key, text) in [("kafka.topic", &raw.topic), ("kafka.group", &raw.group)] {
+        if !is_name(text) {
+            return wrong(key, text, "1 to 249 letters, digits, `.`, `_` or `-` are needed");
+        }
+    }
+    if !(1..=1_024).contains(&raw.partitions) {
+        return wrong("kafka.partitions", raw.partitions, "a number from 1 to 1024 is needed");
+    }
+    let words = ["plaintext", "tls", "sasl_plaintext", "sasl_tls"];
+    let security = one_of("kafka.security", &raw.security, words)?;
+    one_of(
+        "kafka.sasl_mechanism",
+        &raw.sasl_mechanism,
+        ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"],
+    )?;
+    let has_password = !raw.user.is_empty() && !raw.password_file.is_empty();
+    if security.starts_with("sasl") && !has_password {
+        return wrong(
+            "kafka.security",
+            security,
+            "kafka.user and kafka.password_file are needed too",
+        );
+    }
+    Ok(Some(raw))
+}
+
+/// ClickHouse's section; `None` if it names no server.
+fn clickhouse(raw: RawClickhouse) -> Result<Option<RawClickhouse>, ConfigError> {
+    if raw.url.is_empty() {
+        return Ok(None);
+    }
+    let host = raw.url.strip_prefix("http://").or_else(|| raw.url.strip_prefix("https://"));
+    if host.is_none_or(str::is_empty) {
+        return wrong("clickhouse.url", &raw.url, "such as http://127.0.0.1:8123 is needed");
+    }
+    let legal = |text: &str| {
+        text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+            && !text.starts_with(|c: char| c.is_ascii_digit())
+    };
+    if raw.database.is_empty() || !legal(&raw.database) {
+        return wrong("clickhouse.database", &raw.database, "letters, digits and `_` are needed");
+    }
+    if !legal(&raw.cluster) {
+        return wrong("clickhouse.cluster", &raw.cluster, "letters, digits and `_` are needed");
+    }
+    Ok(Some(raw))
 }
 
 pub(super) fn site_setting(site: &RawSite) -> Result<SiteSetting, ConfigError> {

@@ -14,6 +14,8 @@ use super::ConfigError;
 
 /// Prefix of environment variables that are settings.
 const PREFIX: &str = "HEADCOUNT_";
+/// Tables of settings, which begin the names of their variables.
+const SECTIONS: [&str; 3] = ["limits", "kafka", "clickhouse"];
 /// Variables with that prefix that are not settings: failpoints, and addresses for the tests.
 const NOT_SETTINGS: [&str; 2] = ["HEADCOUNT_FAILPOINT", "HEADCOUNT_TEST_"];
 
@@ -47,8 +49,14 @@ pub(crate) struct RawConfig {
     pub(crate) country_file: String,
     /// Cores that answer visitors; 0: all.
     pub(crate) cores: usize,
+    /// The name of this collector in a cluster; empty: a number drawn with the edge file.
+    pub(crate) collector_id: String,
     /// Bounds.
     pub(crate) limits: RawLimits,
+    /// Where batches travel, in a cluster.
+    pub(crate) kafka: RawKafka,
+    /// Where counts rest, in a cluster.
+    pub(crate) clickhouse: RawClickhouse,
     /// Sites.
     pub(crate) sites: Vec<RawSite>,
 }
@@ -69,7 +77,10 @@ impl Default for RawConfig {
             retention_days: 365,
             country_file: String::new(),
             cores: 0,
+            collector_id: String::new(),
             limits: RawLimits::default(),
+            kafka: RawKafka::default(),
+            clickhouse: RawClickhouse::default(),
             sites: Vec::new(),
         }
     }
@@ -106,6 +117,90 @@ impl Default for RawLimits {
             visitor_filter_mib: 16,
         }
     }
+}
+
+/// Kafka.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RawKafka {
+    /// `HOST:PORT` of some brokers; none: no cluster.
+    #[serde(deserialize_with = "one_or_many")]
+    pub(crate) brokers: Vec<String>,
+    pub(crate) topic: String,
+    pub(crate) group: String,
+    /// Partitions of the topic.
+    pub(crate) partitions: u32,
+    /// Whether a missing topic is created.
+    pub(crate) create_topic: bool,
+    /// Copies of a topic that is created; 0: the broker's default.
+    pub(crate) replication_factor: u16,
+    /// `plaintext`, `tls`, `sasl_plaintext` or `sasl_tls`.
+    pub(crate) security: String,
+    /// `PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`.
+    pub(crate) sasl_mechanism: String,
+    pub(crate) user: String,
+    pub(crate) password_file: String,
+    /// Certificates that are believed; empty: the system's.
+    pub(crate) ca_file: String,
+}
+
+impl Default for RawKafka {
+    fn default() -> Self {
+        Self {
+            brokers: Vec::new(),
+            topic: "headcount".into(),
+            group: "headcount".into(),
+            partitions: 8,
+            create_topic: true,
+            replication_factor: 0,
+            security: "plaintext".into(),
+            sasl_mechanism: "SCRAM-SHA-512".into(),
+            user: String::new(),
+            password_file: String::new(),
+            ca_file: String::new(),
+        }
+    }
+}
+
+/// ClickHouse.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RawClickhouse {
+    /// `http://HOST:PORT`; empty: no cluster.
+    pub(crate) url: String,
+    pub(crate) database: String,
+    pub(crate) user: String,
+    pub(crate) password_file: String,
+    /// The name of a ClickHouse cluster with replicated tables; empty: a single node.
+    pub(crate) cluster: String,
+}
+
+impl Default for RawClickhouse {
+    fn default() -> Self {
+        Self {
+            url: String::new(),
+            database: "headcount".into(),
+            user: "default".into(),
+            password_file: String::new(),
+            cluster: String::new(),
+        }
+    }
+}
+
+/// A list, or one text with commas, as Kafka's own tools take it.
+fn one_or_many<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a list of HOST:PORT, or one text with commas, is needed")]
+    enum Either {
+        One(String),
+        Many(Vec<String>),
+    }
+    Ok(match Either::deserialize(from)? {
+        Either::Many(many) => many,
+        Either::One(one) => {
+            one.split(',').map(str::trim).filter(|s| !s.is_empty()).map(str::to_owned).collect()
+        }
+    })
 }
 
 /// One site.
@@ -184,12 +279,13 @@ fn lay_variable(table: &mut Table, name: &str, value: &str) -> Result<(), Config
     if NOT_SETTINGS.iter().any(|other| name.starts_with(other)) {
         return Ok(());
     }
-    let key = key.to_ascii_lowercase();
+    let mut key = key.to_ascii_lowercase();
     let defaults = Table::try_from(RawConfig::default()).unwrap_or_default();
-    let (section, key) = match key.strip_prefix("limits_") {
-        Some(limit) => (Some("limits"), limit.to_owned()),
-        None => (None, key),
-    };
+    let section = SECTIONS
+        .into_iter()
+        .find(|section| key.strip_prefix(section).is_some_and(|rest| rest.starts_with('_')));
+    let prefix = section.map_or(0, |section| section.len() + 1);
+    let key = key.split_off(prefix);
     let known = match section {
         Some(section) => defaults.get(section).and_then(|limits| limits.get(&key)),
         None => defaults.get(&key),
@@ -201,6 +297,9 @@ fn lay_variable(table: &mut Table, name: &str, value: &str) -> Result<(), Config
             Some(Value::String(_)) => Value::String(value.to_owned()),
             Some(Value::Integer(_)) => Value::Integer(value.parse().map_err(|_| {
                 ConfigError(format!("{name} = \"{value}\": a whole number is needed"))
+            })?),
+            Some(Value::Boolean(_)) => Value::Boolean(value.parse().map_err(|_| {
+                ConfigError(format!("{name} = \"{value}\": true or false is needed"))
             })?),
             Some(Value::Array(_)) if key != "sites" => {
                 let items = value.split(',').map(str::trim).filter(|item| !item.is_empty());

@@ -29,7 +29,7 @@ fn the_example_file_is_the_defaults() {
     for (key, value) in &all {
         assert!(given.contains_key(key) || key == "sites", "{key} is missing in the example");
         for limit in value.as_table().into_iter().flat_map(toml::Table::keys) {
-            assert!(given["limits"].get(limit).is_some(), "limits.{limit} is missing");
+            assert!(given[key].get(limit).is_some(), "{key}.{limit} is missing");
         }
     }
     let defaults = Config::load(&Flags::default(), []).unwrap();
@@ -62,6 +62,12 @@ fn says_what_is_wrong_and_what_would_be_right() {
         ("trusted_proxies = [\"10.0.0.1\"]", ["client_address_header", "X-Forwarded-For"]),
         ("[[sites]]\nhost = \"https://a.b\"", ["sites.host", "example.org"]),
         ("[[sites]]\nhost = \"a.b\"\n[[sites]]\nhost = \"A.b\"", ["a.b", "twice"]),
+        ("[kafka]\nbrokers = \"a\"", ["kafka.brokers", "127.0.0.1:9092"]),
+        ("[kafka]\nbrokers = \"a:1\"\ntopic = \"a b\"", ["kafka.topic = a b", "letters"]),
+        ("[kafka]\nbrokers = [\"a:1\"]\nsecurity = \"sasl_tls\"", ["kafka.security", "password"]),
+        ("[kafka]\nbrokers = 7", ["line 2", "HOST:PORT"]),
+        ("[clickhouse]\nurl = \"a\"", ["clickhouse.url = a", "http://"]),
+        ("[clickhouse]\nurl = \"http://a\"\ndatabase = \"1\"", ["clickhouse.database", "letters"]),
         ("[limits]\npages_per_site_day = 0", ["limits.pages_per_site_day", "from 1"]),
     ] {
         let message = error(text);

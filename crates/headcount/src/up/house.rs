@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context;
+use headcount_aggregator::Aggregator;
 use headcount_collector::metrics::Metrics;
 use headcount_collector::{Collector, Fallback};
 use headcount_core::site::SiteHost;
@@ -126,8 +127,7 @@ impl House {
             let Some(rooms) = &inner.rooms else { return Ok(()) };
             // A core that took the old table adds its hit within microseconds.
             std::thread::sleep(TABLE_GRACE);
-            rooms.collector.erase(&host)?;
-            rooms.aggregator.erase(&host)?;
+            rooms.erase(&host)?;
             inner.control.erasure_done(&host)?;
             tracing::info!(site = %host, "every count of a site was erased");
         }
@@ -135,10 +135,10 @@ impl House {
     }
 
     pub(super) fn is_alive(&self) -> bool {
-        self.inner()
-            .rooms
-            .as_ref()
-            .is_some_and(|rooms| rooms.collector.is_alive() && rooms.aggregator.is_alive())
+        self.inner().rooms.as_ref().is_some_and(|rooms| {
+            let aggregates = rooms.aggregator.as_ref().is_none_or(Aggregator::is_alive);
+            rooms.collector.is_alive() && aggregates
+        })
     }
 
     /// What the dashboard says beside the number of visitors.
@@ -157,10 +157,8 @@ impl House {
 
     /// The way forwards to the end: no hit that was answered stays behind.
     pub(super) fn stop(&self) -> anyhow::Result<()> {
-        let Some(rooms) = self.inner().rooms.take() else { return Ok(()) };
-        let collector = rooms.collector.stop().context("the edge did not stop well");
-        let aggregator = rooms.aggregator.join().context("the aggregator did not stop well");
-        collector.and(aggregator)
+        let rooms = self.inner().rooms.take();
+        rooms.map_or(Ok(()), Rooms::stop)
     }
 
     fn with_collector<T>(&self, look: impl FnOnce(&Collector) -> T) -> Option<T> {
@@ -179,8 +177,9 @@ impl Health for House {
         if !rooms.collector.is_alive() {
             return Some("the edge file takes nothing".to_owned());
         }
-        let status = rooms.aggregator.status();
-        if status.alarm.is_some() || !rooms.aggregator.is_alive() {
+        let Some(aggregator) = &rooms.aggregator else { return None };
+        let status = aggregator.status();
+        if status.alarm.is_some() || !aggregator.is_alive() {
             return Some("the aggregator has stopped; its batches wait in the outbox".to_owned());
         }
         let unbalanced = status.books.is_some_and(|books| !books.balanced());
@@ -191,7 +190,9 @@ impl Health for House {
         if let Some(rate) = self.with_collector(Collector::miss_rate).flatten() {
             self.metrics.miss_rate(rate);
         }
-        let books = self.inner().rooms.as_ref().and_then(|rooms| rooms.aggregator.status().books);
+        let inner = self.inner();
+        let aggregator = inner.rooms.as_ref().and_then(|rooms| rooms.aggregator.as_ref());
+        let books = aggregator.and_then(|aggregator| aggregator.status().books);
         if let Some(books) = books {
             self.metrics.audit_delta(books.audit_delta);
         }
