@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use headcount_core::batch::{Batch, BatchId};
 use headcount_core::failpoint;
+use headcount_core::ledger::{Standing, Stream};
 use headcount_core::site::SiteHost;
 use headcount_core::time::{Clock, Day};
 use headcount_store::question::Books;
@@ -21,7 +22,7 @@ use headcount_transport::Record;
 use headcount_transport::local::{Heard, LocalSubscriber};
 use thiserror::Error;
 
-use crate::lane::{Alarm, Effect, Event, Lane};
+use crate::lane::{Alarm, Answer, Effect, Event, Lane, Unreadable};
 
 /// How long one look at the transport waits.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -47,6 +48,9 @@ pub enum AggregatorError {
     /// The thread could not be started.
     #[error("the aggregator cannot run")]
     Thread(#[source] std::io::Error),
+    /// The ledger has more than this thread wrote.
+    #[error("another process writes to the store")]
+    Overtaken,
     /// It has stopped and answers no more.
     #[error("the aggregator has stopped")]
     Stopped,
@@ -95,7 +99,7 @@ impl Aggregator {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, AggregatorError> {
         let src = local_src(collector, epoch);
-        let lane = Lane::new(writer.progress(&src)?);
+        let lane = Lane::new(standing(&mut writer, &src)?);
         let (requests, inbox) = sync_channel(REQUESTS_MAX);
         let status = Arc::new(Mutex::new(Status::default()));
         let driver = Driver {
@@ -188,8 +192,11 @@ impl Driver {
     fn take(&mut self, first: Record) -> Result<(), AggregatorError> {
         let mut next = Some(first);
         while let Some(record) = next.take() {
-            let batch = Batch::decode(&record.payload);
-            self.step(Event::Arrived { seq: record.id.seq, batch })?;
+            let id = record.id;
+            let batch = Batch::decode(&record.payload)
+                .map(|batch| (id, batch))
+                .map_err(|error| Unreadable { id: Some(id), error });
+            self.step(Event::Arrived { position: id.seq, record: batch })?;
             if self.lane.takes_records()
                 && let Heard::Record(record) = self.subscriber.hear(Duration::ZERO)
             {
@@ -201,12 +208,12 @@ impl Driver {
 
     /// Gives the lane an event and does what it wants, until it wants nothing.
     fn step(&mut self, event: Event) -> Result<(), AggregatorError> {
-        let mut effects = self.lane.step(event, self.today());
+        let mut effects = self.lane.step(event);
         while !effects.is_empty() {
             let mut next = Vec::new();
             for effect in effects {
                 if let Some(event) = self.perform(effect)? {
-                    next.extend(self.lane.step(event, self.today()));
+                    next.extend(self.lane.step(event));
                 }
             }
             effects = next;
@@ -216,23 +223,33 @@ impl Driver {
 
     fn perform(&mut self, effect: Effect) -> Result<Option<Event>, AggregatorError> {
         match effect {
-            Effect::Insert(insert) => {
+            Effect::Insert { insert, .. } => {
                 failpoint::hit("apply-before");
                 self.changed = true;
                 let insert = self.ledgered(insert)?;
-                match self.writer.apply(&insert) {
-                    Ok(_) => self.note(|status| status.applied = insert.hi),
-                    Err(error) => self.survive(error)?,
-                }
+                let answer = match self.writer.apply(&insert) {
+                    Ok(_) => {
+                        self.note(|status| status.applied = insert.hi);
+                        Answer::Success
+                    }
+                    Err(error) => {
+                        self.survive(error)?;
+                        Answer::Unclear
+                    }
+                };
                 failpoint::hit("apply-after");
-                Ok(Some(Event::Answered))
+                Ok(Some(Event::Answered(answer)))
             }
             Effect::ReadLedger => loop {
-                match self.writer.progress(&self.src) {
-                    Ok(progress) => return Ok(Some(Event::ReadBack(progress))),
+                match standing(&mut self.writer, &self.src) {
+                    Ok(standing) => return Ok(Some(Event::ReadBack(standing))),
                     Err(error) => self.survive(error)?,
                 }
             },
+            // Nobody writes but this thread, and what it wrote has ended when it was answered.
+            Effect::Fence { .. } => Ok(Some(Event::Fenced)),
+            // A queue cannot be read again. The next start reads the outbox from its beginning.
+            Effect::Seek(_) => Err(AggregatorError::Overtaken),
             Effect::Ack(seq) => {
                 self.subscriber.ack(BatchId { seq, ..self.id });
                 failpoint::hit("ack-after");
@@ -256,7 +273,7 @@ impl Driver {
             closed_day: insert.closed_day,
             batches: insert.batches,
             totals,
-            last_seqs: vec![BatchId { seq: insert.hi, ..self.id }],
+            last_seqs: insert.last_seqs,
         })
     }
 
@@ -327,4 +344,10 @@ impl Driver {
     fn note(&self, change: impl FnOnce(&mut Status)) {
         change(&mut self.status.lock().unwrap_or_else(PoisonError::into_inner));
     }
+}
+
+fn standing(writer: &mut Writer, src: &str) -> Result<Standing, StoreError> {
+    let applied = writer.progress(src)?.applied;
+    let last_seqs = writer.last_seqs(src)?.into_iter().map(|id| (Stream::of(id), id.seq)).collect();
+    Ok(Standing { applied, last_seqs })
 }

@@ -1,13 +1,18 @@
-//! One lane of batches: a state machine without I/O.
+//! One lane of batches: a state machine without I/O, the same for a Kafka partition and for the
+//! outbox of embedded mode.
 //!
 //! What it is not: a thread, a clock or a store. Events go in, effects come out, and whoever runs
 //! it does the effects and tells what came of them. The simulator runs this very code.
 //!
-//! What surprises: a failed insert may have been written all the same. Nothing is sent again
-//! before the ledger has been read.
+//! What surprises: an insert that was answered well may be missing, and one that failed may have
+//! been written. Nothing is sent again before the ledger has been read. And the day an insert is
+//! closed under comes from its first batch, not from a clock: two aggregators that both believe
+//! they own a lane then write into the same partition, where one token stops the second.
 
-use headcount_core::batch::{Batch, WireError};
-use headcount_core::ledger::{Progress, Verdict};
+use std::collections::{BTreeMap, BTreeSet};
+
+use headcount_core::batch::{Batch, BatchId, WireError};
+use headcount_core::ledger::{Standing, Stream, Verdict};
 use headcount_core::time::Day;
 
 /// Cells that close an insert.
@@ -18,89 +23,173 @@ pub const INSERT_CELLS_MAX: usize = 100_000;
 pub enum Event {
     /// A record arrived.
     Arrived {
-        /// Its number in the lane.
-        seq: u64,
-        /// Its batch, if it could be read.
-        batch: Result<Batch, WireError>,
+        /// Its place in the lane, from 1: in embedded mode its sequence number, in Kafka its
+        /// offset + 1.
+        position: u64,
+        /// What it holds.
+        record: Result<(BatchId, Batch), Unreadable>,
     },
-    /// Nothing more is there now: what is open should be written.
+    /// Nothing more is there now, or what is open is old enough: it should be written.
     Due,
-    /// The insert was answered, well or badly.
-    Answered,
+    /// The insert was answered.
+    Answered(Answer),
     /// What the ledger says.
-    ReadBack(Progress),
+    ReadBack(Standing),
+    /// No insert of the range asked about runs any more.
+    Fenced,
+    /// A human lets the lane pass the record at this position: one that cannot be read, or one
+    /// before which batches are missing. May be said before or after the lane has stopped there.
+    SetAside(u64),
+}
+
+/// A record that is no batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Whose it is, if that much could be read.
+    pub id: Option<BatchId>,
+    /// Why.
+    pub error: WireError,
+}
+
+/// How an insert was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The store says it is there. It may have been taken for a repeat of one that is not.
+    Success,
+    /// No answer, or one that does not tell.
+    Unclear,
+    /// The store did not take it.
+    Refused,
 }
 
 /// What a lane wants done.
 #[derive(Debug, PartialEq)]
 pub enum Effect {
-    /// Write these batches with one ledger row, in one transaction.
-    Insert(Insert),
-    /// Read the ledger, then say [`Event::ReadBack`].
+    /// Write these batches with one ledger row, in one transaction; then say [`Event::Answered`].
+    Insert {
+        /// What to write: the same over all attempts.
+        insert: Insert,
+        /// Part of the token, beside `lo` and nothing else. It rises only when the token before
+        /// is known to be spent without having written.
+        attempt: u32,
+    },
+    /// Read the ledger in every partition, then say [`Event::ReadBack`].
     ReadLedger,
-    /// Everything up to this number is in the store.
+    /// See to it that no insert beginning at `lo` runs in the store any more, then say
+    /// [`Event::Fenced`].
+    Fence {
+        /// First position of the range.
+        lo: u64,
+    },
+    /// Everything up to this position is in the store.
     Ack(u64),
+    /// The next record wanted is the first one after this position.
+    Seek(u64),
     /// Stop the lane and call a human.
     Alarm(Alarm),
 }
 
-/// Batches `lo..=hi` of a lane.
+/// The batches at positions `lo..=hi` of a lane, without repeats.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Insert {
-    /// First number, included.
+    /// First position, included.
     pub lo: u64,
-    /// Last number, included.
+    /// Last position, included.
     pub hi: u64,
-    /// The day it was closed under; kept when it is written again.
+    /// The latest day of a cell in the first batch. No cell of the insert is of a later day.
     pub closed_day: Day,
     /// The batches, in order.
     pub batches: Vec<Batch>,
+    /// The last batch of every stream that moved.
+    pub last_seqs: Vec<BatchId>,
 }
 
 /// Why a lane stopped. Nothing is lost: its records wait where they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Alarm {
-    /// A number is missing.
+    /// Batches of a stream are missing.
     Gap {
-        /// The one that should have come.
+        /// Where it was seen.
+        position: u64,
+        /// The batch that came.
+        came: BatchId,
+        /// The number that should have come.
         expected: u64,
-        /// The one that came.
-        came: u64,
     },
     /// A record cannot be read.
     Unreadable {
-        /// Its number.
-        seq: u64,
+        /// Where.
+        position: u64,
         /// Why.
         error: WireError,
     },
-    /// The ledger went back, or on further than was ever sent.
+    /// A new batch came at a position that was passed before: the log was cut off and its
+    /// positions are used again, so that others may have been missed.
+    LogTruncated {
+        /// Where.
+        position: u64,
+        /// How far the lane had come.
+        passed: u64,
+    },
+    /// The ledger went back.
     LedgerMoved {
         /// What it said before.
         before: u64,
         /// What it says now.
         now: u64,
     },
+    /// The ledger has a range like ours with other batches in it.
+    LedgerDiffers {
+        /// Last position of the range.
+        hi: u64,
+    },
 }
 
 /// A lane's state.
 #[derive(Debug, Default)]
 pub struct Lane {
-    progress: Progress,
-    open: Vec<Batch>,
-    open_cells: usize,
-    /// The latest day heard of: a clock that goes back does not take closing days with it.
-    today: Day,
-    in_flight: Option<Insert>,
+    /// What the ledger said last.
+    standing: Standing,
+    /// The same with what was taken since. Its position is the last one passed.
+    heard: Standing,
+    open: Open,
+    in_flight: Option<Flight>,
+    /// Positions that a human has set aside.
+    aside: BTreeSet<u64>,
     /// What stops the lane as soon as the insert in flight is written.
     coming: Option<Alarm>,
     alarm: Option<Alarm>,
 }
 
+/// What was taken and not closed.
+#[derive(Debug, Default)]
+struct Open {
+    batches: Vec<Batch>,
+    cells: usize,
+    day: Day,
+    last_seqs: BTreeMap<Stream, u64>,
+}
+
+#[derive(Debug)]
+struct Flight {
+    insert: Insert,
+    attempt: u32,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Stage {
+    Sent,
+    Reading(Answer),
+    Fencing,
+    ReadingFenced,
+}
+
 impl Lane {
-    /// A lane of which the ledger says this.
-    pub fn new(progress: Progress) -> Self {
-        Self { progress, ..Self::default() }
+    /// A lane of which the ledger says this. Its first record wanted is the one after
+    /// `standing.applied`.
+    pub fn new(standing: Standing) -> Self {
+        Self { heard: standing.clone(), standing, ..Self::default() }
     }
 
     /// Whether the lane takes records now; if not, leave them in the transport.
@@ -108,7 +197,17 @@ impl Lane {
         self.in_flight.is_none()
             && self.coming.is_none()
             && self.alarm.is_none()
-            && self.open_cells < INSERT_CELLS_MAX
+            && self.open.cells < INSERT_CELLS_MAX
+    }
+
+    /// Whether something taken waits to be written: then say [`Event::Due`] in time.
+    pub fn has_open(&self) -> bool {
+        !self.open.batches.is_empty()
+    }
+
+    /// The last position that the ledger has, as far as the lane knows.
+    pub fn applied(&self) -> u64 {
+        self.standing.applied
     }
 
     /// Why the lane has stopped, if it has.
@@ -117,75 +216,219 @@ impl Lane {
     }
 
     /// Takes one event and tells what to do.
-    pub fn step(&mut self, event: Event, today: Day) -> Vec<Effect> {
-        self.today = self.today.max(today);
-        if self.alarm.is_some() {
-            return Vec::new();
-        }
+    pub fn step(&mut self, event: Event) -> Vec<Effect> {
         match event {
-            Event::Arrived { seq, batch } => self.arrived(seq, batch),
+            Event::SetAside(position) => self.set_aside(position),
+            _ if self.alarm.is_some() => Vec::new(),
+            Event::Arrived { position, record } if self.takes_records() => {
+                self.arrived(position, record)
+            }
+            // Nobody asked for it.
+            Event::Arrived { .. } => vec![Effect::Seek(self.heard.applied)],
             Event::Due => self.close(),
-            Event::Answered => vec![Effect::ReadLedger],
-            Event::ReadBack(progress) => self.read_back(progress),
+            Event::Answered(answer) => self.answered(answer),
+            Event::ReadBack(standing) => self.read_back(standing),
+            Event::Fenced => self.fenced(),
         }
     }
 
-    fn arrived(&mut self, seq: u64, batch: Result<Batch, WireError>) -> Vec<Effect> {
-        let waiting = u64::try_from(self.open.len()).unwrap_or(u64::MAX);
-        let next = Progress { applied: self.progress.applied + waiting };
-        match (next.judge(seq), batch) {
-            (Verdict::Repeat, _) if seq <= self.progress.applied => vec![Effect::Ack(seq)],
-            (Verdict::Repeat, _) => Vec::new(),
-            (Verdict::Gap { expected }, _) => self.raise(Alarm::Gap { expected, came: seq }),
-            (Verdict::Apply, Err(error)) => {
-                // What came before it is whole and should not wait for a human.
-                let alarm = Alarm::Unreadable { seq, error };
-                let effects = self.close();
-                if self.in_flight.is_none() {
-                    return self.raise(alarm);
-                }
-                self.coming = Some(alarm);
-                effects
+    fn arrived(
+        &mut self,
+        position: u64,
+        record: Result<(BatchId, Batch), Unreadable>,
+    ) -> Vec<Effect> {
+        let id = match &record {
+            Ok((id, _)) => Some(*id),
+            Err(unreadable) => unreadable.id,
+        };
+        let verdict = id.map(|id| self.heard.judge(id));
+        let passed = self.heard.applied;
+        if verdict == Some(Verdict::Repeat) || (verdict.is_none() && position <= passed) {
+            return self.repeated(position);
+        }
+        if position <= passed {
+            return self.raise(Alarm::LogTruncated { position, passed });
+        }
+        let is_aside = self.aside.contains(&position);
+        match (verdict, record) {
+            (Some(Verdict::Gap { expected }), Ok((came, _))) if !is_aside => {
+                self.stop_after_open(Alarm::Gap { position, came, expected })
             }
-            (Verdict::Apply, Ok(batch)) => {
-                self.open_cells += batch.len();
-                self.open.push(batch);
-                if self.open_cells >= INSERT_CELLS_MAX { self.close() } else { Vec::new() }
+            (_, Ok((id, batch))) => self.take(position, id, batch),
+            (_, Err(_)) if is_aside => {
+                self.pass(position, id);
+                Vec::new()
             }
+            (_, Err(Unreadable { error, .. })) => {
+                self.stop_after_open(Alarm::Unreadable { position, error })
+            }
+        }
+    }
+
+    /// A repeat is dropped. Its position is passed, but no row is written for repeats alone: after
+    /// a restart they are read, judged and dropped again, which costs less than a row.
+    fn repeated(&mut self, position: u64) -> Vec<Effect> {
+        self.pass(position, None);
+        if position <= self.standing.applied { vec![Effect::Ack(position)] } else { Vec::new() }
+    }
+
+    fn take(&mut self, position: u64, id: BatchId, batch: Batch) -> Vec<Effect> {
+        let day = batch.last_day();
+        let is_later = day.is_some_and(|day| day > self.open.day);
+        // No cell may lie in a partition of an earlier day: it would be dropped with it.
+        let effects = if is_later { self.close() } else { Vec::new() };
+        self.pass(position, Some(id));
+        // Without cells there is nothing to write; its number goes along with the next batch.
+        let Some(day) = day else { return effects };
+        if self.open.batches.is_empty() {
+            self.open.day = day;
+        }
+        self.open.cells += batch.len();
+        self.open.batches.push(batch);
+        if self.open.cells >= INSERT_CELLS_MAX && effects.is_empty() {
+            return self.close();
+        }
+        effects
+    }
+
+    /// Notes that a position, and the batch there, is behind us.
+    fn pass(&mut self, position: u64, id: Option<BatchId>) {
+        self.heard.applied = self.heard.applied.max(position);
+        if let Some(id) = id {
+            self.heard.last_seqs.insert(Stream::of(id), id.seq);
+            self.open.last_seqs.insert(Stream::of(id), id.seq);
         }
     }
 
     /// Closes what is open, if nothing is being written.
     fn close(&mut self) -> Vec<Effect> {
-        if self.open.is_empty() || self.in_flight.is_some() {
+        if self.open.batches.is_empty() || self.in_flight.is_some() {
             return Vec::new();
         }
-        self.open_cells = 0;
-        let batches = std::mem::take(&mut self.open);
-        let count = u64::try_from(batches.len()).unwrap_or(u64::MAX);
-        let lo = self.progress.applied + 1;
-        let insert =
-            Insert { lo, hi: self.progress.applied + count, closed_day: self.today, batches };
-        self.in_flight = Some(insert.clone());
-        vec![Effect::Insert(insert)]
+        let open = std::mem::take(&mut self.open);
+        let insert = Insert {
+            lo: self.standing.applied + 1,
+            hi: self.heard.applied,
+            closed_day: open.day,
+            batches: open.batches,
+            last_seqs: open
+                .last_seqs
+                .into_iter()
+                .map(|(Stream { collector, epoch }, seq)| BatchId { collector, epoch, seq })
+                .collect(),
+        };
+        self.send(insert, 1)
     }
 
-    fn read_back(&mut self, now: Progress) -> Vec<Effect> {
-        let Some(insert) = self.in_flight.take() else { return Vec::new() };
-        if now.applied == insert.hi {
-            self.progress = now;
-            let mut effects = vec![Effect::Ack(insert.hi)];
-            if let Some(alarm) = self.coming.take() {
-                effects.extend(self.raise(alarm));
+    fn send(&mut self, insert: Insert, attempt: u32) -> Vec<Effect> {
+        let effect = Effect::Insert { insert: insert.clone(), attempt };
+        self.in_flight = Some(Flight { insert, attempt, stage: Stage::Sent });
+        vec![effect]
+    }
+
+    fn answered(&mut self, answer: Answer) -> Vec<Effect> {
+        match &mut self.in_flight {
+            Some(flight) if flight.stage == Stage::Sent => {
+                flight.stage = Stage::Reading(answer);
+                vec![Effect::ReadLedger]
             }
-            return effects;
+            _ => Vec::new(),
         }
-        if now == self.progress {
-            // It was not written: the same insert again, the same numbers, the same bytes.
-            self.in_flight = Some(insert.clone());
-            return vec![Effect::Insert(insert)];
+    }
+
+    fn fenced(&mut self) -> Vec<Effect> {
+        match &mut self.in_flight {
+            Some(flight) if flight.stage == Stage::Fencing => {
+                flight.stage = Stage::ReadingFenced;
+                vec![Effect::ReadLedger]
+            }
+            _ => Vec::new(),
         }
-        self.raise(Alarm::LedgerMoved { before: self.progress.applied, now: now.applied })
+    }
+
+    fn read_back(&mut self, now: Standing) -> Vec<Effect> {
+        if now.applied < self.standing.applied {
+            let (before, now) = (self.standing.applied, now.applied);
+            return self.raise(Alarm::LedgerMoved { before, now });
+        }
+        let is_absent = now.applied == self.standing.applied;
+        match self.in_flight.take() {
+            None if is_absent => Vec::new(),
+            None => self.adopt(now),
+            Some(flight) if flight.insert.hi == now.applied => self.written(&flight.insert, now),
+            Some(_) if !is_absent => self.adopt(now),
+            Some(flight) => self.absent(flight),
+        }
+    }
+
+    /// What was sent is not in the ledger.
+    fn absent(&mut self, flight: Flight) -> Vec<Effect> {
+        let Flight { insert, attempt, stage } = flight;
+        match stage {
+            // A token that wrote nothing protects nothing: the same again.
+            Stage::Reading(Answer::Unclear | Answer::Refused) => self.send(insert, attempt),
+            // The token is spent, and its part was lost in a crash; or a twin holds the token and
+            // has not published its part yet. Only when no twin runs can it be told which.
+            Stage::Reading(Answer::Success) => {
+                let lo = insert.lo;
+                self.in_flight = Some(Flight { insert, attempt, stage: Stage::Fencing });
+                vec![Effect::Fence { lo }]
+            }
+            Stage::ReadingFenced => self.send(insert, attempt.saturating_add(1)),
+            Stage::Sent | Stage::Fencing => {
+                self.in_flight = Some(Flight { insert, attempt, stage });
+                Vec::new()
+            }
+        }
+    }
+
+    fn written(&mut self, insert: &Insert, now: Standing) -> Vec<Effect> {
+        let holds = |id: &BatchId| now.last_seqs.get(&Stream::of(*id)) == Some(&id.seq);
+        if !insert.last_seqs.iter().all(holds) {
+            return self.raise(Alarm::LedgerDiffers { hi: insert.hi });
+        }
+        self.aside = self.aside.split_off(&(insert.hi + 1));
+        self.standing = now;
+        let mut effects = vec![Effect::Ack(insert.hi)];
+        if let Some(alarm) = self.coming.take() {
+            effects.extend(self.raise(alarm));
+        }
+        effects
+    }
+
+    /// Another aggregator has written: what it wrote is ours too, and we go on from there.
+    fn adopt(&mut self, now: Standing) -> Vec<Effect> {
+        let applied = now.applied;
+        self.heard = now.clone();
+        self.standing = now;
+        self.open = Open::default();
+        self.coming = None;
+        vec![Effect::Ack(applied), Effect::Seek(applied)]
+    }
+
+    fn set_aside(&mut self, position: u64) -> Vec<Effect> {
+        let is_here = |alarm: Option<Alarm>| match alarm {
+            Some(Alarm::Gap { position: at, .. } | Alarm::Unreadable { position: at, .. }) => {
+                at == position
+            }
+            _ => false,
+        };
+        self.aside.insert(position);
+        if is_here(self.alarm) || is_here(self.coming) {
+            (self.alarm, self.coming) = (None, None);
+            return vec![Effect::Seek(self.heard.applied)];
+        }
+        Vec::new()
+    }
+
+    /// What came before is whole and should not wait for a human.
+    fn stop_after_open(&mut self, alarm: Alarm) -> Vec<Effect> {
+        let effects = self.close();
+        if self.in_flight.is_none() {
+            return self.raise(alarm);
+        }
+        self.coming = Some(alarm);
+        effects
     }
 
     fn raise(&mut self, alarm: Alarm) -> Vec<Effect> {
@@ -195,106 +438,4 @@ impl Lane {
 }
 
 #[cfg(test)]
-mod tests {
-    use headcount_core::cell::{CellKey, Counts};
-    use headcount_core::time::Hour;
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const TODAY: Day = Day(9);
-
-    fn batch(seq: u64) -> Batch {
-        let page = format!("/{seq}");
-        let counts = Counts { views: 1, ..Counts::ZERO };
-        Batch::new([("a.b", CellKey::Page { hour: Hour(1), page: page.as_str() }, counts)]).unwrap()
-    }
-
-    fn arrived(seq: u64) -> Event {
-        Event::Arrived { seq, batch: Ok(batch(seq)) }
-    }
-
-    #[test]
-    fn writes_what_is_open_and_acknowledges_after_reading_back() {
-        let mut lane = Lane::new(Progress { applied: 4 });
-        assert!(lane.step(arrived(5), TODAY).is_empty());
-        assert!(lane.step(arrived(6), TODAY).is_empty());
-        let insert = Insert { lo: 5, hi: 6, closed_day: TODAY, batches: vec![batch(5), batch(6)] };
-        assert_eq!(lane.step(Event::Due, TODAY), [Effect::Insert(insert.clone())]);
-        assert!(!lane.takes_records());
-        assert_eq!(lane.step(Event::Answered, TODAY), [Effect::ReadLedger]);
-        let unwritten = Progress { applied: 4 };
-        assert_eq!(lane.step(Event::ReadBack(unwritten), TODAY), [Effect::Insert(insert)], "again");
-        let written = Progress { applied: 6 };
-        assert_eq!(lane.step(Event::ReadBack(written), TODAY), [Effect::Ack(6)]);
-        assert_eq!(lane.step(arrived(6), TODAY), [Effect::Ack(6)], "a resend");
-    }
-
-    #[test]
-    fn stops_at_a_gap_and_at_what_it_cannot_read() {
-        let mut lane = Lane::default();
-        let gap = Alarm::Gap { expected: 1, came: 2 };
-        assert_eq!(lane.step(arrived(2), TODAY), [Effect::Alarm(gap)]);
-        assert!(lane.step(arrived(1), TODAY).is_empty() && !lane.takes_records());
-        let mut lane = Lane::default();
-        let error = WireError::Version(9);
-        let alarm = Alarm::Unreadable { seq: 1, error };
-        let event = Event::Arrived { seq: 1, batch: Err(error) };
-        assert_eq!(lane.step(event, TODAY), [Effect::Alarm(alarm)]);
-    }
-
-    #[test]
-    fn a_ledger_that_moved_by_itself_stops_the_lane() {
-        let mut lane = Lane::new(Progress { applied: 4 });
-        lane.step(arrived(5), TODAY);
-        lane.step(Event::Due, TODAY);
-        let moved = Alarm::LedgerMoved { before: 4, now: 9 };
-        assert_eq!(
-            lane.step(Event::ReadBack(Progress { applied: 9 }), TODAY),
-            [Effect::Alarm(moved)]
-        );
-    }
-
-    proptest! {
-        /// Resends, failed inserts that were written, and failed ones that were not.
-        #[test]
-        fn every_batch_is_written_exactly_once(
-            faults in proptest::collection::vec((0u8..4, any::<bool>()), 1..200)
-        ) {
-            let (mut lane, mut ledger, mut sent) = (Lane::default(), Progress::default(), 0u64);
-            let mut written: Vec<u64> = Vec::new();
-            let mut acked = 0;
-            for (kind, lands) in faults {
-                let event = match kind {
-                    0 if lane.takes_records() => { sent += 1; arrived(sent) }
-                    1 if sent > acked && lane.takes_records() => {
-                        lane = Lane::new(ledger);
-                        sent = ledger.applied;
-                        continue;
-                    }
-                    _ => Event::Due,
-                };
-                let mut effects = lane.step(event, TODAY);
-                while let Some(effect) = effects.pop() {
-                    match effect {
-                        Effect::Insert(insert) => {
-                            prop_assert_eq!(insert.lo, ledger.applied + 1);
-                            if lands {
-                                written.extend(insert.lo..=insert.hi);
-                                ledger.applied = insert.hi;
-                            }
-                            if !lands && kind == 3 { lane = Lane::new(ledger); sent = ledger.applied; break; }
-                            if !lands { written.extend(insert.lo..=insert.hi); ledger.applied = insert.hi; }
-                            effects.extend(lane.step(Event::Answered, TODAY));
-                        }
-                        Effect::ReadLedger => effects.extend(lane.step(Event::ReadBack(ledger), TODAY)),
-                        Effect::Ack(seq) => { prop_assert!(seq <= ledger.applied); acked = seq; }
-                        Effect::Alarm(alarm) => prop_assert!(false, "{:?}", alarm),
-                    }
-                }
-            }
-            let expect: Vec<u64> = (1..=ledger.applied).collect();
-            prop_assert_eq!(written, expect);
-        }
-    }
-}
+mod tests;

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::cell::{CellKey, Counts};
+use crate::time::Day;
 
 /// First byte of every batch. A reader refuses what it does not know.
 pub const BATCH_VERSION: u8 = 1;
@@ -144,6 +145,11 @@ impl Batch {
         self.cells.is_empty()
     }
 
+    /// The latest UTC day that a cell lies in; `None` without cells.
+    pub fn last_day(&self) -> Option<Day> {
+        self.cells.iter().map(|cell| cell.key.day()).max()
+    }
+
     /// The sum over all cells: what the ledger writes down. `None` past the store's limit.
     pub fn totals(&self) -> Option<Counts> {
         self.cells.iter().try_fold(Counts::ZERO, |sum, cell| sum.checked_add(cell.counts))
@@ -195,7 +201,7 @@ mod tests {
     use super::*;
     use crate::cell::Attribute;
     use crate::refusal::RefusalReason;
-    use crate::time::{Day, Hour};
+    use crate::time::Hour;
 
     fn counts(views: u64) -> Counts {
         Counts { views, visits: views / 2, ..Counts::ZERO }
