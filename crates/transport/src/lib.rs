@@ -6,6 +6,7 @@
 //! What surprises: in embedded mode an acknowledgement means "in the store", so the outbox empties
 //! exactly when nothing can be lost any more.
 
+pub mod kafka;
 pub mod local;
 
 use headcount_core::batch::BatchId;

@@ -1,0 +1,270 @@
+//! One real Apache Kafka broker as a child process, on free loopback ports.
+//!
+//! What it is not: an emulation. The jars come from Maven Central once (`deploy/local/kafka`) and
+//! stay in `target/services/kafka`; `HEADCOUNT_TEST_KAFKA=host:port` names a broker instead.
+//!
+//! What surprises: a broker must die with its test. A shell waits beside it on a pipe that only
+//! the test holds, and kills it when the pipe closes, even if the test itself was killed.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use headcount_transport::kafka::{Security, Settings, topic};
+
+/// How long a broker may take to answer after its start.
+const START_PATIENCE: Duration = Duration::from_secs(90);
+/// How long a broker may take to stop when asked.
+const STOP_PATIENCE: Duration = Duration::from_secs(30);
+/// A user of the broker's SASL listener, for PLAIN and SCRAM.
+pub(crate) const USER: &str = "headcount";
+/// The user's password.
+pub(crate) const PASSWORD: &str = "right-password";
+
+/// A running broker. Dropping it kills it.
+pub(crate) struct Kafka {
+    brokers: String,
+    sasl_brokers: String,
+    folder: tempfile::TempDir,
+    java: Option<Java>,
+}
+
+struct Java {
+    child: Child,
+    watchdog: Child,
+}
+
+impl Kafka {
+    /// A broker that other tests of this process use too: bring a topic of your own.
+    pub(crate) fn shared() -> Arc<Self> {
+        static SHARED: Mutex<Weak<Kafka>> = Mutex::new(Weak::new());
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.upgrade().unwrap_or_else(|| {
+            let named = std::env::var_os("HEADCOUNT_TEST_KAFKA");
+            let kafka = Arc::new(match named {
+                Some(brokers) => Self::named(brokers.to_str().unwrap()),
+                None => Self::start(),
+            });
+            *shared = Arc::downgrade(&kafka);
+            kafka
+        })
+    }
+
+    fn named(brokers: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let kafka =
+            Self { brokers: brokers.to_owned(), sasl_brokers: String::new(), folder, java: None };
+        topic::reachable(&kafka.settings("probe", 1), START_PATIENCE).unwrap();
+        kafka
+    }
+
+    /// A broker of its own, with empty data.
+    pub(crate) fn start() -> Self {
+        let lib = jars();
+        let folder = tempfile::tempdir().unwrap();
+        let [plain, sasl, controller] = free_ports();
+        let listen = format!("PLAINTEXT://127.0.0.1:{plain},SASL://127.0.0.1:{sasl}");
+        let values = [
+            ("controller.quorum.voters", format!("1@127.0.0.1:{controller}")),
+            ("listeners", format!("{listen},CONTROLLER://127.0.0.1:{controller}")),
+            ("advertised.listeners", listen),
+            ("log.dirs", folder.path().join("data").display().to_string()),
+        ];
+        let template = fs::read_to_string(recipe().join("server.properties")).unwrap();
+        let mut text = replace(&template, &values);
+        text.push_str(&sasl_lines());
+        fs::write(folder.path().join("server.properties"), text).unwrap();
+        format_storage(&lib, folder.path());
+        let mut kafka = Self {
+            brokers: format!("127.0.0.1:{plain}"),
+            sasl_brokers: format!("127.0.0.1:{sasl}"),
+            folder,
+            java: None,
+        };
+        kafka.start_again();
+        kafka
+    }
+
+    /// `host:port` of the listener without login.
+    pub(crate) fn brokers(&self) -> &str {
+        &self.brokers
+    }
+
+    /// `host:port` of the listener that wants [`USER`].
+    pub(crate) fn sasl_brokers(&self) -> &str {
+        assert!(self.java.is_some(), "unset HEADCOUNT_TEST_KAFKA: this test needs its own broker");
+        &self.sasl_brokers
+    }
+
+    /// Settings for a topic of this name; the group has the same name.
+    pub(crate) fn settings(&self, topic: &str, partitions: u32) -> Settings {
+        Settings {
+            brokers: self.brokers.clone(),
+            topic: topic.to_owned(),
+            group: topic.to_owned(),
+            partitions,
+            security: Security::Plaintext,
+            login: None,
+        }
+    }
+
+    /// Kills the broker as a power cut would.
+    pub(crate) fn kill(&mut self) {
+        drop(self.java.take().expect("a broker of our own that runs"));
+    }
+
+    /// Asks the broker to stop and waits until it has.
+    pub(crate) fn stop(&mut self) {
+        let mut java = self.java.take().expect("a broker of our own that runs");
+        let ask = Command::new("kill").arg(java.child.id().to_string()).status().unwrap();
+        assert!(ask.success());
+        let deadline = Instant::now() + STOP_PATIENCE;
+        while java.child.try_wait().unwrap().is_none() {
+            assert!(Instant::now() < deadline, "the broker does not stop");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Starts a broker that was stopped or killed, on the same ports and data.
+    pub(crate) fn start_again(&mut self) {
+        assert!(self.java.is_none(), "it runs already");
+        let log = fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.folder.path().join("broker.log"))
+            .unwrap();
+        let child = java(&jars())
+            .arg("kafka.Kafka")
+            .arg(self.folder.path().join("server.properties"))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        self.java = Some(Java { watchdog: watchdog(child.id()), child });
+        let deadline = Instant::now() + START_PATIENCE;
+        let probe = self.settings("probe", 1);
+        while topic::reachable(&probe, Duration::from_secs(1)).is_err() {
+            let ended = self.java.as_mut().unwrap().child.try_wait().unwrap();
+            let said = || fs::read_to_string(self.folder.path().join("broker.log")).unwrap();
+            assert!(ended.is_none(), "the broker ended at once (Java 17 or newer?): {}", said());
+            assert!(Instant::now() < deadline, "the broker does not answer: {}", said());
+        }
+    }
+}
+
+impl Drop for Java {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+        // Only now: as long as it was not reaped, the number could not become another process.
+        self.watchdog.kill().ok();
+        self.watchdog.wait().ok();
+    }
+}
+
+/// A shell that kills the process when its own input closes.
+fn watchdog(process: u32) -> Child {
+    Command::new("sh")
+        .arg("-c")
+        .arg(format!("read -r _; kill -9 {process}"))
+        .stdin(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+fn java(lib: &Path) -> Command {
+    let mut java = Command::new("java");
+    java.args(["-Xms96m", "-Xmx384m", "-Xss512k", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
+        .args(["-XX:-UsePerfData", "-Djava.awt.headless=true"])
+        .arg(format!("-Dlog4j2.configurationFile={}", recipe().join("log4j2.properties").display()))
+        .arg("-cp")
+        .arg(format!("{}/*", lib.display()));
+    java
+}
+
+fn format_storage(lib: &Path, folder: &Path) {
+    let output = java(lib)
+        .args(["kafka.tools.StorageTool", "format", "-t", "MkU3OEVBNTcwNTJENDM2Qk", "-c"])
+        .arg(folder.join("server.properties"))
+        .arg("--add-scram")
+        .arg(format!("SCRAM-SHA-256=[name={USER},password={PASSWORD}]"))
+        .arg("--add-scram")
+        .arg(format!("SCRAM-SHA-512=[name={USER},password={PASSWORD}]"))
+        .output()
+        .expect("java is missing: apt install openjdk-17-jre-headless (Java 17 or newer)");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "storage not formatted (Java 17 or newer?): {said}");
+}
+
+fn sasl_lines() -> String {
+    let module = "org.apache.kafka.common.security";
+    format!(
+        "\nsasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512\n\
+         listener.name.sasl.plain.sasl.jaas.config={module}.plain.PlainLoginModule required \
+         user_{USER}=\"{PASSWORD}\";\n\
+         listener.name.sasl.scram-sha-256.sasl.jaas.config={module}.scram.ScramLoginModule \
+         required;\n\
+         listener.name.sasl.scram-sha-512.sasl.jaas.config={module}.scram.ScramLoginModule \
+         required;\n"
+    )
+}
+
+/// The jars of the recipe, fetched once per recipe.
+fn jars() -> PathBuf {
+    let pom = fs::read_to_string(recipe().join("pom.xml")).unwrap();
+    let version = between(&pom, "<kafka.version>", "</kafka.version>");
+    let target = root().join("target/services/kafka");
+    let lib = target.join(format!("lib-{version}"));
+    if lib.is_dir() {
+        return lib;
+    }
+    fs::create_dir_all(&target).unwrap();
+    let fetched = tempfile::tempdir_in(&target).unwrap();
+    let output = Command::new("mvn")
+        .args(["-q", "-B", "dependency:copy-dependencies", "-DincludeScope=runtime"])
+        .arg(format!("-DoutputDirectory={}", fetched.path().join("lib").display()))
+        .arg("-f")
+        .arg(recipe().join("pom.xml"))
+        .output()
+        .expect("maven is missing: apt install maven, or name a broker: HEADCOUNT_TEST_KAFKA");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "Kafka's jars were not fetched from Maven Central: {said}");
+    // Another process may have been faster; then its folder is as good as ours.
+    fs::rename(fetched.path().join("lib"), &lib).ok();
+    assert!(lib.is_dir(), "{} was not made", lib.display());
+    lib
+}
+
+fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
+    text.split_once(before).unwrap().1.split_once(after).unwrap().0
+}
+
+fn replace(template: &str, values: &[(&str, String)]) -> String {
+    let mut lines = Vec::new();
+    for line in template.lines() {
+        let key = line.split_once('=').map(|(key, _)| key);
+        let value = values.iter().find(|(name, _)| Some(*name) == key);
+        lines.push(value.map_or_else(|| line.to_owned(), |(key, value)| format!("{key}={value}")));
+    }
+    lines.join("\n")
+}
+
+fn recipe() -> PathBuf {
+    root().join("deploy/local/kafka")
+}
+
+/// The workspace: where the lock file is, seen from whichever crate includes this file.
+fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().find(|folder| folder.join("Cargo.lock").is_file()).unwrap().to_owned()
+}
+
+fn free_ports() -> [u16; 3] {
+    let held = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    held.map(|listener| listener.local_addr().unwrap().port())
+}
