@@ -9,16 +9,14 @@
 
 mod batches;
 
-use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use headcount_core::batch::BatchId;
 use headcount_core::site::SiteHost;
 use headcount_core::tally::Tally;
 use headcount_core::time::{Clock, Day, Hour};
-use headcount_transport::{News, Offered, Publisher, Record};
+use headcount_transport::{Offered, Publisher};
 
 use self::batches::Addressed;
 use crate::edge_file::{EdgeFile, EdgeFileError, Folding, Recovered, Step};
@@ -26,6 +24,7 @@ use crate::metrics::Metrics;
 use crate::names::{Name, Names, SiteId};
 use crate::release::{Held, Plan, ReleaseRule};
 use crate::shard::{Doorbell, Shard};
+use crate::shipper::Shipper;
 use crate::sites::SiteTable;
 use headcount_core::failpoint;
 
@@ -79,12 +78,7 @@ pub(crate) struct Committer {
 struct State {
     held: Held,
     texts: batches::Texts,
-    /// In the outbox and not offered yet.
-    unsent: VecDeque<Record>,
-    /// The last number that the other side has written down.
-    acked_seq: u64,
-    /// An acknowledgement that the edge file has not heard of.
-    acked: Option<BatchId>,
+    shipper: Shipper,
     released_at: Instant,
     released_day: Day,
     erasing: Vec<SyncSender<Result<(), EdgeFileError>>>,
@@ -101,10 +95,7 @@ impl Committer {
         let mut state = State {
             held: std::mem::take(&mut self.recovered.held),
             texts: batches::Texts::new(&self.recovered.names, &sites),
-            acked_seq: self.file.last_seq(0)
-                - u64::try_from(self.recovered.outbox.len()).unwrap_or(0),
-            unsent: std::mem::take(&mut self.recovered.outbox),
-            acked: None,
+            shipper: Shipper::new(std::mem::take(&mut self.recovered.outbox)),
             released_at: Instant::now(),
             released_day: Day(0),
             erasing: Vec::new(),
@@ -172,7 +163,8 @@ impl Committer {
             || state.released_at.elapsed() >= RELEASE_INTERVAL
             || (state.released_day != today && !state.held.is_empty());
         let plan = if due { self.plan(state, increments, today) } else { None };
-        if increments.is_empty() && names.is_empty() && plan.is_none() && state.acked.is_none() {
+        let deletable = state.shipper.deletable();
+        if increments.is_empty() && names.is_empty() && plan.is_none() && deletable.is_empty() {
             return Ok(());
         }
         let before = plan.as_ref().and_then(|(plan, _)| self.names_before(state, plan));
@@ -185,8 +177,7 @@ impl Committer {
         });
         // A release folds the journal, this group included: it need not be written there first.
         let in_journal = if release.is_some() { &[] } else { increments };
-        let acked: Vec<_> = state.acked.map(|id| (0, id)).into_iter().collect();
-        let step = Step { names: &names, increments: in_journal, release, acked: &acked };
+        let step = Step { names: &names, increments: in_journal, release, acked: &deletable };
         let started = Instant::now();
         let records = match self.file.commit(&step) {
             Ok(records) => records,
@@ -198,18 +189,18 @@ impl Committer {
         failpoint::hit("commit-after");
         self.metrics.commit_seconds.observe(started.elapsed().as_secs_f64());
         state.held.add(increments);
-        state.acked = None;
+        state.shipper.deleted(&deletable);
         if let Some((plan, _)) = plan {
             state.held.released(&plan, today);
             state.released_at = Instant::now();
             state.released_day = today;
-            state.unsent.extend(records);
+            state.shipper.put(records);
             if let Some(day) = before {
                 self.names.forget_before(day);
                 state.texts.forget_before(day);
             }
         }
-        self.metrics.gauges(state.held.len(), self.outbox(state), self.names.total());
+        self.metrics.gauges(state.held.len(), state.shipper.len(), self.names.total());
         Ok(())
     }
 
@@ -220,7 +211,7 @@ impl Committer {
         increments: &[crate::release::EdgeCell],
         today: Day,
     ) -> Option<(Plan, Vec<Addressed>)> {
-        let flow = self.outbox(state) < OUTBOX_BATCHES_MAX;
+        let flow = state.shipper.len() < self.outbox_batches_max();
         let sites = Arc::clone(&self.sites.lock().unwrap_or_else(PoisonError::into_inner));
         let listed =
             |site, page| state.texts.name(page).is_some_and(|text| sites.lists(site, text));
@@ -244,24 +235,19 @@ impl Committer {
 
     /// Offers the outbox and hears what has arrived.
     fn publish(&mut self, state: &mut State) {
-        while let Some(record) = state.unsent.pop_front() {
+        state.shipper.ship(|record| {
             failpoint::hit("ship-before");
-            match self.publisher.offer(record) {
-                Offered::Sent => failpoint::hit("ship-after"),
-                Offered::Full(record) => {
-                    state.unsent.push_front(record);
-                    break;
-                }
-                Offered::Closed => break,
+            let offered = self.publisher.offer(record);
+            if offered == Offered::Sent {
+                failpoint::hit("ship-after");
             }
-        }
-        while let Some(News::Acked { id: acked, .. }) = self.publisher.news() {
-            // One acknowledgement may stand for many batches.
-            state.acked_seq = state.acked_seq.max(acked.seq);
-            state.acked = Some(acked);
+            offered
+        });
+        while let Some(news) = self.publisher.news() {
+            state.shipper.hear(news);
             failpoint::hit("ship-acked");
         }
-        if self.outbox(state) == 0 && !state.erasing.is_empty() {
+        if state.shipper.is_empty() && !state.erasing.is_empty() {
             self.finish_erasing(state);
         }
     }
@@ -269,17 +255,16 @@ impl Committer {
     /// The last batches with counts of an erased site are in the store: now their bytes can go.
     fn finish_erasing(&mut self, state: &mut State) {
         for reply in state.erasing.drain(..) {
-            let acked: Vec<_> = state.acked.map(|id| (0, id)).into_iter().collect();
-            let step = Step { acked: &acked, ..Step::default() };
-            let cleared = self.file.commit(&step).and_then(|_| self.file.clear_free_pages());
+            let cleared = clear(&mut self.file, &mut state.shipper);
             // The asker may have given up.
             drop(reply.send(cleared));
         }
     }
 
-    /// Batches in the outbox, unsent ones too.
-    fn outbox(&self, state: &State) -> usize {
-        usize::try_from(self.file.last_seq(0).saturating_sub(state.acked_seq)).unwrap_or(usize::MAX)
+    /// Batches in the outbox at most. Each partition gets two in a release.
+    fn outbox_batches_max(&self) -> usize {
+        let partitions = usize::try_from(self.partitions).unwrap_or(usize::MAX);
+        OUTBOX_BATCHES_MAX.max(partitions.saturating_mul(4))
     }
 
     /// Does what was asked; `true` to stop.
@@ -338,7 +323,7 @@ impl Committer {
         self.round(state, true)?;
         loop {
             self.publish(state);
-            if self.outbox(state) == 0 || Instant::now() >= deadline {
+            if state.shipper.is_empty() || Instant::now() >= deadline {
                 break;
             }
             self.doorbell.wait(Duration::from_millis(5));
@@ -346,4 +331,12 @@ impl Committer {
         self.round(state, false)?;
         self.file.checkpoint()
     }
+}
+
+/// Deletes what is acknowledged, and its bytes.
+fn clear(file: &mut EdgeFile, shipper: &mut Shipper) -> Result<(), EdgeFileError> {
+    let deletable = shipper.deletable();
+    file.commit(&Step { acked: &deletable, ..Step::default() })?;
+    shipper.deleted(&deletable);
+    file.clear_free_pages()
 }

@@ -16,6 +16,7 @@ pub mod names;
 pub mod peer;
 pub mod rate;
 pub mod release;
+pub mod shipper;
 pub mod sites;
 pub mod visitors;
 
