@@ -7,6 +7,7 @@
 //! the test holds, and kills it when the pipe closes, even if the test itself was killed.
 
 use std::fs;
+use std::hash::{BuildHasher, RandomState};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -29,6 +30,8 @@ const STORE_PASSWORD: &str = "store-password";
 /// A running broker. Dropping it kills it.
 pub(crate) struct Kafka {
     brokers: String,
+    /// Before the names of topics: a broker that is not ours may have them from former runs.
+    prefix: String,
     doors: Option<Doors>,
     folder: tempfile::TempDir,
     java: Option<Java>,
@@ -69,7 +72,9 @@ impl Kafka {
 
     fn named(brokers: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let kafka = Self { brokers: brokers.to_owned(), doors: None, folder, java: None };
+        let run = RandomState::new().hash_one(std::process::id());
+        let prefix = format!("headcount-test-{run:x}-");
+        let kafka = Self { brokers: brokers.to_owned(), prefix, doors: None, folder, java: None };
         topic::reachable(&kafka.settings("probe", 1), START_PATIENCE).unwrap();
         kafka
     }
@@ -107,7 +112,7 @@ impl Kafka {
         let text = replace(&template, &values) + &more;
         fs::write(folder.path().join("server.properties"), text).unwrap();
         format_storage(&lib, folder.path());
-        let mut kafka = Self { brokers: plain, doors, folder, java: None };
+        let mut kafka = Self { brokers: plain, prefix: String::new(), doors, folder, java: None };
         kafka.start_again();
         kafka
     }
@@ -122,12 +127,13 @@ impl Kafka {
         self.doors.as_ref().expect("a broker started with guarded()")
     }
 
-    /// Settings for a topic of this name; the group has the same name.
+    /// Settings for a topic of about this name; the group has the same name.
     pub(crate) fn settings(&self, topic: &str, partitions: u32) -> Settings {
+        let topic = format!("{}{topic}", self.prefix);
         Settings {
             brokers: self.brokers.clone(),
-            topic: topic.to_owned(),
-            group: topic.to_owned(),
+            group: topic.clone(),
+            topic,
             partitions,
             security: Security::Plaintext,
             login: None,

@@ -51,11 +51,11 @@ fn a_record_says_no_more_than_its_batch_and_the_hour() {
     Outbox::new(1, 1).run(&mut publisher(&settings), Outbox::is_empty);
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", kafka.brokers())
-        .set("group.id", "raw")
+        .set("group.id", &settings.group)
         .create()
         .unwrap();
     let mut list = TopicPartitionList::new();
-    list.add_partition_offset("no-more", 0, Offset::Beginning).unwrap();
+    list.add_partition_offset(&settings.topic, 0, Offset::Beginning).unwrap();
     consumer.assign(&list).unwrap();
     let deadline = Instant::now() + PATIENCE;
     let message = loop {
@@ -127,8 +127,8 @@ fn a_record_that_the_broker_refuses_leaves_no_gap() {
     let settings = kafka.settings("refused", 1);
     let admin: AdminClient<DefaultClientContext> =
         ClientConfig::new().set("bootstrap.servers", kafka.brokers()).create().unwrap();
-    let new =
-        NewTopic::new("refused", 1, TopicReplication::Fixed(1)).set("max.message.bytes", "2000");
+    let new = NewTopic::new(&settings.topic, 1, TopicReplication::Fixed(1))
+        .set("max.message.bytes", "2000");
     let made = block_on(admin.create_topics([&new], &AdminOptions::new())).unwrap();
     made[0].as_ref().unwrap();
     // Bytes that do not become smaller by compression.
