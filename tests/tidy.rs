@@ -18,6 +18,8 @@ const MAY_DEPEND: [(&str, &[&str]); 6] = [
     ("aggregator", &["core", "transport", "store"]),
     ("stats", &["core", "store"]),
 ];
+/// Libraries that one room alone may name, and which room.
+const ONLY_IN: [(&str, &str); 1] = [("rdkafka", "transport")];
 /// What the top level holds.
 const TOP: [&str; 17] = [
     "Cargo.toml",
@@ -72,6 +74,10 @@ fn rooms_depend_only_as_the_map_says() {
             let Some(rest) = line.strip_prefix("headcount-") else { continue };
             let other = rest.split(['.', ' ']).next().unwrap();
             assert!(allowed.contains(&other), "{room} may not depend on {other}: crates/README.md");
+        }
+        for (library, home) in ONLY_IN {
+            let names = manifest.lines().any(|line| line.starts_with(library));
+            assert!(names == (room == home), "{room}: only {home} may depend on {library}");
         }
         assert!(manifest.contains("[lints]\nworkspace = true"), "{room}: inherit the lints");
     }

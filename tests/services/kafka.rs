@@ -7,6 +7,7 @@
 //! the test holds, and kills it when the pipe closes, even if the test itself was killed.
 
 use std::fs;
+use std::hash::{BuildHasher, RandomState};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -19,17 +20,33 @@ use headcount_transport::kafka::{Security, Settings, topic};
 const START_PATIENCE: Duration = Duration::from_secs(90);
 /// How long a broker may take to stop when asked.
 const STOP_PATIENCE: Duration = Duration::from_secs(30);
-/// A user of the broker's SASL listener, for PLAIN and SCRAM.
+/// A user of a guarded broker, for PLAIN and SCRAM.
 pub(crate) const USER: &str = "headcount";
 /// The user's password.
 pub(crate) const PASSWORD: &str = "right-password";
+/// Opens the broker's key store, which lives as long as the test.
+const STORE_PASSWORD: &str = "store-password";
 
 /// A running broker. Dropping it kills it.
 pub(crate) struct Kafka {
     brokers: String,
-    sasl_brokers: String,
+    /// Before the names of topics: a broker that is not ours may have them from former runs.
+    prefix: String,
+    doors: Option<Doors>,
     folder: tempfile::TempDir,
     java: Option<Java>,
+}
+
+/// The listeners of a guarded broker, each as `host:port`.
+pub(crate) struct Doors {
+    /// Wants [`USER`].
+    pub(crate) login: String,
+    /// Speaks TLS.
+    pub(crate) tls: String,
+    /// Speaks TLS and wants [`USER`].
+    pub(crate) login_in_tls: String,
+    /// Trusts the broker's certificate, which is for 127.0.0.1 and no other name.
+    pub(crate) ca_file: PathBuf,
 }
 
 struct Java {
@@ -55,35 +72,47 @@ impl Kafka {
 
     fn named(brokers: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let kafka =
-            Self { brokers: brokers.to_owned(), sasl_brokers: String::new(), folder, java: None };
+        let run = RandomState::new().hash_one(std::process::id());
+        let prefix = format!("headcount-test-{run:x}-");
+        let kafka = Self { brokers: brokers.to_owned(), prefix, doors: None, folder, java: None };
         topic::reachable(&kafka.settings("probe", 1), START_PATIENCE).unwrap();
         kafka
     }
 
     /// A broker of its own, with empty data.
     pub(crate) fn start() -> Self {
+        Self::set_up(false)
+    }
+
+    /// Likewise, with listeners for logins and TLS as well.
+    pub(crate) fn guarded() -> Self {
+        Self::set_up(true)
+    }
+
+    fn set_up(is_guarded: bool) -> Self {
         let lib = jars();
         let folder = tempfile::tempdir().unwrap();
-        let [plain, sasl, controller] = free_ports();
-        let listen = format!("PLAINTEXT://127.0.0.1:{plain},SASL://127.0.0.1:{sasl}");
+        let [plain, controller, login, tls, login_in_tls] =
+            free_ports().map(|port| format!("127.0.0.1:{port}"));
+        let mut listen = format!("PLAINTEXT://{plain}");
+        let mut more = String::new();
+        let doors = is_guarded.then(|| {
+            listen += &format!(",LOGIN://{login},TLS://{tls},LOGINTLS://{login_in_tls}");
+            let ca_file = make_certificate(folder.path());
+            more = guarded_lines(folder.path());
+            Doors { login, tls, login_in_tls, ca_file }
+        });
         let values = [
-            ("controller.quorum.voters", format!("1@127.0.0.1:{controller}")),
-            ("listeners", format!("{listen},CONTROLLER://127.0.0.1:{controller}")),
+            ("controller.quorum.voters", format!("1@{controller}")),
+            ("listeners", format!("{listen},CONTROLLER://{controller}")),
             ("advertised.listeners", listen),
             ("log.dirs", folder.path().join("data").display().to_string()),
         ];
         let template = fs::read_to_string(recipe().join("server.properties")).unwrap();
-        let mut text = replace(&template, &values);
-        text.push_str(&sasl_lines());
+        let text = replace(&template, &values) + &more;
         fs::write(folder.path().join("server.properties"), text).unwrap();
         format_storage(&lib, folder.path());
-        let mut kafka = Self {
-            brokers: format!("127.0.0.1:{plain}"),
-            sasl_brokers: format!("127.0.0.1:{sasl}"),
-            folder,
-            java: None,
-        };
+        let mut kafka = Self { brokers: plain, prefix: String::new(), doors, folder, java: None };
         kafka.start_again();
         kafka
     }
@@ -93,18 +122,18 @@ impl Kafka {
         &self.brokers
     }
 
-    /// `host:port` of the listener that wants [`USER`].
-    pub(crate) fn sasl_brokers(&self) -> &str {
-        assert!(self.java.is_some(), "unset HEADCOUNT_TEST_KAFKA: this test needs its own broker");
-        &self.sasl_brokers
+    /// The other listeners of a guarded broker.
+    pub(crate) fn doors(&self) -> &Doors {
+        self.doors.as_ref().expect("a broker started with guarded()")
     }
 
-    /// Settings for a topic of this name; the group has the same name.
+    /// Settings for a topic of about this name; the group has the same name.
     pub(crate) fn settings(&self, topic: &str, partitions: u32) -> Settings {
+        let topic = format!("{}{topic}", self.prefix);
         Settings {
             brokers: self.brokers.clone(),
-            topic: topic.to_owned(),
-            group: topic.to_owned(),
+            group: topic.clone(),
+            topic,
             partitions,
             security: Security::Plaintext,
             login: None,
@@ -201,17 +230,45 @@ fn format_storage(lib: &Path, folder: &Path) {
     assert!(output.status.success(), "storage not formatted (Java 17 or newer?): {said}");
 }
 
-fn sasl_lines() -> String {
-    let module = "org.apache.kafka.common.security";
-    format!(
+/// A key and a certificate that trusts itself. Returns the certificate as PEM.
+fn make_certificate(folder: &Path) -> PathBuf {
+    let pem = folder.join("broker.pem");
+    let store = folder.join("broker.p12");
+    let keytool = |args: &[&str]| {
+        let output = Command::new("keytool")
+            .args(args)
+            .args(["-alias", "broker", "-storepass", STORE_PASSWORD, "-keystore"])
+            .arg(&store)
+            .output()
+            .expect("keytool is missing: apt install openjdk-17-jre-headless");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    };
+    let make = ["-genkeypair", "-keyalg", "EC", "-storetype", "PKCS12", "-validity", "2"];
+    let name = ["-dname", "CN=headcount-test", "-ext", "san=ip:127.0.0.1"];
+    keytool(&[&make[..], &name[..]].concat());
+    keytool(&["-exportcert", "-rfc", "-file", pem.to_str().unwrap()]);
+    pem
+}
+
+fn guarded_lines(folder: &Path) -> String {
+    let mut lines = format!(
         "\nsasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512\n\
-         listener.name.sasl.plain.sasl.jaas.config={module}.plain.PlainLoginModule required \
-         user_{USER}=\"{PASSWORD}\";\n\
-         listener.name.sasl.scram-sha-256.sasl.jaas.config={module}.scram.ScramLoginModule \
-         required;\n\
-         listener.name.sasl.scram-sha-512.sasl.jaas.config={module}.scram.ScramLoginModule \
-         required;\n"
-    )
+         ssl.keystore.location={}\nssl.keystore.password={STORE_PASSWORD}\n",
+        folder.join("broker.p12").display()
+    );
+    let security = "org.apache.kafka.common.security";
+    for listener in ["login", "logintls"] {
+        let key =
+            |mechanism: &str| format!("listener.name.{listener}.{mechanism}.sasl.jaas.config");
+        lines += &format!(
+            "{}={security}.plain.PlainLoginModule required user_{USER}=\"{PASSWORD}\";\n",
+            key("plain")
+        );
+        for mechanism in ["scram-sha-256", "scram-sha-512"] {
+            lines += &format!("{}={security}.scram.ScramLoginModule required;\n", key(mechanism));
+        }
+    }
+    lines
 }
 
 /// The jars of the recipe, fetched once per recipe.
@@ -264,7 +321,7 @@ fn root() -> PathBuf {
     here.ancestors().find(|folder| folder.join("Cargo.lock").is_file()).unwrap().to_owned()
 }
 
-fn free_ports() -> [u16; 3] {
-    let held = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+fn free_ports() -> [u16; 5] {
+    let held = [(); 5].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
     held.map(|listener| listener.local_addr().unwrap().port())
 }

@@ -79,10 +79,10 @@ impl KafkaError {
     /// Whether the same call may succeed later with nothing changed here.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::Client(_) => true,
+            // A broker that goes away in the middle of a handshake looks like a wrong certificate.
+            Self::Unreachable { .. } | Self::Tls(_) | Self::Client(_) => true,
             Self::Setting { .. }
             | Self::Login(_)
-            | Self::Tls(_)
             | Self::Forbidden(_)
             | Self::MissingTopic(_)
             | Self::Topic(_)

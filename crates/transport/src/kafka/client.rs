@@ -39,6 +39,8 @@ impl Faults {
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::Authentication) => seen.login = Some(reason.clone()),
             Some(RDKafkaErrorCode::SSL) => seen.tls = Some(reason.clone()),
+            // Says that nothing works, but not why; the reason came before it.
+            Some(RDKafkaErrorCode::AllBrokersDown) => return,
             _ => {}
         }
         if seen.last.as_ref() == Some(&reason) {

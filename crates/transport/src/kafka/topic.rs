@@ -26,6 +26,8 @@ use super::{KafkaError, Settings};
 const PATIENCE: Duration = Duration::from_secs(10);
 /// One try of many within that time.
 const TRY: Duration = Duration::from_secs(1);
+/// Between two tries, when the library's events are heard.
+const PAUSE: Duration = Duration::from_millis(50);
 /// How long a new topic may take to appear.
 const CREATION_PATIENCE: Duration = Duration::from_secs(10);
 /// How long the end of a client is waited for.
@@ -86,8 +88,6 @@ fn ask_partitions(
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         let answer = consumer.fetch_metadata(Some(&settings.topic), TRY.min(left));
-        // The reason of a failure is an event, and events wait to be fetched.
-        while consumer.poll(Duration::ZERO).is_some() {}
         if let Ok(metadata) = answer {
             let Some(topic) = metadata.topics().first() else { return Ok(None) };
             match topic.error().map(Code::from) {
@@ -100,6 +100,7 @@ fn ask_partitions(
                 Some(_) => {}
             }
         }
+        hear_reasons(consumer);
         if let Some(refusal) = consumer.context().refusal() {
             return Err(refusal);
         }
@@ -110,7 +111,19 @@ fn ask_partitions(
                 reason: consumer.context().last().unwrap_or_else(|| "no reason known".to_owned()),
             });
         }
-        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// The reason of a failure is an event, and events wait to be fetched; lines of the log among them,
+/// so one look is not enough.
+fn hear_reasons(consumer: &BaseConsumer<Faults>) {
+    let until = Instant::now() + PAUSE;
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        drop(consumer.poll(left));
+        if left.is_zero() {
+            return;
+        }
     }
 }
 

@@ -49,12 +49,6 @@ impl Outbox {
         Self { kept: kept.collect(), offered: BTreeMap::new(), acked: BTreeMap::new(), restarts: 0 }
     }
 
-    /// Replaces one batch's content.
-    pub(crate) fn replace(&mut self, partition: u32, seq: u64, payload: Vec<u8>) {
-        let kept = self.kept.get_mut(&partition).unwrap();
-        kept.iter_mut().find(|record| record.id.seq == seq).unwrap().payload = payload;
-    }
-
     pub(crate) fn is_empty(&self) -> bool {
         self.kept.values().all(VecDeque::is_empty)
     }

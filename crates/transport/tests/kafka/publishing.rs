@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use headcount_core::time::Clock;
 use headcount_transport::kafka::{KafkaPublisher, KafkaSubscriber, topic};
-use headcount_transport::{Offered, Publisher};
+use headcount_transport::{News, Offered, Publisher, Record};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -51,11 +51,11 @@ fn a_record_says_no_more_than_its_batch_and_the_hour() {
     Outbox::new(1, 1).run(&mut publisher(&settings), Outbox::is_empty);
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", kafka.brokers())
-        .set("group.id", "raw")
+        .set("group.id", &settings.group)
         .create()
         .unwrap();
     let mut list = TopicPartitionList::new();
-    list.add_partition_offset("no-more", 0, Offset::Beginning).unwrap();
+    list.add_partition_offset(&settings.topic, 0, Offset::Beginning).unwrap();
     consumer.assign(&list).unwrap();
     let deadline = Instant::now() + PATIENCE;
     let message = loop {
@@ -127,40 +127,47 @@ fn a_record_that_the_broker_refuses_leaves_no_gap() {
     let settings = kafka.settings("refused", 1);
     let admin: AdminClient<DefaultClientContext> =
         ClientConfig::new().set("bootstrap.servers", kafka.brokers()).create().unwrap();
-    let new =
-        NewTopic::new("refused", 1, TopicReplication::Fixed(1)).set("max.message.bytes", "2000");
+    let new = NewTopic::new(&settings.topic, 1, TopicReplication::Fixed(1))
+        .set("max.message.bytes", "2000");
     let made = block_on(admin.create_topics([&new], &AdminOptions::new())).unwrap();
     made[0].as_ref().unwrap();
-    let mut publisher = publisher(&settings);
-    let mut outbox = Outbox::new(1, 60);
     // Bytes that do not become smaller by compression.
     let mut noise = 1u32;
     let large = std::iter::repeat_with(|| {
         noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         noise.to_be_bytes()[0]
     });
-    outbox.replace(0, 30, large.take(50_000).collect());
-    outbox.run(&mut publisher, |outbox| outbox.restarts >= 3);
-    assert!(outbox.acked.get(&0).is_none_or(|acked| *acked < 30));
-    // What could be written is a beginning, with repeats, and never a batch after the refused one.
-    let mut subscriber = KafkaSubscriber::connect(&settings, "").unwrap();
-    let (_, end) = loop {
-        if let Ok(ends) = subscriber.ends(0) {
-            break ends;
-        }
-    };
-    let mut seqs = Vec::new();
-    while u64::try_from(seqs.len()).unwrap() < end {
-        match subscriber.hear(Duration::from_millis(500)).unwrap() {
-            headcount_transport::kafka::Heard::Assigned(_) => subscriber.begin(0, 0).unwrap(),
-            headcount_transport::kafka::Heard::Record(consumed) => {
-                seqs.push(consumed.record.unwrap().0.seq);
-            }
-            _ => {}
+    let large = Record { payload: large.take(50_000).collect(), ..record(0, 11) };
+    let mut publisher = publisher(&settings);
+    Outbox::new(1, 10).run(&mut publisher, Outbox::is_empty);
+    // Slowly enough that each is a request of its own, and nothing is heard in between.
+    for seq in 11..=20 {
+        let record = if seq == 11 { large.clone() } else { record(0, seq) };
+        drop(publisher.offer(record));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        assert!(Instant::now() < deadline, "never restarted");
+        match publisher.news() {
+            Some(News::Acked { id, .. }) => panic!("{id:?} was acknowledged"),
+            Some(News::Restarted) => break,
+            None => std::thread::sleep(Duration::from_millis(10)),
         }
     }
-    repeats(&seqs);
-    assert!(seqs.iter().all(|seq| *seq < 30), "{seqs:?}");
+    // Nothing after the refused one was written, and what is offered again is.
+    let deadline = Instant::now() + PATIENCE;
+    while publisher.offer(record(0, 11)) != Offered::Sent {
+        assert!(Instant::now() < deadline, "not taken again");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    while publisher.news() != Some(News::Acked { partition: 0, id: record(0, 11).id }) {
+        assert!(Instant::now() < deadline, "not acknowledged");
+    }
+    let mut subscriber = KafkaSubscriber::connect(&settings, "").unwrap();
+    let log = read_all(&mut subscriber, 1, 11);
+    assert_eq!(log[&0], (1..=11).collect::<Vec<_>>());
+    assert_eq!(subscriber.ends(0).unwrap(), (0, 11));
 }
 
 #[test]

@@ -48,14 +48,14 @@ fn a_topic_that_does_not_fit_gets_a_line_for_each_reason() {
     let kafka = Kafka::shared();
     let admin: AdminClient<DefaultClientContext> =
         ClientConfig::new().set("bootstrap.servers", kafka.brokers()).create().unwrap();
-    let new = NewTopic::new("unfit", 2, TopicReplication::Fixed(1))
+    let settings = kafka.settings("unfit", 4);
+    let new = NewTopic::new(&settings.topic, 2, TopicReplication::Fixed(1))
         .set("cleanup.policy", "compact")
         .set("message.timestamp.type", "LogAppendTime")
         .set("max.message.bytes", "1000")
         .set("retention.ms", "3600000");
     block_on(admin.create_topics([&new], &AdminOptions::new())).unwrap()[0].as_ref().unwrap();
-    let KafkaError::Topic(lines) = topic::ensure(&kafka.settings("unfit", 4), true).unwrap_err()
-    else {
+    let KafkaError::Topic(lines) = topic::ensure(&settings, true).unwrap_err() else {
         panic!("another error");
     };
     let expect = [
@@ -67,7 +67,7 @@ fn a_topic_that_does_not_fit_gets_a_line_for_each_reason() {
     ];
     assert_eq!(lines.len(), expect.len(), "{lines:#?}");
     for (line, expect) in lines.iter().zip(expect) {
-        assert!(line.contains(expect) && line.starts_with("topic unfit "), "{line}");
+        assert!(line.contains(expect) && line.contains(&settings.topic), "{line}");
     }
 }
 
@@ -104,7 +104,7 @@ fn tls_to_a_listener_without_it_is_said_in_time() {
 
 fn with_login(kafka: &Kafka, mechanism: Mechanism, password: &str) -> Settings {
     let mut settings = kafka.settings("login", 1);
-    settings.brokers = kafka.sasl_brokers().to_owned();
+    settings.brokers = kafka.doors().login.clone();
     settings.login = Some(Login {
         mechanism,
         username: USER.to_owned(),
@@ -115,7 +115,7 @@ fn with_login(kafka: &Kafka, mechanism: Mechanism, password: &str) -> Settings {
 
 #[test]
 fn every_login_works_and_a_wrong_password_is_said() {
-    let kafka = Kafka::start();
+    let kafka = Kafka::guarded();
     for mechanism in [Mechanism::Plain, Mechanism::ScramSha256, Mechanism::ScramSha512] {
         let settings = with_login(&kafka, mechanism, PASSWORD);
         topic::ensure(&settings, true).unwrap();
@@ -140,6 +140,34 @@ fn every_login_works_and_a_wrong_password_is_said() {
             }
         };
         assert!(matches!(error, KafkaError::Login(_)), "{error}");
+    }
+}
+
+#[test]
+fn a_certificate_is_checked_against_authority_and_name() {
+    let kafka = Kafka::guarded();
+    let ca_file = Some(kafka.doors().ca_file.clone());
+    let mut settings = with_login(&kafka, Mechanism::ScramSha512, PASSWORD);
+    settings.brokers = kafka.doors().login_in_tls.clone();
+    settings.security = Security::Tls { ca_file };
+    topic::ensure(&settings, true).unwrap();
+    let mut publisher = KafkaPublisher::new(&settings, Arc::new(Now)).unwrap();
+    Outbox::new(1, 3).run(&mut publisher, Outbox::is_empty);
+
+    settings.login = None;
+    settings.brokers = kafka.doors().tls.clone();
+    topic::ensure(&settings, false).unwrap();
+
+    // Nobody whom the system trusts has signed it.
+    let unknown = Settings { security: Security::Tls { ca_file: None }, ..settings.clone() };
+    // Trusted, but for another name.
+    let brokers = settings.brokers.replace("127.0.0.1", "localhost");
+    let misnamed = Settings { brokers, ..settings };
+    for wrong in [unknown, misnamed] {
+        let error = topic::reachable(&wrong, Duration::from_secs(10)).unwrap_err();
+        let line = one_line(&error);
+        assert!(matches!(error, KafkaError::Tls(_)), "{line}");
+        assert!(line.contains("ca_file"), "{line}");
     }
 }
 

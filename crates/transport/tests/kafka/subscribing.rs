@@ -176,7 +176,7 @@ fn records_deleted_before_they_were_read_are_a_loss() {
     let admin: AdminClient<DefaultClientContext> =
         ClientConfig::new().set("bootstrap.servers", kafka.brokers()).create().unwrap();
     let mut list = TopicPartitionList::new();
-    list.add_partition_offset("deleted", 0, Offset::Offset(30)).unwrap();
+    list.add_partition_offset(&settings.topic, 0, Offset::Offset(30)).unwrap();
     block_on(admin.delete_records(&list, &AdminOptions::new())).unwrap();
     let mut subscriber = KafkaSubscriber::connect(&settings, "").unwrap();
     assert!(matches!(next(&mut subscriber), Heard::Assigned(_)));
@@ -217,14 +217,14 @@ fn a_hint_is_seen_by_tools_and_not_by_us() {
     subscriber.hint(0, 17);
     let tool: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", kafka.brokers())
-        .set("group.id", "hint")
+        .set("group.id", &settings.group)
         .create()
         .unwrap();
     let deadline = Instant::now() + PATIENCE;
     loop {
         assert!(Instant::now() < deadline, "the hint never arrived");
         let mut list = TopicPartitionList::new();
-        list.add_partition("hint", 0);
+        list.add_partition(&settings.topic, 0);
         let found = tool.committed_offsets(list, Duration::from_secs(5)).unwrap();
         if found.elements()[0].offset() == Offset::Offset(17) {
             break;
