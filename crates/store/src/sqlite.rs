@@ -9,10 +9,8 @@
 mod ask;
 mod books;
 mod codes;
-mod fold;
 mod meta;
 mod names;
-mod plan;
 mod reader;
 mod remove;
 mod writer;
