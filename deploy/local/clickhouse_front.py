@@ -11,10 +11,12 @@ What surprises: every request has a connection of its own to the engine, because
 a connection; one more is held open for the life of the process, or the engine would stop between
 requests.
 
-    clickhouse_front.py --path DIRECTORY [--port 8123] [--password TEXT] [--config FILE]
+    clickhouse_front.py [--path DIRECTORY] [--port 8123] [--password TEXT] [--config FILE]
+                        [--while-stdin]
 
-prints `ready VERSION PORT` when it listens (port 0 takes a free one). SIGTERM and Ctrl-C stop it:
-running requests are finished, then the engine is closed.
+prints `ready VERSION PORT` when it listens (port 0 takes a free one). Without a directory the data
+is temporary. SIGTERM and Ctrl-C stop it, and with --while-stdin the end of its input does: running
+requests are finished, then the engine is closed.
 """
 
 import argparse
@@ -23,8 +25,8 @@ import email.policy
 import hmac
 import re
 import signal
-import socket
 import sys
+import tempfile
 import threading
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -285,16 +287,26 @@ class Front(ThreadingHTTPServer):
 
 def main():
     args = argparse.ArgumentParser(description="ClickHouse's HTTP interface over chDB")
-    args.add_argument("--path", required=True, help="directory of the data")
+    args.add_argument("--path", help="directory of the data; temporary without")
     args.add_argument("--port", type=int, default=8123)
     args.add_argument("--password", help="refuse every other one")
     args.add_argument("--config", help="a configuration file for the engine")
+    args.add_argument("--while-stdin", action="store_true", help="stop when stdin ends")
     args = args.parse_args()
-    engine = Engine(args.path, args.config)
+    if args.path:
+        serve(args, args.path)
+    else:
+        with tempfile.TemporaryDirectory(prefix="headcount-clickhouse-") as path:
+            serve(args, path)
+
+
+def serve(args, path):
+    engine = Engine(path, args.config)
     front = Front(args.port, engine, args.password)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: threading.Thread(target=front.shutdown).start())
-    front.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if args.while_stdin:
+        threading.Thread(target=lambda: (sys.stdin.read(), front.shutdown()), daemon=True).start()
     print("ready", engine.version, front.server_address[1], flush=True)
     front.serve_forever(poll_interval=0.05)
     front.server_close()

@@ -36,6 +36,14 @@ pub(crate) fn reason_of(code: i64) -> Option<RefusalReason> {
     (1..).zip(RefusalReason::ALL).find(|(other, _)| *other == code).map(|(_, reason)| reason)
 }
 
+/// Where a reason stands in the closed list; after it if it is unknown.
+pub(crate) fn reason_order(word: &str) -> i64 {
+    (1..)
+        .zip(RefusalReason::ALL)
+        .find(|(_, reason)| reason.as_str() == word)
+        .map_or(i64::MAX, |(code, _)| code)
+}
+
 /// Every kind with whether its bucket is an hour (else a day).
 pub(crate) fn kinds() -> impl Iterator<Item = (i64, bool)> {
     [(SITE, true), (PAGE, true), (CLICK, true), (REFUSAL, false)]

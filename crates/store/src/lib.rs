@@ -18,5 +18,9 @@ mod file;
 mod kind;
 mod placement;
 
+#[cfg(test)]
+#[path = "../../../tests/services/clickhouse.rs"]
+mod clickhouse_service;
+
 pub use error::StoreError;
 pub use insert::{Applied, Insert};

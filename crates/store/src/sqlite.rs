@@ -16,7 +16,7 @@ mod remove;
 mod writer;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use reader::Reader;
 pub use remove::Removed;
