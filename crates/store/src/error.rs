@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::ErrorCode;
 use thiserror::Error;
 
+pub use crate::clickhouse::ServerFault;
+
 /// A failure of the store.
 #[derive(Debug, Error)]
 pub enum StoreError {
@@ -112,6 +114,69 @@ pub enum StoreError {
         #[source]
         source: rusqlite::Error,
     },
+    /// The ClickHouse server's address is no address.
+    #[error("the address of clickhouse must look like http://host:8123, without user and password")]
+    BadAddress,
+    /// No ClickHouse server answers there.
+    #[error("clickhouse at {url} does not answer; check the address, and that it runs")]
+    Unreachable {
+        /// Where.
+        url: String,
+        /// The cause.
+        #[source]
+        source: ServerFault,
+    },
+    /// The ClickHouse server does not take this user and password.
+    #[error("clickhouse at {url} refuses user {user}; check user and password")]
+    WrongPassword {
+        /// Where.
+        url: String,
+        /// Who.
+        user: String,
+    },
+    /// The ClickHouse server has no such database.
+    #[error(
+        "clickhouse at {url} has no database {database}; create it: CREATE DATABASE {database}"
+    )]
+    NoDatabase {
+        /// Where.
+        url: String,
+        /// Which.
+        database: String,
+    },
+    /// The ClickHouse server is too old.
+    #[error("clickhouse at {url} is version {found}, and headcount needs {needed}; upgrade it")]
+    OldServer {
+        /// Where.
+        url: String,
+        /// Its version.
+        found: String,
+        /// The oldest version that will do.
+        needed: &'static str,
+    },
+    /// A setting of ClickHouse on which counting exactly once rests is not as it must be.
+    #[error(
+        "clickhouse setting {name} is {found}, and counting exactly once needs {needed}; {remedy}"
+    )]
+    Setting {
+        /// Which.
+        name: String,
+        /// Its value, or what the server says about it.
+        found: String,
+        /// The value that is needed.
+        needed: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// A call to ClickHouse failed.
+    #[error("failed to {doing}")]
+    Server {
+        /// What was being done.
+        doing: &'static str,
+        /// The cause.
+        #[source]
+        source: ServerFault,
+    },
     /// The operating system would not create or open the file.
     #[error("failed to open {path}")]
     Open {
@@ -144,7 +209,8 @@ impl StoreError {
     /// read the progress back first: a failed commit may have been written.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Busy { .. } | Self::DiskFull { .. } => true,
+            Self::Busy { .. } | Self::DiskFull { .. } | Self::Unreachable { .. } => true,
+            Self::Server { source, .. } => source.is_retryable(),
             Self::Sqlite { source, .. } => {
                 source.sqlite_error_code() == Some(ErrorCode::SystemIoFailure)
             }
@@ -158,6 +224,11 @@ impl StoreError {
             | Self::Unanswerable { .. }
             | Self::ErasureOpen { .. }
             | Self::TimedOut
+            | Self::BadAddress
+            | Self::WrongPassword { .. }
+            | Self::NoDatabase { .. }
+            | Self::OldServer { .. }
+            | Self::Setting { .. }
             | Self::Open { .. }
             | Self::Random { .. } => false,
         }

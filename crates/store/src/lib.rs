@@ -6,14 +6,21 @@
 //! What surprises: progress lives in the ledger, in the same transaction as the counts. There is
 //! no other note of what was applied, so none that could disagree.
 
+pub mod clickhouse;
 pub mod control;
 pub mod error;
 pub mod insert;
 pub mod question;
 pub mod sqlite;
 
+mod answer;
 mod file;
+mod kind;
 mod placement;
+
+#[cfg(test)]
+#[path = "../../../tests/services/clickhouse.rs"]
+mod clickhouse_service;
 
 pub use error::StoreError;
 pub use insert::{Applied, Insert};

@@ -9,16 +9,14 @@
 mod ask;
 mod books;
 mod codes;
-mod fold;
 mod meta;
 mod names;
-mod plan;
 mod reader;
 mod remove;
 mod writer;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use reader::Reader;
 pub use remove::Removed;

@@ -7,24 +7,20 @@
 //! What surprises: views, visitors and visits of a page are in its page cells, its clicks in the
 //! click cells of its targets; a question may need both scans.
 
-use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use headcount_core::cell::{Attribute, Counts};
-use headcount_core::time::{Day, Hour};
+use headcount_core::time::Day;
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::fold::{Strength, Value, folded};
-use super::plan::{Scan, Take, plan};
 use super::{codes, meta};
+use crate::answer::fold::{Strength, Value, folded};
+use crate::answer::plan::{Scan, Take, plan};
+use crate::answer::{Draft, GROUPS_MAX, OTHER, bucket_of, cut, metrics_of, sorted, too_large};
 use crate::error::{Doing as _, StoreError};
-use crate::question::{Answer, By, Metric, Order, OrderKey, PageFilter, Question, Row, TimeBucket};
+use crate::question::{Answer, By, PageFilter, Question};
 
-/// Groups of one answer at most, before limit and offset: about 100 MB.
-const GROUPS_MAX: usize = 1_000_000;
-/// The value that small ones are folded into, and that the edge folds into at its limits.
-const OTHER: &str = "(other)";
 /// Stands for [`OTHER`] among the ids, which are all above 0.
 const OTHER_ID: i64 = 0;
 const DOING: &str = "answer a question";
@@ -74,12 +70,6 @@ pub(super) fn ask(conn: &Connection, question: &Question) -> Result<Answer, Stor
     let rows = rows_of(question, &mut names, groups)?;
     let folded = u64::try_from(hidden.folded).unwrap_or(u64::MAX);
     Ok(cut(question, sorted(question, rows), folded))
-}
-
-fn too_large() -> StoreError {
-    StoreError::unanswerable(
-        "the answer would have more than a million rows; ask for a shorter period or a coarser time",
-    )
 }
 
 /// The id of a site with counts. Sites are few, so the table is scanned (`+`): an audit reads the
@@ -243,27 +233,6 @@ fn group_of(question: &Question, scan: Scan, cell: &Cell, hidden: &Hidden) -> Gr
     }
 }
 
-/// The first hour or day of the bucket that a cell's hour or day lies in.
-fn bucket_of(time: TimeBucket, bucket: u32, hourly: bool) -> u32 {
-    let day = if hourly { Hour(bucket).day() } else { Day(bucket) };
-    match time {
-        TimeBucket::Hour => bucket,
-        TimeBucket::Day => day.0,
-        TimeBucket::Week => day.minus(day.weekday()).0,
-        TimeBucket::Month => {
-            let (_, _, of_month) = day.civil();
-            day.minus(of_month.saturating_sub(1)).0
-        }
-    }
-}
-
-/// A row that is not yet cut: text of time is made for the few that are shown.
-struct Draft {
-    time: u32,
-    names: Vec<Rc<str>>,
-    metrics: Vec<u64>,
-}
-
 fn rows_of(
     question: &Question,
     names: &mut NameTexts<'_>,
@@ -271,8 +240,7 @@ fn rows_of(
 ) -> Result<Vec<Draft>, StoreError> {
     let mut rows = Vec::new();
     for ((time, first, second), counts) in groups {
-        let metrics: Vec<u64> =
-            question.metrics.iter().map(|metric| metric_of(&counts, *metric)).collect();
+        let metrics = metrics_of(question, &counts);
         if metrics.iter().all(|number| *number == 0) {
             continue;
         }
@@ -284,59 +252,4 @@ fn rows_of(
         rows.push(Draft { time, names, metrics });
     }
     Ok(rows)
-}
-
-fn metric_of(counts: &Counts, metric: Metric) -> u64 {
-    match metric {
-        Metric::Views => counts.views,
-        Metric::Visitors => counts.visitors,
-        Metric::Visits => counts.visits,
-        Metric::Clicks => counts.clicks,
-    }
-}
-
-fn sorted(question: &Question, mut rows: Vec<Draft>) -> Vec<Draft> {
-    let column = |metric| question.metrics.iter().position(|other| *other == metric);
-    let steps: Vec<(Order, Option<usize>)> = question
-        .order
-        .iter()
-        .map(|order| match order.key {
-            OrderKey::Metric(metric) => (*order, column(metric)),
-            OrderKey::Time | OrderKey::Name => (*order, None),
-        })
-        .collect();
-    rows.sort_unstable_by(|a, b| {
-        steps
-            .iter()
-            .map(|(order, column)| {
-                let ordering = match order.key {
-                    OrderKey::Metric(_) => {
-                        let number =
-                            |row: &Draft| column.and_then(|at| row.metrics.get(at).copied());
-                        number(a).cmp(&number(b))
-                    }
-                    OrderKey::Time => a.time.cmp(&b.time),
-                    OrderKey::Name => a.names.cmp(&b.names),
-                };
-                if order.descending { ordering.reverse() } else { ordering }
-            })
-            .find(|ordering| *ordering != Ordering::Equal)
-            .unwrap_or_else(|| (a.time, &a.names).cmp(&(b.time, &b.names)))
-    });
-    rows
-}
-
-fn cut(question: &Question, rows: Vec<Draft>, folded: u64) -> Answer {
-    let rows_total = u64::try_from(rows.len()).unwrap_or(u64::MAX);
-    let whole = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
-    let rows = rows.into_iter().skip(whole(question.offset)).take(whole(question.limit));
-    let finished = rows.map(|row| Row {
-        time: question.time.map(|time| match time {
-            TimeBucket::Hour => Hour(row.time).to_string(),
-            TimeBucket::Day | TimeBucket::Week | TimeBucket::Month => Day(row.time).to_string(),
-        }),
-        names: row.names.iter().map(|name| name.to_string()).collect(),
-        metrics: row.metrics,
-    });
-    Answer { rows: finished.collect(), rows_total, folded }
 }

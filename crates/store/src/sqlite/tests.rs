@@ -2,7 +2,7 @@
 
 mod apply;
 mod damage;
-mod questions;
+pub(crate) mod questions;
 mod removal;
 mod views;
 
@@ -20,41 +20,41 @@ use super::*;
 use crate::insert::Insert;
 
 /// Names that would break a pattern, a quoted text or a C string.
-const NAMES: [&str; 9] =
+pub(crate) const NAMES: [&str; 9] =
     ["/", "/a", "/a_", "/a%", "/a'b\"c", "/a\0b", "/\u{e5}", "(other)", "/x;--"];
-const SITES: [&str; 2] = ["a.example", "b.example"];
+pub(crate) const SITES: [&str; 2] = ["a.example", "b.example"];
 /// Thursday, 2025-12-25: the days from here cross a week, a month and a year.
-const FIRST_DAY: u32 = 20_447;
-const DAYS: u32 = 12;
+pub(crate) const FIRST_DAY: u32 = 20_447;
+pub(crate) const DAYS: u32 = 12;
 
 /// A site, one of its cells and the numbers.
-type Cell = (&'static str, CellKey<&'static str>, Counts);
+pub(crate) type Cell = (&'static str, CellKey<&'static str>, Counts);
 /// What the counts must be.
 type Model = BTreeMap<(&'static str, CellKey<&'static str>), Counts>;
 
-fn host(text: &str) -> SiteHost {
+pub(crate) fn host(text: &str) -> SiteHost {
     SiteHost::parse(text).unwrap()
 }
 
 /// A store in a directory of its own.
-struct Place {
+pub(crate) struct Place {
     dir: tempfile::TempDir,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { dir: tempfile::tempdir().unwrap() }
     }
 
-    fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.dir.path().join(FILE_NAME)
     }
 
-    fn writer(&self) -> Writer {
+    pub(crate) fn writer(&self) -> Writer {
         Writer::open(&self.path()).unwrap()
     }
 
-    fn reader(&self) -> Reader {
+    pub(crate) fn reader(&self) -> Reader {
         Reader::open(&self.path()).unwrap()
     }
 
@@ -68,12 +68,12 @@ impl Place {
     }
 }
 
-fn holds(bytes: &[u8], text: &str) -> bool {
+pub(crate) fn holds(bytes: &[u8], text: &str) -> bool {
     bytes.windows(text.len()).any(|window| window == text.as_bytes())
 }
 
 /// The insert of one batch.
-fn insert(src: &str, seq: u64, cells: &[Cell]) -> Insert {
+pub(crate) fn insert(src: &str, seq: u64, cells: &[Cell]) -> Insert {
     let batches = vec![Batch::new(cells.iter().copied()).unwrap()];
     Insert {
         src: src.to_owned(),
@@ -94,7 +94,7 @@ fn model(cells: &[Cell]) -> Model {
     model
 }
 
-fn name() -> impl Strategy<Value = &'static str> + Clone {
+pub(crate) fn name() -> impl Strategy<Value = &'static str> + Clone {
     proptest::sample::select(&NAMES[..])
 }
 
@@ -106,7 +106,7 @@ fn day() -> impl Strategy<Value = Day> {
     (0..DAYS).prop_map(|step| Day(FIRST_DAY + step))
 }
 
-fn cell() -> impl Strategy<Value = Cell> {
+pub(crate) fn cell() -> impl Strategy<Value = Cell> {
     let number = || 0u64..6;
     let viewed = (number(), number(), number()).prop_map(|(views, visitors, visits)| Counts {
         views,
@@ -136,18 +136,18 @@ fn cell() -> impl Strategy<Value = Cell> {
     (proptest::sample::select(&SITES[..]), keyed).prop_map(|(site, (key, it))| (site, key, it))
 }
 
-fn cells(max: usize) -> impl Strategy<Value = Vec<Cell>> {
+pub(crate) fn cells(max: usize) -> impl Strategy<Value = Vec<Cell>> {
     proptest::collection::vec(cell(), 0..max)
 }
 
 /// A page seen by `visitors` in the first hour of a day.
-fn page(site: &'static str, day: u32, page: &'static str, visitors: u64) -> Cell {
+pub(crate) fn page(site: &'static str, day: u32, page: &'static str, visitors: u64) -> Cell {
     let counts = Counts { views: visitors, visitors, visits: visitors, ..Counts::ZERO };
     (site, CellKey::Page { hour: Day(day).first_hour(), page }, counts)
 }
 
 /// A source of `visitors` in a day.
-fn source(site: &'static str, day: u32, value: &'static str, visitors: u64) -> Cell {
+pub(crate) fn source(site: &'static str, day: u32, value: &'static str, visitors: u64) -> Cell {
     let counts = Counts { views: visitors * 2, visitors, visits: visitors, ..Counts::ZERO };
     (site, CellKey::Attribute { day: Day(day), attribute: Attribute::Source, value }, counts)
 }

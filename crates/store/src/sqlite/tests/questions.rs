@@ -6,10 +6,11 @@ use super::*;
 use crate::error::StoreError;
 use crate::question::{Answer, By, Metric, Order, OrderKey, PageFilter, Question, Row, TimeBucket};
 
-const METRICS: [Metric; 4] = [Metric::Views, Metric::Visitors, Metric::Visits, Metric::Clicks];
+pub(crate) const METRICS: [Metric; 4] =
+    [Metric::Views, Metric::Visitors, Metric::Visits, Metric::Clicks];
 const ATTRIBUTE: Attribute = Attribute::Source;
 
-fn question(by: By, metrics: &[Metric]) -> Question {
+pub(crate) fn question(by: By, metrics: &[Metric]) -> Question {
     Question {
         site: host("a.example"),
         from: Day(FIRST_DAY),
@@ -26,7 +27,7 @@ fn question(by: By, metrics: &[Metric]) -> Question {
 }
 
 /// Rows as lines: time, names, numbers.
-fn lines(answer: &Answer) -> Vec<String> {
+pub(crate) fn lines(answer: &Answer) -> Vec<String> {
     let line = |row: &Row| {
         let time = row.time.iter().cloned();
         let numbers = row.metrics.iter().map(u64::to_string);
@@ -155,7 +156,7 @@ fn filter() -> impl Strategy<Value = PageFilter> {
     ]
 }
 
-fn any_question() -> impl Strategy<Value = Question> {
+pub(crate) fn any_question() -> impl Strategy<Value = Question> {
     let by = prop_oneof![
         Just(By::Total),
         Just(By::Page),

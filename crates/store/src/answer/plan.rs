@@ -1,35 +1,35 @@
 //! The plan of an answer: which stretches of the table it needs, or why there is no answer.
 //!
-//! What it is not: a reader of the file. It looks at the question alone.
+//! What it is not: a reader of the table. It looks at the question alone.
 //!
 //! What surprises: most refusals are a matter of design, not of effort, so they explain what is
 //! not counted together and what to ask instead.
 
 use headcount_core::cell::{Attribute, Counts};
 
-use super::codes;
 use crate::error::StoreError;
+use crate::kind as codes;
 use crate::question::{By, Metric, Order, OrderKey, Question, TimeBucket};
 
 /// One stretch of the table.
 #[derive(Clone, Copy)]
-pub(super) struct Scan {
-    pub(super) kind: i64,
-    pub(super) hourly: bool,
+pub(crate) struct Scan {
+    pub(crate) kind: i64,
+    pub(crate) hourly: bool,
     /// Which of the numbers are taken from it.
-    pub(super) take: Take,
+    pub(crate) take: Take,
 }
 
 /// Which numbers of a cell count for a question.
 #[derive(Clone, Copy)]
-pub(super) enum Take {
+pub(crate) enum Take {
     All,
     AllButClicks,
     Clicks,
 }
 
 /// Which cells answer the question, or why none do.
-pub(super) fn plan(question: &Question) -> Result<Vec<Scan>, StoreError> {
+pub(crate) fn plan(question: &Question) -> Result<Vec<Scan>, StoreError> {
     let wants = |metric| question.metrics.contains(&metric);
     let clicks = wants(Metric::Clicks);
     let others = wants(Metric::Views) || wants(Metric::Visitors) || wants(Metric::Visits);
@@ -94,7 +94,7 @@ fn plan_attribute(
 
 impl Take {
     /// The numbers that are taken.
-    pub(super) fn of(self, counts: Counts) -> Counts {
+    pub(crate) fn of(self, counts: Counts) -> Counts {
         match self {
             Self::All => counts,
             Self::AllButClicks => Counts { clicks: 0, ..counts },

@@ -13,20 +13,20 @@ const DAY_VISITORS_MIN: u32 = 3;
 
 /// What is known of a value over the asked period.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Strength {
+pub(crate) struct Strength {
     /// Visitors of all days together.
-    pub(super) visitors: u64,
+    pub(crate) visitors: u64,
     /// Visitors of the largest day.
-    pub(super) visitors_day_max: u64,
+    pub(crate) visitors_day_max: u64,
     /// Visits of all days together.
-    pub(super) visits: u64,
+    pub(crate) visits: u64,
     /// Visits of the largest day.
-    pub(super) visits_day_max: u64,
+    pub(crate) visits_day_max: u64,
 }
 
 impl Strength {
     /// Adds a day.
-    pub(super) fn add_day(&mut self, visitors: u64, visits: u64) {
+    pub(crate) fn add_day(&mut self, visitors: u64, visits: u64) {
         self.visitors += visitors;
         self.visitors_day_max = self.visitors_day_max.max(visitors);
         self.visits += visits;
@@ -35,10 +35,10 @@ impl Strength {
 }
 
 /// A value of the attribute.
-pub(super) struct Value<'a> {
-    pub(super) id: i64,
-    pub(super) name: &'a str,
-    pub(super) strength: Strength,
+pub(crate) struct Value<'a> {
+    pub(crate) id: i64,
+    pub(crate) name: &'a str,
+    pub(crate) strength: Strength,
 }
 
 /// The ids of the values that go into `(other)`: those too small for `k`, and if that is exactly
@@ -47,7 +47,7 @@ pub(super) struct Value<'a> {
 ///
 /// Where no value has a visitor, visitors are not counted; then visits take their place, the
 /// smaller of the two numbers that are left, because the smaller one hides more.
-pub(super) fn folded(mut values: Vec<Value<'_>>, k: u32) -> HashSet<i64> {
+pub(crate) fn folded(mut values: Vec<Value<'_>>, k: u32) -> HashSet<i64> {
     if k <= 1 {
         return HashSet::new();
     }

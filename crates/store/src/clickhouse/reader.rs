@@ -1,0 +1,180 @@
+//! The reader: questions to the store while others write it.
+//!
+//! What it is not: able to write. Every query is sent with `readonly`, and it asks views only, so
+//! the role of analysts is enough for it.
+//!
+//! What surprises: it may be shared between threads; each call is a request of its own.
+
+use std::time::Duration;
+
+use clickhouse::Row;
+use headcount_core::site::SiteHost;
+use headcount_core::time::Day;
+use serde::Deserialize;
+
+use super::fault::{TIMEOUT_EXCEEDED, TOO_MANY_ROWS};
+use super::link::Link;
+use super::rows::DAY_SECONDS;
+use super::{ServerFault, Settings, ask, connect, facts, writer};
+use crate::answer::too_large;
+use crate::error::StoreError;
+use crate::kind;
+use crate::question::{Answer, Books, Question, Refused};
+
+/// Longest time for one call of a reader, except [`Reader::audit`].
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+/// How much longer the answer may need on its way.
+const WAY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A read-only client of the store.
+pub struct Reader {
+    link: Link,
+    /// Longest wait of this side.
+    timeout: Duration,
+}
+
+#[derive(Row, Deserialize)]
+struct RefusedRow {
+    name: String,
+    refused_sum: i64,
+}
+
+#[derive(Row, Deserialize)]
+struct Host {
+    host: String,
+}
+
+#[derive(Row, Deserialize)]
+struct First {
+    cells: u64,
+    second: u32,
+}
+
+impl Reader {
+    /// Connects and checks that the schema is this build's.
+    ///
+    /// # Errors
+    /// As [`super::Writer::connect`], and [`StoreError::Missing`] and [`StoreError::OlderSchema`]
+    /// before a writer has made the tables.
+    pub fn connect(settings: &Settings) -> Result<Self, StoreError> {
+        Self::with_timeout(settings, ANSWER_TIMEOUT)
+    }
+
+    /// As [`Reader::connect`], with another time limit for each call; it is at least a millisecond.
+    ///
+    /// # Errors
+    /// As [`Reader::connect`].
+    pub fn with_timeout(settings: &Settings, timeout: Duration) -> Result<Self, StoreError> {
+        let mut link = Link::new(settings, true)?;
+        connect::greet(&link, settings)?;
+        connect::check_schema(&link, settings)?;
+        let seconds = timeout.max(Duration::from_millis(1)).as_secs_f64();
+        link.client = link
+            .client
+            .clone()
+            .with_setting("max_execution_time", format!("{seconds:.3}"))
+            .with_setting("readonly", "1");
+        Ok(Self { link, timeout: timeout.saturating_add(WAY_TIMEOUT) })
+    }
+
+    /// Answers a question.
+    ///
+    /// # Errors
+    /// [`StoreError::Unanswerable`] with a sentence for the analyst, [`StoreError::TimedOut`], or
+    /// what failed.
+    pub fn ask(&self, question: &Question) -> Result<Answer, StoreError> {
+        limited(ask::ask(&self.link, self.timeout, question))
+    }
+
+    /// Beacons of a site that were not counted from day `from` to day `to`, both included, by
+    /// reason, in the order of the closed list; reasons that did not occur are left out.
+    ///
+    /// # Errors
+    /// [`StoreError::TimedOut`], or what failed.
+    pub fn refused(&self, site: &SiteHost, from: Day, to: Day) -> Result<Vec<Refused>, StoreError> {
+        let (first, last) = ask::seconds(from, to);
+        let query = self.link.client.query_raw(include_str!("sql/refused.sql"));
+        let query = query.param("site", site.as_str()).param("from", first).param("to", last);
+        let rows: Vec<RefusedRow> =
+            limited(self.link.rows("add up refusals", self.timeout, query))?;
+        let mut found: Vec<(i64, Refused)> = rows
+            .into_iter()
+            .map(|row| {
+                let refused = u64::try_from(row.refused_sum).unwrap_or(0);
+                (kind::reason_order(&row.name), Refused { reason: row.name, refused })
+            })
+            .collect();
+        found.sort_by_key(|it| it.0);
+        Ok(found.into_iter().map(|it| it.1).collect())
+    }
+
+    /// The last audit that a writer has written down; none before the first.
+    ///
+    /// # Errors
+    /// [`StoreError::TimedOut`], or what failed.
+    pub fn books_now(&self) -> Result<Option<Books>, StoreError> {
+        limited(facts::last_audit(&self.link))
+    }
+
+    /// Adds up counts and ledger now, without a time limit; `now` in Unix seconds is noted in the
+    /// result.
+    ///
+    /// # Errors
+    /// When the table cannot be read. Books that do not balance are no error here.
+    pub fn audit(&self, now: u64) -> Result<Books, StoreError> {
+        writer::audit(&self.link, now)
+    }
+
+    /// Every site that has a readable count, sorted.
+    ///
+    /// # Errors
+    /// [`StoreError::TimedOut`], or what failed.
+    pub fn sites_with_counts(&self) -> Result<Vec<SiteHost>, StoreError> {
+        let query = self.link.client.query_raw(include_str!("sql/sites_with_counts.sql"));
+        let rows: Vec<Host> = limited(self.link.rows("list the sites", self.timeout, query))?;
+        Ok(rows.iter().filter_map(|row| SiteHost::parse(&row.host).ok()).collect())
+    }
+
+    /// The first day of a site that has any readable count.
+    ///
+    /// # Errors
+    /// [`StoreError::TimedOut`], or what failed.
+    pub fn first_day(&self, site: &SiteHost) -> Result<Option<Day>, StoreError> {
+        let query = self.link.client.query_raw(include_str!("sql/first_second.sql"));
+        let query = query.param("site", site.as_str());
+        let rows: Vec<First> = limited(self.link.rows("find the first day", self.timeout, query))?;
+        Ok(rows.first().filter(|row| row.cells > 0).map(|row| Day(row.second / DAY_SECONDS)))
+    }
+
+    /// Days before this one are not shown (retention).
+    ///
+    /// # Errors
+    /// [`StoreError::TimedOut`], or what failed.
+    pub fn oldest_readable(&self) -> Result<Day, StoreError> {
+        limited(facts::day(&self.link, facts::OLDEST_READABLE_DAY))
+    }
+}
+
+#[cfg(test)]
+impl Reader {
+    /// Whether the server declines a write that is sent as this reader's queries are.
+    pub(super) fn refuses_to_write(&self) -> bool {
+        let query = self.link.client.query_raw("INSERT INTO facts (key) VALUES ('x')");
+        let refused = self.link.execute("write", self.timeout, query);
+        matches!(refused, Err(StoreError::Server { source, .. }) if source.code() == Some(164))
+    }
+}
+
+/// What the server's limits mean for the one who asked.
+fn limited<T>(result: Result<T, StoreError>) -> Result<T, StoreError> {
+    result.map_err(|error| match &error {
+        StoreError::Server { source, .. } => match source {
+            ServerFault::Refused { code: TIMEOUT_EXCEEDED, .. } | ServerFault::Silent { .. } => {
+                StoreError::TimedOut
+            }
+            ServerFault::Refused { code, .. } if TOO_MANY_ROWS.contains(code) => too_large(),
+            _ => error,
+        },
+        _ => error,
+    })
+}

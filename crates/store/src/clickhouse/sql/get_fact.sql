@@ -1,0 +1,2 @@
+-- get_fact.sql
+SELECT argMax(value, version) AS value FROM facts WHERE key = {key:String} GROUP BY key

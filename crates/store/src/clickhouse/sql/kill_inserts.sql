@@ -1,0 +1,2 @@
+-- kill_inserts.sql
+KILL QUERY WHERE startsWith(query_id, {prefix:String}) SYNC

@@ -1,0 +1,2 @@
+-- known_settings.sql
+SELECT name, value FROM system.settings WHERE has({names:Array(String)}, name)

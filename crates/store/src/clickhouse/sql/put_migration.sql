@@ -1,0 +1,2 @@
+-- put_migration.sql
+INSERT INTO schema_migrations (version) SELECT {version:UInt32}

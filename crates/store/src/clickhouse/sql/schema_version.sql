@@ -1,0 +1,2 @@
+-- schema_version.sql
+SELECT max(version) AS version FROM schema_migrations

@@ -1,0 +1,2 @@
+-- server.sql
+SELECT version() AS version

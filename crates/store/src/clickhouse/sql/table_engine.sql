@@ -1,0 +1,3 @@
+-- table_engine.sql
+SELECT engine_full AS engine FROM system.tables
+WHERE database = currentDatabase() AND name = 'counts'

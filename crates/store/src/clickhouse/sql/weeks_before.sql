@@ -1,0 +1,2 @@
+-- weeks_before.sql
+SELECT DISTINCT week FROM counts WHERE week < toDate({cut:UInt16}) ORDER BY week

@@ -1,0 +1,2 @@
+-- weeks_of_site.sql
+SELECT DISTINCT week FROM counts WHERE kind < 'batch' AND site = {site:String} ORDER BY week

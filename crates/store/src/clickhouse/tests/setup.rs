@@ -1,0 +1,1 @@
+//! Connecting: what is wrong is one line that names it.
