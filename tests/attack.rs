@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::server::{CHROME, PATIENCE, SITE, Server};
+use crate::server::{CHROME, Deployment as _, PATIENCE, SITE, Server};
 
 /// Slow connections; three of five never send a byte.
 const SLOW: usize = 5_000;

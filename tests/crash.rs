@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use headcount_core::failpoint;
 
-use crate::server::{CHROME, PATIENCE, SITE, Server, number_in};
+use crate::server::{CHROME, Deployment as _, PATIENCE, SITE, Server, number_in};
 
 /// Rounds of each test of rounds where nobody asks for more.
 const ROUNDS: usize = 25;
@@ -33,15 +33,15 @@ const RELEASES: [&str; 6] =
 
 /// Pages sent, and whether the server answered that it has them.
 #[derive(Default)]
-struct Sent {
-    pages: HashMap<String, bool>,
+pub(crate) struct Sent {
+    pub(crate) pages: HashMap<String, bool>,
 }
 
 /// A small generator of numbers (`SplitMix64`).
-struct Dice(u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    fn below(&mut self, limit: u64) -> u64 {
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -52,7 +52,7 @@ impl Dice {
 
 /// A number in letters, so that the page policy keeps it as it is. Without vowels no word comes
 /// out that the policy knows.
-fn word(mut number: usize) -> String {
+pub(crate) fn word(mut number: usize) -> String {
     const LETTERS: [char; 20] = [
         'b', 'c', 'd', 'f', 'g', 'h', 'j', 'k', 'l', 'm', 'n', 'p', 'q', 'r', 's', 't', 'v', 'w',
         'x', 'z',

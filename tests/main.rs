@@ -19,6 +19,10 @@ mod crash;
 mod privacy;
 // Headless Chromium: tracker, demo page, dashboard.
 mod browser;
+// Kafka, ClickHouse and every room of a cluster as a process.
+mod cluster;
+// Real servers for the tests: brokers and engines.
+mod services;
 // Limits under attack: slow connections, invented names.
 mod attack;
 // The house rules of style.md.

@@ -9,7 +9,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use crate::server::{CHROME, PATIENCE, Reply, SITE, Server, headcount};
+use crate::server::{CHROME, Deployment, PATIENCE, Reply, SITE, Server, headcount};
 
 /// Believes this machine about its visitors' addresses.
 pub(crate) const PROXY: &str =
@@ -144,7 +144,7 @@ fn explain_gives_the_golden_values_row_for_row() {
 }
 
 /// Nine visitors: nine views of two pages, one click, one event, one pixel.
-fn traffic(server: &Server) {
+pub(crate) fn traffic(server: &impl Deployment) {
     for number in 1..=8 {
         let body = format!(
             "{{\"s\":\"{SITE}\",\"p\":\"/priser?utm_source=nyhetsbrev\",\
@@ -171,11 +171,9 @@ fn traffic(server: &Server) {
     server.wait_for("SELECT sum(refused) FROM refusal_counts", 1);
 }
 
-#[test]
-fn a_hit_is_in_every_view_of_the_store() {
-    let dir = tempfile::tempdir().unwrap();
-    let server = Server::start(dir.path(), PROXY, &[]);
-    traffic(&server);
+/// The same traffic has the same counts, wherever they rest.
+pub(crate) fn every_view_holds_the_traffic(server: &impl Deployment) {
+    traffic(server);
     server.wait_for("SELECT sum(views) FROM attribute_counts WHERE attribute = 'source'", 9);
     for (sql, expect) in [
         ("SELECT sum(visitors) FROM site_counts", 9),
@@ -193,6 +191,13 @@ fn a_hit_is_in_every_view_of_the_store() {
     ] {
         assert_eq!(server.number(sql), expect, "{sql}");
     }
+}
+
+#[test]
+fn a_hit_is_in_every_view_of_the_store() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path(), PROXY, &[]);
+    every_view_holds_the_traffic(&server);
     assert_eq!(server.stop(), Some(0));
 }
 

@@ -13,7 +13,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::pipeline::{PROXY, timeless};
-use crate::server::{CHROME, SITE, Server};
+use crate::server::{CHROME, Deployment as _, SITE, Server};
 
 /// Requests of the comparison.
 const REQUESTS: usize = 60;

@@ -45,6 +45,29 @@ pub(crate) fn headcount(folder: &Path, args: &[&str]) -> std::process::Output {
         .unwrap()
 }
 
+/// Sends a request as bytes on a new connection and reads the whole answer.
+pub(crate) fn raw(address: &str, request: &[u8]) -> Option<Reply> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(request).ok()?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).ok();
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    let status = head.split(' ').nth(1)?.parse().ok()?;
+    Some(Reply { status, head: head.to_owned(), body: body.to_owned() })
+}
+
+/// A request with these header lines (each ending in CR LF).
+pub(crate) fn ask(address: &str, line: &str, headers: &str, body: &str) -> Option<Reply> {
+    let length = body.len();
+    let request = format!(
+        "{line} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n\
+         {headers}\r\n{body}"
+    );
+    raw(address, request.as_bytes())
+}
+
 impl Server {
     /// Starts on free ports in `folder`, with `settings` (TOML) and `environment` added. The site
     /// is [`SITE`], with the event `signup`.
@@ -124,26 +147,7 @@ impl Server {
 
     /// Sends a request as bytes on a new connection and reads the whole answer.
     pub(crate) fn raw(&self, address: &str, request: &[u8]) -> Option<Reply> {
-        let mut stream = TcpStream::connect(address).ok()?;
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.write_all(request).ok()?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).ok();
-        let answer = String::from_utf8_lossy(&answer).into_owned();
-        let (head, body) = answer.split_once("\r\n\r\n")?;
-        let status = head.split(' ').nth(1)?.parse().ok()?;
-        Some(Reply { status, head: head.to_owned(), body: body.to_owned() })
-    }
-
-    /// A request with these header lines (each ending in CR LF).
-    pub(crate) fn send(&self, line: &str, headers: &str, body: &str) -> Option<Reply> {
-        let length = body.len();
-        let request = format!(
-            "{line} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: {length}\r\n\
-             {headers}\r\n{body}",
-            self.address
-        );
-        self.raw(&self.address, request.as_bytes())
+        raw(address, request)
     }
 
     /// A view or click as a browser sends it.
@@ -155,24 +159,6 @@ impl Server {
     pub(crate) fn ask_ops(&self, path: &str) -> String {
         let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
         self.raw(&self.ops, request.as_bytes()).unwrap().body
-    }
-
-    /// One number out of the store, read as any SQL tool would.
-    pub(crate) fn number(&self, sql: &str) -> i64 {
-        number_in(&self.data(), sql)
-    }
-
-    /// Waits until a number out of the store is this.
-    pub(crate) fn wait_for(&self, sql: &str, expect: i64) {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let found = self.number(sql);
-            if found == expect {
-                return;
-            }
-            assert!(Instant::now() < deadline, "{sql}: {found}, not {expect}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
     }
 
     /// Sends a signal by its name.
@@ -196,6 +182,38 @@ impl Server {
     /// Waits for an end that came by itself, such as a failpoint.
     pub(crate) fn ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
+    }
+}
+
+/// Something that counts: one process, or a whole cluster.
+pub(crate) trait Deployment {
+    /// A request to the edge with these header lines (each ending in CR LF).
+    fn send(&self, line: &str, headers: &str, body: &str) -> Option<Reply>;
+
+    /// One number out of the store, read as any SQL tool would; -1 where there is none yet.
+    fn number(&self, sql: &str) -> i64;
+
+    /// Waits until a number out of the store is this.
+    fn wait_for(&self, sql: &str, expect: i64) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let found = self.number(sql);
+            if found == expect {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{sql}: {found}, not {expect}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Deployment for Server {
+    fn send(&self, line: &str, headers: &str, body: &str) -> Option<Reply> {
+        ask(&self.address, line, headers, body)
+    }
+
+    fn number(&self, sql: &str) -> i64 {
+        number_in(&self.data(), sql)
     }
 }
 

@@ -6,6 +6,7 @@
 //! What surprises: the store's ledger is the truth about progress. After every insert, whatever it
 //! answered, the ledger is read back, and that decides what happens next.
 
+pub mod cluster;
 pub mod lane;
 
 mod driver;

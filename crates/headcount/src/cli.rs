@@ -23,6 +23,14 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Count, store and show, all in one process
     Up(UpArgs),
+    /// Count only, and send batches to Kafka: one room of a cluster
+    Collect(UpArgs),
+    /// Read batches from Kafka and write counts to ClickHouse: one room of a cluster
+    Aggregate(AggregateArgs),
+    /// Dashboard and API over ClickHouse: one room of a cluster
+    Serve(UpArgs),
+    /// Print what travels through Kafka, as lines
+    Cat(CatArgs),
     /// Add, list and erase sites
     Site(SiteArgs),
     /// Give, list and revoke access for analysts
@@ -53,6 +61,24 @@ pub(crate) struct UpArgs {
     /// A site to count, by its host; may be given more than once
     #[arg(long, value_name = "HOST")]
     pub(crate) site: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AggregateArgs {
+    /// Configuration file (TOML)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Let a stopped partition go on past this record, without it or what is missing before it;
+    /// may be given more than once
+    #[arg(long, value_name = "PARTITION:OFFSET")]
+    pub(crate) set_aside: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CatArgs {
+    /// Configuration file (TOML)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

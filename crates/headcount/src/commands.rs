@@ -7,6 +7,7 @@
 //! what it holds in memory.
 
 use std::io::{BufRead, Write};
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -19,12 +20,14 @@ use headcount_stats::query::date::{self, Bounds};
 use headcount_stats::terminal;
 use headcount_store::control::{self, Control};
 use headcount_store::sqlite;
+use headcount_transport::kafka;
 
-use crate::cli::{Cli, Command, DataArgs, ExplainArgs, Kind, SiteCommand, StatsArgs, TokenCommand};
+use crate::cli::{
+    CatArgs, Cli, Command, DataArgs, ExplainArgs, Kind, SiteCommand, StatsArgs, TokenCommand,
+};
 use crate::config::{self, Config, ConfigError, Flags, RawSite};
-use crate::folder;
-use crate::up;
 use crate::wall_clock::WallClock;
+use crate::{aggregate, cluster, collect, folder, serve, up};
 
 /// How long `site erase` waits for a running `up`.
 const ERASE_PATIENCE: Duration = Duration::from_secs(90);
@@ -38,6 +41,10 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         None => up::run(&cli.up),
         Some(Command::Up(args)) => up::run(&args),
+        Some(Command::Collect(args)) => collect::run(&args),
+        Some(Command::Aggregate(args)) => aggregate::run(&args),
+        Some(Command::Serve(args)) => serve::run(&args),
+        Some(Command::Cat(args)) => cat(&args),
         Some(Command::Site(args)) => site(args.command),
         Some(Command::Token(args)) => token(args.command),
         Some(Command::Stats(args)) => stats(&args),
@@ -59,7 +66,7 @@ fn control(data: &DataArgs) -> anyhow::Result<(Config, Control)> {
 }
 
 /// The sites of the configuration, of the commands and of the last `up`, erased ones too.
-fn known_sites(config: &Config, control: &Control) -> anyhow::Result<Vec<SiteHost>> {
+pub(crate) fn known_sites(config: &Config, control: &Control) -> anyhow::Result<Vec<SiteHost>> {
     let mut hosts: Vec<SiteHost> = config
         .sites
         .iter()
@@ -70,6 +77,20 @@ fn known_sites(config: &Config, control: &Control) -> anyhow::Result<Vec<SiteHos
     hosts.sort();
     hosts.dedup();
     Ok(hosts)
+}
+
+/// Prints the batches of the topic. A reader that closes its end early is no error.
+fn cat(args: &CatArgs) -> anyhow::Result<()> {
+    let flags = Flags { config: args.config.clone(), ..Flags::default() };
+    let config = Config::load(&flags, config::environment())?;
+    let settings = cluster::kafka(&config)?;
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    kafka::cat(&settings, |line| match writeln!(out, "{line}") {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(_) => ControlFlow::Break(()),
+    })?;
+    out.flush().ok();
+    Ok(())
 }
 
 fn site(command: SiteCommand) -> anyhow::Result<()> {

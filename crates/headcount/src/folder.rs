@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use headcount_core::site::SiteHost;
 use headcount_store::{control, sqlite};
 
-use crate::up::EDGE_FILE_NAME;
+use crate::edge;
 
 /// The file whose lock says that an `up` runs.
 const LOCK_FILE_NAME: &str = "up.lock";
@@ -42,7 +42,7 @@ pub(crate) fn noted_sites(folder: &Path) -> Vec<SiteHost> {
 pub(crate) fn prepare(folder: &Path) -> anyhow::Result<()> {
     let at = || format!("data_dir = \"{}\"", folder.display());
     std::fs::create_dir_all(folder).with_context(|| format!("{}: cannot be made", at()))?;
-    let ours = [control::FILE_NAME, sqlite::FILE_NAME, EDGE_FILE_NAME, LOCK_FILE_NAME];
+    let ours = [control::FILE_NAME, sqlite::FILE_NAME, edge::FILE_NAME, LOCK_FILE_NAME];
     let is_ours = ours.iter().any(|name| folder.join(name).exists());
     let mut entries =
         std::fs::read_dir(folder).with_context(|| format!("{}: cannot be read", at()))?;

@@ -5,14 +5,19 @@
 //! What surprises: exit codes mean something. 64 is a configuration or a usage that can be mended
 //! where it was written, 1 is everything else.
 
+mod aggregate;
 mod cli;
+mod cluster;
+mod collect;
 mod commands;
 mod config;
+mod edge;
 mod folder;
 mod harden;
 mod listen;
 mod ops;
 mod process;
+mod serve;
 mod up;
 mod wall_clock;
 

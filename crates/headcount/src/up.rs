@@ -6,17 +6,16 @@
 //! What surprises: nothing is printed before everything is checked, open and ready; and nothing is
 //! lost by Ctrl-C, because stopping is the same way forwards.
 
-mod house;
-mod welcome;
+pub(crate) mod house;
+pub(crate) mod welcome;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use headcount_aggregator::{Aggregator, local_src};
-use headcount_collector::country::Countries;
 use headcount_collector::metrics::Metrics;
-use headcount_collector::{Collector, EpochRule, Fallback, Parts, Setting};
+use headcount_collector::{Collector, EpochRule, Fallback};
 use headcount_core::site::SiteHost;
 use headcount_core::time::Clock;
 use headcount_stats::backend::Backend;
@@ -29,13 +28,12 @@ use prometheus_client::registry::Registry;
 
 use self::house::House;
 use crate::cli::UpArgs;
-use crate::config::{Config, ConfigError, Flags};
+use crate::config::{Config, Flags};
+use crate::edge::{self, WayOut};
 use crate::process::{self, Signals};
 use crate::wall_clock::WallClock;
 use crate::{listen, ops};
 
-/// The edge file's name in the data folder.
-pub(crate) const EDGE_FILE_NAME: &str = "edge.db";
 /// The site of a data folder that has no other.
 pub(crate) const DEMO_HOST: &str = "localhost";
 /// Hosts that are the demo site, too.
@@ -57,22 +55,26 @@ pub(crate) fn is_demo(host: &SiteHost) -> bool {
 /// # Errors
 /// Anything that keeps it from starting or going on, with what to do.
 pub(crate) fn run(args: &UpArgs) -> anyhow::Result<()> {
-    let flags = Flags {
-        config: args.data.config.clone(),
-        data: args.data.data.clone(),
-        listen: args.listen.clone(),
-        sites: args.site.clone(),
-    };
-    let config = process::prepare(&flags)?;
+    let config = process::prepare(&flags(args))?;
     let _lock = process::hold_folder(&config)?;
     process::live(live(&config))
 }
 
+/// What the command line adds to the configuration.
+pub(crate) fn flags(args: &UpArgs) -> Flags {
+    Flags {
+        config: args.data.config.clone(),
+        data: args.data.data.clone(),
+        listen: args.listen.clone(),
+        sites: args.site.clone(),
+    }
+}
+
 /// The rooms, running.
-struct Rooms {
-    collector: Collector,
+pub(crate) struct Rooms {
+    pub(crate) collector: Collector,
     /// In a cluster it is another process.
-    aggregator: Option<Aggregator>,
+    pub(crate) aggregator: Option<Aggregator>,
 }
 
 impl Rooms {
@@ -123,12 +125,10 @@ async fn live(config: &Config) -> anyhow::Result<()> {
     let ops = ops::router(Arc::clone(&house) as Arc<dyn ops::Health>, registry);
     let ops_listener = tokio::net::TcpListener::from_std(ops_listener).context("ops_listen")?;
     servers.spawn(async move { axum::serve(ops_listener, ops).await });
-    let dashboard = welcome::origin(stats_listen);
+    let dashboard = Some(welcome::sign_in(stats_listen, &code));
     let signals = Signals::new()?;
-    welcome::print(
-        &house.hosts(),
-        &welcome::Links { origin, dashboard, code, ops: welcome::origin(ops_listen) },
-    )?;
+    let links = welcome::Links { origin, dashboard, ops: welcome::origin(ops_listen) };
+    welcome::print(&house.hosts(), &links)?;
     let outcome = wait(&house, signals).await;
     servers.shutdown().await;
     let house = Arc::clone(&house);
@@ -139,42 +139,20 @@ async fn live(config: &Config) -> anyhow::Result<()> {
 /// Opens the store and the edge, and starts the way between them.
 fn start(config: &Config, clock: &Arc<dyn Clock>, metrics: &Arc<Metrics>) -> anyhow::Result<Rooms> {
     let store = config.data_dir.join(sqlite::FILE_NAME);
-    let edge = config.data_dir.join(EDGE_FILE_NAME);
-    if store.exists() && !edge.exists() {
+    let edge_file = config.data_dir.join(edge::FILE_NAME);
+    if store.exists() && !edge_file.exists() {
         tracing::warn!("the edge file is new although the store has counts; was it removed?");
     }
-    let is_empty = std::fs::metadata(&edge).is_ok_and(|file| file.len() == 0);
+    let is_empty = std::fs::metadata(&edge_file).is_ok_and(|file| file.len() == 0);
     if store.exists() && is_empty {
         bail!(
             "{}: the edge file is damaged (it is empty); restore it, or delete it to begin a new \
              one: counts that had not left it are then lost",
-            edge.display()
+            edge_file.display()
         );
     }
     let mut writer = Writer::open(&store)?;
     let (publisher, subscriber) = local::pair(RECORDS_MAX);
-    let countries = match &config.country_file {
-        Some(path) => {
-            Countries::open(path).map_err(|error| ConfigError(format!("country_file: {error}")))?
-        }
-        None => Countries::embedded().context("the built-in country database")?,
-    };
-    let setting = Setting {
-        edge_file: edge,
-        collector_id: config.collector_id,
-        addresses: config.addresses.clone(),
-        visitors: config.visitors,
-        release: config.release,
-        limits: config.limits,
-        cores: config.cores,
-    };
-    let parts = Parts {
-        clock: Arc::clone(clock),
-        metrics: Arc::clone(metrics),
-        countries,
-        publisher: Box::new(publisher),
-        partitions: 1,
-    };
     let mut unread = None;
     let applied = |collector, epoch| match writer.progress(&local_src(collector, epoch)) {
         Ok(progress) => progress.applied,
@@ -183,12 +161,14 @@ fn start(config: &Config, clock: &Arc<dyn Clock>, metrics: &Arc<Metrics>) -> any
             0
         }
     };
-    let collector = Collector::start(setting, parts, EpochRule::Applied(Box::new(applied)))?;
+    let way_out = WayOut {
+        publisher: Box::new(publisher),
+        partitions: 1,
+        rule: EpochRule::Applied(Box::new(applied)),
+    };
+    let collector = edge::open(config, way_out, (clock, metrics))?;
     if let Some(error) = unread {
         return Err(error.into());
-    }
-    if collector.was_cut_off() {
-        tracing::warn!("the edge file ended in a cut-off commit; no hit of it was answered");
     }
     let lane = collector.lane();
     let aggregator =
@@ -230,7 +210,7 @@ fn fallback(stats: axum::Router, apart: bool, house: Arc<House>, origin: String)
 }
 
 /// Looks after the house until a signal comes or a room falls.
-async fn wait(house: &Arc<House>, mut signals: Signals) -> anyhow::Result<()> {
+pub(crate) async fn wait(house: &Arc<House>, mut signals: Signals) -> anyhow::Result<()> {
     let mut ticks = tokio::time::interval(HOUSE_INTERVAL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {

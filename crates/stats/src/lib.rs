@@ -15,6 +15,7 @@ pub mod terminal;
 
 mod access;
 mod assets;
+mod clickhouse;
 mod dashboard;
 mod embedded;
 mod export;

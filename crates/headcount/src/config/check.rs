@@ -110,8 +110,8 @@ fn kafka(raw: RawKafka) -> Result<Option<RawKafka>, ConfigError> {
             return wrong(key, text, "1 to 249 letters, digits, `.`, `_` or `-` are needed");
         }
     }
-    if !(1..=1_024).contains(&raw.partitions) {
-        return wrong("kafka.partitions", raw.partitions, "a number from 1 to 1024 is needed");
+    if !(1..=1_000).contains(&raw.partitions) {
+        return wrong("kafka.partitions", raw.partitions, "a number from 1 to 1000 is needed");
     }
     let words = ["plaintext", "tls", "sasl_plaintext", "sasl_tls"];
     let security = one_of("kafka.security", &raw.security, words)?;

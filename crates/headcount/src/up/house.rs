@@ -25,7 +25,7 @@ use crate::ops::Health;
 const TABLE_GRACE: std::time::Duration = std::time::Duration::from_millis(50);
 
 /// What runs, and what it runs for.
-pub(super) struct House {
+pub(crate) struct House {
     inner: Mutex<Inner>,
     hosts: Mutex<Vec<SiteHost>>,
     configured: Vec<RawSite>,
@@ -43,7 +43,7 @@ struct Inner {
 }
 
 impl House {
-    pub(super) fn new(
+    pub(crate) fn new(
         config: &Config,
         rooms: Rooms,
         control: Control,
@@ -61,7 +61,7 @@ impl House {
         })
     }
 
-    pub(super) fn listen(
+    pub(crate) fn listen(
         &self,
         listeners: Vec<std::net::TcpListener>,
         fallback: &Fallback,
@@ -73,17 +73,17 @@ impl House {
     }
 
     /// The sites that are counted now.
-    pub(super) fn hosts(&self) -> Vec<SiteHost> {
+    pub(crate) fn hosts(&self) -> Vec<SiteHost> {
         self.hosts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether the demo site is among them.
-    pub(super) fn has_demo(&self) -> bool {
+    pub(crate) fn has_demo(&self) -> bool {
         self.hosts().iter().any(is_demo)
     }
 
     /// Reads the sites again, if they changed.
-    pub(super) fn renew_sites(&self, always: bool) -> anyhow::Result<()> {
+    pub(crate) fn renew_sites(&self, always: bool) -> anyhow::Result<()> {
         let mut inner = self.inner();
         let version = inner.control.version()?;
         if !always && inner.version == Some(version) {
@@ -114,7 +114,7 @@ impl House {
     }
 
     /// Twice a second: new sites, erasures.
-    pub(super) fn keep(&self) {
+    pub(crate) fn keep(&self) {
         if let Err(error) = self.renew_sites(false).and_then(|()| self.erase_asked()) {
             tracing::warn!(error = %format!("{error:#}"), "sites cannot be brought up to date");
         }
@@ -134,7 +134,7 @@ impl House {
         Ok(())
     }
 
-    pub(super) fn is_alive(&self) -> bool {
+    pub(crate) fn is_alive(&self) -> bool {
         self.inner().rooms.as_ref().is_some_and(|rooms| {
             let aggregates = rooms.aggregator.as_ref().is_none_or(Aggregator::is_alive);
             rooms.collector.is_alive() && aggregates
@@ -142,7 +142,7 @@ impl House {
     }
 
     /// What the dashboard says beside the number of visitors.
-    pub(super) fn visitors_note(&self) -> String {
+    pub(crate) fn visitors_note(&self) -> String {
         if !self.visitors {
             return "visitors are not counted (visitors = \"off\")".to_owned();
         }
@@ -156,7 +156,7 @@ impl House {
     }
 
     /// The way forwards to the end: no hit that was answered stays behind.
-    pub(super) fn stop(&self) -> anyhow::Result<()> {
+    pub(crate) fn stop(&self) -> anyhow::Result<()> {
         let rooms = self.inner().rooms.take();
         rooms.map_or(Ok(()), Rooms::stop)
     }

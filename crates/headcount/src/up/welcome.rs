@@ -25,15 +25,15 @@ use crate::commands::say;
 const SNIPPETS_MAX: usize = 3;
 
 /// Where everything is.
-pub(super) struct Links {
-    pub(super) origin: String,
-    pub(super) dashboard: String,
-    pub(super) code: String,
-    pub(super) ops: String,
+pub(crate) struct Links {
+    pub(crate) origin: String,
+    /// The dashboard with a code that signs in, where this process has one.
+    pub(crate) dashboard: Option<String>,
+    pub(crate) ops: String,
 }
 
 /// The origin under which this machine reaches a listener.
-pub(super) fn origin(address: SocketAddr) -> String {
+pub(crate) fn origin(address: SocketAddr) -> String {
     let port = address.port();
     match address {
         _ if address.ip().is_unspecified() => format!("http://127.0.0.1:{port}"),
@@ -42,12 +42,17 @@ pub(super) fn origin(address: SocketAddr) -> String {
     }
 }
 
+/// The link to a dashboard, with a code that signs in.
+pub(crate) fn sign_in(address: SocketAddr, code: &str) -> String {
+    format!("{}/signin?code={code}", origin(address))
+}
+
 /// Prints snippets and links.
 ///
 /// # Errors
 /// If standard output is gone.
-pub(super) fn print(hosts: &[SiteHost], links: &Links) -> anyhow::Result<()> {
-    let Links { origin, dashboard, code, ops } = links;
+pub(crate) fn print(hosts: &[SiteHost], links: &Links) -> anyhow::Result<()> {
+    let Links { origin, dashboard, ops } = links;
     let mut text = format!("headcount {} is counting\n\n", env!("CARGO_PKG_VERSION"));
     for host in hosts.iter().take(SNIPPETS_MAX) {
         text += &format!(
@@ -63,7 +68,9 @@ pub(super) fn print(hosts: &[SiteHost], links: &Links) -> anyhow::Result<()> {
     if hosts.iter().any(|host| host.as_str() == DEMO_HOST) {
         text += &format!("demo page   {origin}/demo\n");
     }
-    text += &format!("dashboard   {dashboard}/signin?code={code}\n");
+    if let Some(dashboard) = dashboard {
+        text += &format!("dashboard   {dashboard}\n");
+    }
     text += &format!("operations  {ops}/metrics\n");
     if hosts.iter().any(|host| host.as_str() == DEMO_HOST) {
         text += "\nadd your site: headcount site add example.org\n";
@@ -72,7 +79,7 @@ pub(super) fn print(hosts: &[SiteHost], links: &Links) -> anyhow::Result<()> {
 }
 
 /// Hands a request to the analyst's side.
-pub(super) fn ask(mut stats: axum::Router, request: Request<Incoming>) -> Answer {
+pub(crate) fn ask(mut stats: axum::Router, request: Request<Incoming>) -> Answer {
     Box::pin(async move {
         let answered = stats.call(request.map(AxumBody::new)).await;
         let answer = answered.unwrap_or_else(|never| match never {});
@@ -81,7 +88,7 @@ pub(super) fn ask(mut stats: axum::Router, request: Request<Incoming>) -> Answer
 }
 
 /// The demo page.
-pub(super) fn demo_answer(origin: &str) -> Answer {
+pub(crate) fn demo_answer(origin: &str) -> Answer {
     let page = SiteHost::parse(DEMO_HOST).map(|host| demo_page(&host, origin));
     Box::pin(async move {
         let mut answer = Response::new(Either::Left(Full::new(page.unwrap_or_default().into())));
@@ -93,6 +100,6 @@ pub(super) fn demo_answer(origin: &str) -> Answer {
 }
 
 /// Where the dashboard has a port of its own.
-pub(super) fn nothing_here() -> Answer {
+pub(crate) fn nothing_here() -> Answer {
     Box::pin(async { plain(StatusCode::NOT_FOUND, "nothing here\n") })
 }

@@ -1,0 +1,311 @@
+//! The thread that reads Kafka's partitions and writes them to ClickHouse, a lane for each.
+//!
+//! What it is not: a place for decisions. Each partition's lane says what to do, this does it, one
+//! thing at a time: the server is the same for all of them.
+//!
+//! What surprises: while the server is away, partitions are paused and the group is kept: nothing
+//! is read that could not be written, and nobody else need take over.
+
+mod post;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use headcount_core::time::{Clock, Day};
+use headcount_store::StoreError;
+use headcount_store::clickhouse::Writer;
+use headcount_store::question::Books;
+use headcount_transport::kafka::{Consumed, Heard, KafkaError, KafkaSubscriber};
+use thiserror::Error;
+
+use self::post::{Outcome, Post};
+use crate::lane::Alarm;
+
+/// How long one look at Kafka waits.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// How old what is open gets before it is written.
+const CLOSE_AGE: Duration = Duration::from_millis(1_500);
+/// Pause after Kafka failed.
+const KAFKA_PAUSE: Duration = Duration::from_secs(1);
+/// Between two audits, and never more than a twentieth of the time in them.
+const AUDIT_INTERVAL: Duration = Duration::from_secs(10);
+/// See [`AUDIT_INTERVAL`].
+const AUDIT_SHARE: u32 = 20;
+/// How long a stop waits for what is open to be written. What is not, is read again.
+const DRAIN_PATIENCE: Duration = Duration::from_secs(20);
+
+/// Why it has stopped.
+#[derive(Debug, Error)]
+pub enum ClusterError {
+    /// The store cannot be written, for good.
+    #[error("the store cannot be written")]
+    Store(#[from] StoreError),
+    /// Kafka cannot be read, for good.
+    #[error("kafka cannot be read")]
+    Kafka(#[from] KafkaError),
+    /// The thread could not be started.
+    #[error("the aggregator cannot run")]
+    Thread(#[source] std::io::Error),
+    /// Its thread is gone.
+    #[error("the aggregator has stopped")]
+    Stopped,
+}
+
+/// What it runs with.
+#[derive(Clone, Debug)]
+pub struct ClusterSetting {
+    /// The topic, which names the sources in the ledger.
+    pub topic: String,
+    /// UTC days that counts are kept.
+    pub retention_days: u32,
+    /// Partitions and positions that a human lets it pass.
+    pub set_aside: Vec<(u32, u64)>,
+}
+
+/// One partition, as others may see it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PartitionStatus {
+    /// The last position that the ledger has.
+    pub applied: u64,
+    /// Records in Kafka behind it.
+    pub lag: u64,
+    /// Why it stopped, if it did.
+    pub alarm: Option<String>,
+}
+
+/// What others may see of it.
+#[derive(Clone, Debug, Default)]
+pub struct ClusterStatus {
+    /// The partitions it has now.
+    pub partitions: BTreeMap<u32, PartitionStatus>,
+    /// The last audit.
+    pub books: Option<Books>,
+    /// Inserts that are in the ledger.
+    pub inserts: u64,
+    /// Cells in them.
+    pub cells: u64,
+    /// Writes and reads that failed and were tried again.
+    pub retries: u64,
+    /// What is missing now: the last failure of Kafka or the store since it last worked.
+    pub trouble: Option<String>,
+}
+
+/// A running aggregator of a cluster.
+#[derive(Debug)]
+pub struct ClusterAggregator {
+    thread: JoinHandle<Result<(), ClusterError>>,
+    stop: Arc<AtomicBool>,
+    status: Arc<Mutex<ClusterStatus>>,
+}
+
+impl ClusterAggregator {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// [`ClusterError::Thread`].
+    pub fn start(
+        writer: Writer,
+        subscriber: KafkaSubscriber,
+        setting: ClusterSetting,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, ClusterError> {
+        let (stop, status) = (Arc::new(AtomicBool::new(false)), Arc::default());
+        let driver = Driver {
+            subscriber,
+            desk: post::Desk { writer, status: Arc::clone(&status) },
+            posts: BTreeMap::new(),
+            setting,
+            clock,
+            stop: Arc::clone(&stop),
+            purged: None,
+            audited: None,
+        };
+        let thread = std::thread::Builder::new()
+            .name("aggregator".into())
+            .spawn(move || driver.run())
+            .map_err(ClusterError::Thread)?;
+        Ok(Self { thread, stop, status })
+    }
+
+    /// How it is.
+    pub fn status(&self) -> ClusterStatus {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether the thread still runs.
+    pub fn is_alive(&self) -> bool {
+        !self.thread.is_finished()
+    }
+
+    /// Writes what is open and ends.
+    ///
+    /// # Errors
+    /// Why it ended before, if it did.
+    pub fn stop(self) -> Result<(), ClusterError> {
+        self.stop.store(true, Ordering::Release);
+        self.thread.join().map_err(|_| ClusterError::Stopped)?
+    }
+}
+
+struct Driver {
+    subscriber: KafkaSubscriber,
+    desk: post::Desk,
+    posts: BTreeMap<u32, Post>,
+    setting: ClusterSetting,
+    clock: Arc<dyn Clock>,
+    stop: Arc<AtomicBool>,
+    purged: Option<Day>,
+    audited: Option<(Instant, Duration)>,
+}
+
+impl Driver {
+    fn run(mut self) -> Result<(), ClusterError> {
+        while !self.stop.load(Ordering::Acquire) {
+            self.hear()?;
+            self.work(CLOSE_AGE)?;
+            self.keep_house()?;
+        }
+        let deadline = Instant::now() + DRAIN_PATIENCE;
+        while self.posts.values().any(Post::is_busy) && Instant::now() < deadline {
+            self.work(Duration::ZERO)?;
+            std::thread::sleep(PATIENCE / 10);
+        }
+        Ok(())
+    }
+
+    /// One event of Kafka.
+    fn hear(&mut self) -> Result<(), ClusterError> {
+        match self.subscriber.hear(PATIENCE) {
+            Ok(Heard::Assigned(partitions)) => {
+                for partition in partitions {
+                    let src = format!("kafka:{}:{partition}", self.setting.topic);
+                    let aside = self.setting.set_aside.iter();
+                    let aside = aside.filter(|(of, _)| *of == partition).map(|(_, at)| *at);
+                    self.posts.insert(partition, Post::new(src, aside.collect()));
+                }
+            }
+            Ok(Heard::Revoked(partitions)) => {
+                for partition in partitions {
+                    self.posts.remove(&partition);
+                    self.desk.note(|status| drop(status.partitions.remove(&partition)));
+                }
+            }
+            Ok(Heard::Record(consumed)) => self.take(consumed)?,
+            Ok(Heard::Broken { partition, why }) => {
+                tracing::error!(partition, %why, "partition stopped");
+                self.desk.partition(partition, |status| status.alarm = Some(why.to_string()));
+            }
+            Ok(Heard::Nothing) => {}
+            Err(error) if error.is_retryable() => {
+                self.desk.trouble("kafka", &error);
+                std::thread::sleep(KAFKA_PAUSE);
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, consumed: Consumed) -> Result<(), ClusterError> {
+        let partition = consumed.partition;
+        let Some(post) = self.posts.get_mut(&partition) else { return Ok(()) };
+        post.arrived(consumed);
+        self.settle(partition)
+    }
+
+    /// What is due in every partition.
+    fn work(&mut self, close_age: Duration) -> Result<(), ClusterError> {
+        let partitions: Vec<u32> = self.posts.keys().copied().collect();
+        for partition in partitions {
+            if let Some(post) = self.posts.get_mut(&partition) {
+                post.close_if_older(close_age);
+            }
+            self.settle(partition)?;
+        }
+        Ok(())
+    }
+
+    /// Does what a partition's lane wants, as far as that goes now.
+    fn settle(&mut self, partition: u32) -> Result<(), ClusterError> {
+        let Some(post) = self.posts.get_mut(&partition) else { return Ok(()) };
+        for outcome in post.settle(&mut self.desk)? {
+            match outcome {
+                Outcome::Begin(applied) => self.subscriber.begin(partition, applied)?,
+                Outcome::Applied(applied) => {
+                    self.subscriber.hint(partition, applied);
+                    self.desk.partition(partition, |status| status.applied = applied);
+                }
+                Outcome::Stopped(alarm) => {
+                    tracing::error!(partition, ?alarm, "partition stopped, its records wait");
+                    let text = told(alarm);
+                    self.desk.partition(partition, |status| status.alarm = Some(text));
+                }
+            }
+        }
+        let wants = post.wants_records();
+        if wants != post.is_flowing {
+            post.is_flowing = wants;
+            if wants {
+                self.subscriber.resume(partition)?;
+            } else {
+                self.subscriber.pause(partition)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Retention and the audit.
+    fn keep_house(&mut self) -> Result<(), ClusterError> {
+        let oldest = self.clock.hour().day().minus(self.setting.retention_days.saturating_sub(1));
+        if self.purged != Some(oldest) && self.desk.purge(oldest)? {
+            self.purged = Some(oldest);
+        }
+        let due = self.audited.is_none_or(|(at, took)| {
+            at.elapsed() >= AUDIT_INTERVAL.max(took.saturating_mul(AUDIT_SHARE))
+        });
+        if due {
+            let started = Instant::now();
+            self.desk.audit(self.clock.unix_seconds())?;
+            self.audited = Some((Instant::now(), started.elapsed()));
+            for partition in self.posts.keys() {
+                if let Ok((_, end)) = self.subscriber.ends(*partition) {
+                    self.desk.partition(*partition, |status| {
+                        status.lag = end.saturating_sub(status.applied);
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An alarm as a sentence with what to do.
+fn told(alarm: Alarm) -> String {
+    match alarm {
+        Alarm::Gap { position, expected, came } => format!(
+            "batch {} came where {expected} was due: batches are missing before offset {}; find \
+             out why, then go on without them: headcount aggregate --set-aside PARTITION:{}",
+            came.seq,
+            position - 1,
+            position - 1
+        ),
+        Alarm::Unreadable { position, error } => format!(
+            "the record at offset {} is no batch ({error}); upgrade, or go on without it: \
+             headcount aggregate --set-aside PARTITION:{}",
+            position - 1,
+            position - 1
+        ),
+        Alarm::LogTruncated { position, passed } => format!(
+            "a new batch at offset {}, but {passed} were read before: the broker lost records",
+            position - 1
+        ),
+        Alarm::LedgerMoved { before, now } => {
+            format!("the ledger went back from {before} to {now}: the store was restored or cut")
+        }
+        Alarm::LedgerDiffers { hi } => {
+            format!("the ledger has other batches up to {hi}: two clusters write to one store")
+        }
+    }
+}

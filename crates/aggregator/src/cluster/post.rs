@@ -1,0 +1,298 @@
+//! One partition's lane and what it waits for, and the desk where all lanes have their work done.
+//!
+//! What it is not: in touch with Kafka. What has to be said there is handed back.
+//!
+//! What surprises: an effect that fails stays first in its queue and is tried again later. The lane
+//! knows nothing of that; it waits for its answer.
+
+use std::collections::VecDeque;
+use std::fmt::Display;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use headcount_core::batch::{Batch, WireError};
+use headcount_core::failpoint;
+use headcount_core::time::Day;
+use headcount_store::clickhouse::{ApplyError, Writer};
+use headcount_store::{Insert, StoreError};
+use headcount_transport::kafka::{Consumed, wire};
+
+use super::{ClusterStatus, PartitionStatus};
+use crate::lane::{Alarm, Answer, Effect, Event, Lane, Unreadable};
+
+/// Pause before something that failed is tried again: the first, and the longest.
+const RETRY_PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
+
+/// What has to be said to Kafka, or to a human.
+pub(super) enum Outcome {
+    /// Read what comes after this position.
+    Begin(u64),
+    /// Everything up to this position is in the ledger.
+    Applied(u64),
+    /// The lane has stopped.
+    Stopped(Alarm),
+}
+
+/// One partition.
+pub(super) struct Post {
+    src: String,
+    /// `None` until its ledger was read.
+    lane: Option<Lane>,
+    aside: Vec<u64>,
+    todo: VecDeque<Effect>,
+    opened_at: Option<Instant>,
+    /// Not before this moment; doubled at each failure.
+    wait: Option<(Instant, Duration)>,
+    /// Whether Kafka gives records now.
+    pub(super) is_flowing: bool,
+}
+
+impl Post {
+    pub(super) fn new(src: String, aside: Vec<u64>) -> Self {
+        let todo = VecDeque::new();
+        Self { src, lane: None, aside, todo, opened_at: None, wait: None, is_flowing: true }
+    }
+
+    /// Whether something is written now, or should be.
+    pub(super) fn is_busy(&self) -> bool {
+        let open = self.lane.as_ref().is_some_and(|lane| lane.has_open() && lane.alarm().is_none());
+        open || !self.todo.is_empty()
+    }
+
+    pub(super) fn wants_records(&self) -> bool {
+        self.todo.is_empty() && self.lane.as_ref().is_some_and(Lane::takes_records)
+    }
+
+    pub(super) fn arrived(&mut self, consumed: Consumed) {
+        let record = match consumed.record {
+            Ok((id, payload)) => match Batch::decode(&payload) {
+                Ok(batch) => Ok((id, batch)),
+                Err(error) => Err(Unreadable { id: Some(id), error }),
+            },
+            Err(error) => Err(Unreadable { id: None, error: of_envelope(error) }),
+        };
+        self.step(Event::Arrived { position: consumed.position, record });
+    }
+
+    /// Closes what has been open for so long.
+    pub(super) fn close_if_older(&mut self, age: Duration) {
+        if self.opened_at.is_some_and(|at| at.elapsed() >= age) {
+            self.step(Event::Due);
+        }
+    }
+
+    fn step(&mut self, event: Event) {
+        let Some(lane) = &mut self.lane else { return };
+        self.todo.extend(lane.step(event));
+        self.opened_at = match (lane.has_open(), self.opened_at) {
+            (false, _) => None,
+            (true, None) => Some(Instant::now()),
+            (true, since) => since,
+        };
+    }
+
+    /// Does what the lane wants, until it wants nothing or something fails.
+    pub(super) fn settle(&mut self, desk: &mut Desk) -> Result<Vec<Outcome>, StoreError> {
+        let mut outcomes = Vec::new();
+        if self.wait.is_some_and(|(until, _)| Instant::now() < until) {
+            return Ok(outcomes);
+        }
+        if self.lane.is_none() {
+            let Some(standing) = self.tried(desk.standing(&self.src))? else { return Ok(outcomes) };
+            outcomes.push(Outcome::Begin(standing.applied));
+            outcomes.push(Outcome::Applied(standing.applied));
+            self.lane = Some(Lane::new(standing));
+            for position in std::mem::take(&mut self.aside) {
+                self.step(Event::SetAside(position));
+            }
+        }
+        while let Some(effect) = self.todo.pop_front() {
+            let event = match &effect {
+                Effect::Insert { insert, attempt } => {
+                    Some(Event::Answered(desk.insert(&self.src, insert, *attempt)?))
+                }
+                Effect::ReadLedger => match self.tried(desk.standing(&self.src))? {
+                    Some(standing) => Some(Event::ReadBack(standing)),
+                    None => return Ok(self.again(effect, outcomes)),
+                },
+                Effect::Fence { lo } => match self.tried(desk.fence(&self.src, *lo))? {
+                    Some(()) => Some(Event::Fenced),
+                    None => return Ok(self.again(effect, outcomes)),
+                },
+                Effect::Ack(position) => {
+                    failpoint::hit("ack-before");
+                    outcomes.push(Outcome::Applied(*position));
+                    None
+                }
+                Effect::Seek(position) => {
+                    outcomes.push(Outcome::Begin(*position));
+                    None
+                }
+                Effect::Alarm(alarm) => {
+                    outcomes.push(Outcome::Stopped(*alarm));
+                    None
+                }
+            };
+            let was_refused = matches!(event, Some(Event::Answered(Answer::Refused)));
+            if let Some(event) = event {
+                self.step(event);
+            }
+            if was_refused {
+                self.postpone();
+                return Ok(outcomes);
+            }
+        }
+        Ok(outcomes)
+    }
+
+    fn again(&mut self, effect: Effect, outcomes: Vec<Outcome>) -> Vec<Outcome> {
+        self.todo.push_front(effect);
+        outcomes
+    }
+
+    /// `None` if it failed and may be tried again later.
+    fn tried<T>(&mut self, done: Result<Option<T>, StoreError>) -> Result<Option<T>, StoreError> {
+        match done? {
+            Some(value) => {
+                self.wait = None;
+                Ok(Some(value))
+            }
+            None => {
+                self.postpone();
+                Ok(None)
+            }
+        }
+    }
+
+    fn postpone(&mut self) {
+        let (first, longest) = RETRY_PAUSES;
+        let pause = self.wait.map_or(first, |(_, pause)| (pause * 2).min(longest));
+        self.wait = Some((Instant::now() + pause, pause));
+    }
+}
+
+/// What is wrong with a record, as the lane tells it.
+fn of_envelope(error: wire::WireError) -> WireError {
+    match error {
+        wire::WireError::Empty => WireError::Empty,
+        wire::WireError::Version(version) => WireError::Version(version),
+        wire::WireError::Short(_) | wire::WireError::Sequence => WireError::Malformed,
+    }
+}
+
+/// The store, and what is told of it.
+pub(super) struct Desk {
+    pub(super) writer: Writer,
+    pub(super) status: Arc<Mutex<ClusterStatus>>,
+}
+
+impl Desk {
+    pub(super) fn note(&self, change: impl FnOnce(&mut ClusterStatus)) {
+        change(&mut self.status.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    pub(super) fn partition(&self, partition: u32, change: impl FnOnce(&mut PartitionStatus)) {
+        self.note(|status| change(status.partitions.entry(partition).or_default()));
+    }
+
+    /// Notes a failure that may pass; it is logged once until something works again.
+    pub(super) fn trouble(&self, part: &str, error: &dyn Display) {
+        self.note(|status| {
+            if status.trouble.is_none() {
+                tracing::warn!(part, error = %error, "trying again, nothing is lost");
+            }
+            status.retries += 1;
+            status.trouble = Some(format!("{part}: {error}"));
+        });
+    }
+
+    fn worked(&self) {
+        self.note(|status| status.trouble = None);
+    }
+
+    fn tried<T>(&self, done: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+        match done {
+            Ok(value) => {
+                self.worked();
+                Ok(Some(value))
+            }
+            Err(error) if error.is_retryable() => {
+                self.trouble("clickhouse", &error);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn standing(
+        &mut self,
+        src: &str,
+    ) -> Result<Option<headcount_core::ledger::Standing>, StoreError> {
+        let standing = self.writer.standing(src);
+        self.tried(standing)
+    }
+
+    fn fence(&mut self, src: &str, lo: u64) -> Result<Option<()>, StoreError> {
+        let fenced = self.writer.fence(src, lo);
+        self.tried(fenced)
+    }
+
+    fn insert(
+        &mut self,
+        src: &str,
+        insert: &crate::lane::Insert,
+        attempt: u32,
+    ) -> Result<Answer, StoreError> {
+        failpoint::hit("apply-before");
+        let cells = insert.batches.iter().map(Batch::len).sum::<usize>() as u64;
+        let insert = Insert {
+            src: src.to_owned(),
+            lo: insert.lo,
+            hi: insert.hi,
+            closed_day: insert.closed_day,
+            totals: Insert::totals_of(&insert.batches)
+                .ok_or(StoreError::BadInsert { why: "its totals pass the limit of a count" })?,
+            batches: insert.batches.clone(),
+            last_seqs: insert.last_seqs.clone(),
+        };
+        let answer = match self.writer.apply(&insert, attempt - 1) {
+            Ok(()) => {
+                self.worked();
+                self.note(|status| {
+                    status.inserts += 1;
+                    status.cells += cells;
+                });
+                Answer::Success
+            }
+            Err(ApplyError::Unclear(error)) => {
+                self.trouble("clickhouse", &error);
+                Answer::Unclear
+            }
+            Err(ApplyError::Refused(error)) if error.is_retryable() => {
+                self.trouble("clickhouse", &error);
+                Answer::Refused
+            }
+            Err(ApplyError::Refused(error)) => return Err(error),
+        };
+        failpoint::hit("apply-after");
+        Ok(answer)
+    }
+
+    /// `false` if it must be tried again.
+    pub(super) fn purge(&mut self, oldest: Day) -> Result<bool, StoreError> {
+        let purged = self.writer.set_oldest_readable(oldest);
+        let purged = purged.and_then(|()| self.writer.purge_older(oldest).map(drop));
+        Ok(self.tried(purged)?.is_some())
+    }
+
+    pub(super) fn audit(&mut self, now: u64) -> Result<(), StoreError> {
+        let books = self.writer.audit(now);
+        if let Some(books) = self.tried(books)? {
+            if !books.balanced() {
+                tracing::error!(audit_delta = books.audit_delta, "the books do not balance");
+            }
+            self.note(|status| status.books = Some(books));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,114 @@
+//! `headcount collect`: the edge alone, with Kafka behind it.
+//!
+//! What it is not: in need of Kafka to count. While no broker answers, hits are accepted and
+//! durable here, until the edge holds as many cells as it may.
+//!
+//! What surprises: it starts without Kafka, too, and checks the topic as soon as it can. Only what
+//! no waiting will mend (a wrong password, a topic that is not fit) ends it.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use headcount_collector::metrics::Metrics;
+use headcount_collector::{EpochRule, Fallback};
+use headcount_core::time::Clock;
+use headcount_store::control::{self, Control};
+use headcount_transport::kafka::{KafkaError, KafkaPublisher, Settings, topic};
+use prometheus_client::registry::Registry;
+
+use crate::cli::UpArgs;
+use crate::config::Config;
+use crate::edge::{self, WayOut};
+use crate::process::{self, Signals};
+use crate::up::house::House;
+use crate::up::{Rooms, flags, wait, welcome};
+use crate::wall_clock::WallClock;
+use crate::{cluster, listen, ops};
+
+/// Runs until it is told to stop.
+///
+/// # Errors
+/// Anything that keeps it from starting or going on, with what to do.
+pub(crate) fn run(args: &UpArgs) -> anyhow::Result<()> {
+    let config = process::prepare(&flags(args))?;
+    let kafka = cluster::kafka(&config)?;
+    let _lock = process::hold_folder(&config)?;
+    process::live(live(&config, kafka))
+}
+
+async fn live(config: &Config, kafka: Settings) -> anyhow::Result<()> {
+    let (listeners, listen) = listen::shared("listen", config.listen, config.cores)?;
+    let (ops_listener, ops_listen) = listen::one("ops_listen", config.ops_listen)?;
+    let create = config.kafka.as_ref().is_some_and(|raw| raw.create_topic);
+    let checked = check_topic(kafka.clone(), create).await?;
+    let clock: Arc<dyn Clock> = Arc::new(WallClock);
+    let mut registry = Registry::default();
+    let metrics = Arc::new(Metrics::register(&mut registry));
+    let control = Control::open(&config.data_dir.join(control::FILE_NAME))?;
+    let way_out = WayOut {
+        publisher: Box::new(KafkaPublisher::new(&kafka, Arc::clone(&clock))?),
+        partitions: kafka.partitions,
+        rule: EpochRule::EveryStart,
+    };
+    let collector = edge::open(config, way_out, (&clock, &metrics))?;
+    let rooms = Rooms { collector, aggregator: None };
+    let house = Arc::new(House::new(config, rooms, control, (metrics, clock))?);
+    house.renew_sites(true)?;
+    let origin = welcome::origin(listen);
+    house.listen(listeners, &fallback(Arc::clone(&house), origin.clone()))?;
+    let ops = ops::router(Arc::clone(&house) as Arc<dyn ops::Health>, registry);
+    let ops_listener = tokio::net::TcpListener::from_std(ops_listener).context("ops_listen")?;
+    let mut servers = tokio::task::JoinSet::new();
+    servers.spawn(async move { axum::serve(ops_listener, ops).await.context("ops_listen") });
+    let signals = Signals::new()?;
+    let links = welcome::Links { origin, dashboard: None, ops: welcome::origin(ops_listen) };
+    welcome::print(&house.hosts(), &links)?;
+    let late_check = async move {
+        match checked {
+            true => std::future::pending().await,
+            false => topic_when_there(kafka, create).await,
+        }
+    };
+    let outcome = tokio::select! {
+        ended = wait(&house, signals) => ended,
+        unfit = late_check => unfit,
+    };
+    servers.shutdown().await;
+    let house = Arc::clone(&house);
+    tokio::task::spawn_blocking(move || house.stop()).await.context("stopping")??;
+    outcome
+}
+
+/// Checks the topic; `false` if no broker answers now.
+async fn check_topic(kafka: Settings, create: bool) -> anyhow::Result<bool> {
+    let checked = tokio::task::spawn_blocking(move || topic::ensure(&kafka, create));
+    match checked.await.context("checking the topic")? {
+        Ok(()) => Ok(true),
+        Err(error @ KafkaError::Unreachable { .. }) => {
+            tracing::warn!(%error, "counting goes on, batches wait here");
+            Ok(false)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Ends only with a topic that is not fit.
+async fn topic_when_there(kafka: Settings, create: bool) -> anyhow::Result<()> {
+    loop {
+        tokio::time::sleep(cluster::RETRY_PAUSE).await;
+        if check_topic(kafka.clone(), create).await? {
+            tracing::info!("kafka answers, the topic is fit");
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// What is not a beacon: the demo page, where it is the only site.
+fn fallback(house: Arc<House>, origin: String) -> Fallback {
+    Arc::new(move |request| {
+        if request.uri().path() == "/demo" && house.has_demo() {
+            return welcome::demo_answer(&origin);
+        }
+        welcome::nothing_here()
+    })
+}

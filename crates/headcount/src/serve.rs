@@ -1,0 +1,160 @@
+//! `headcount serve`: dashboard and API over ClickHouse, and nothing else.
+//!
+//! What it is not: a writer. It needs a user that may read the views.
+//!
+//! What surprises: sites are those of its configuration, of its own data folder, and those that
+//! have counts; nothing has to be said twice.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use headcount_core::site::SiteHost;
+use headcount_stats::backend::Backend;
+use headcount_stats::session::new_secret;
+use headcount_stats::{Stats, router};
+use headcount_store::clickhouse::Reader;
+use headcount_store::control::{self, Control};
+use prometheus_client::registry::Registry;
+
+use crate::cli::UpArgs;
+use crate::commands::known_sites;
+use crate::config::Config;
+use crate::ops::{self, Health};
+use crate::process::{self, Signals};
+use crate::up::{flags, welcome};
+use crate::wall_clock::WallClock;
+use crate::{cluster, commands, listen};
+
+/// Questions answered at once.
+const READERS: usize = 4;
+/// How often the sites are looked up, and the server is asked whether it is there.
+const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+
+/// What the number of visitors means in a cluster.
+const VISITORS_NOTE: &str =
+    "each collector counts its own: who is sent to two in a day counts twice";
+
+/// Runs until it is told to stop.
+///
+/// # Errors
+/// Anything that keeps it from starting, with what to do.
+pub(crate) fn run(args: &UpArgs) -> anyhow::Result<()> {
+    let config = process::prepare(&flags(args))?;
+    let settings = cluster::clickhouse(&config)?;
+    let _lock = process::hold_folder(&config)?;
+    let reader = Arc::new(Reader::connect(&settings)?);
+    process::live(live(Arc::new(config), reader))
+}
+
+async fn live(config: Arc<Config>, reader: Arc<Reader>) -> anyhow::Result<()> {
+    let (listener, address) = listen::one("stats_listen", config.stats_listen)?;
+    let (ops_listener, ops_address) = listen::one("ops_listen", config.ops_listen)?;
+    let desk = Arc::new(Desk {
+        control: Mutex::new(Control::open(&config.data_dir.join(control::FILE_NAME))?),
+        sites: Mutex::default(),
+        trouble: Mutex::default(),
+        reader,
+    });
+    desk.look(&config)?;
+    let code = new_secret().context("no random bytes for the sign-in link")?;
+    let stats = router(desk.stats(&config, code.clone()));
+    let mut servers = tokio::task::JoinSet::new();
+    let listener = tokio::net::TcpListener::from_std(listener).context("stats_listen")?;
+    servers.spawn(async move { axum::serve(listener, stats).await });
+    let ops = ops::router(Arc::clone(&desk) as Arc<dyn Health>, Registry::default());
+    let ops_listener = tokio::net::TcpListener::from_std(ops_listener).context("ops_listen")?;
+    servers.spawn(async move { axum::serve(ops_listener, ops).await });
+    let mut signals = Signals::new()?;
+    commands::say(&format!(
+        "headcount {} is showing\n\ndashboard   {}\noperations  {}/metrics\n",
+        env!("CARGO_PKG_VERSION"),
+        welcome::sign_in(address, &code),
+        welcome::origin(ops_address)
+    ))?;
+    let mut ticks = tokio::time::interval(LOOK_INTERVAL);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = signals.next() => break,
+            ended = servers.join_next() => bail!("a listener ended: {ended:?}"),
+            _ = ticks.tick() => {
+                let (desk, config) = (Arc::clone(&desk), Arc::clone(&config));
+                tokio::task::spawn_blocking(move || desk.note(desk.look(&config)))
+                    .await
+                    .context("looking up the sites")?;
+            }
+        }
+    }
+    servers.shutdown().await;
+    Ok(())
+}
+
+/// What the room works with.
+struct Desk {
+    control: Mutex<Control>,
+    sites: Mutex<Vec<SiteHost>>,
+    /// Why the last look failed.
+    trouble: Mutex<Option<String>>,
+    reader: Arc<Reader>,
+}
+
+impl Desk {
+    /// Looks up the sites, which also tells whether the server answers.
+    fn look(&self, config: &Config) -> anyhow::Result<()> {
+        let counted = self.reader.sites_with_counts()?;
+        let control = lock(&self.control);
+        let gone = control.tombstones()?;
+        let mut sites = known_sites(config, &control)?;
+        sites.extend(counted);
+        sites.retain(|host| !gone.contains(host));
+        sites.sort();
+        sites.dedup();
+        *lock(&self.sites) = sites;
+        Ok(())
+    }
+
+    /// Says once what is wrong, and once that it is over.
+    fn note(&self, looked: anyhow::Result<()>) {
+        let mut trouble = lock(&self.trouble);
+        match (looked, &*trouble) {
+            (Err(error), None) => {
+                tracing::warn!(error = %format!("{error:#}"), "clickhouse does not answer");
+                *trouble = Some(format!("clickhouse: {error:#}"));
+            }
+            (Ok(()), Some(_)) => {
+                tracing::info!("clickhouse answers again");
+                *trouble = None;
+            }
+            (Ok(()), None) | (Err(_), Some(_)) => {}
+        }
+    }
+
+    fn stats(self: &Arc<Self>, config: &Config, code: String) -> Stats {
+        let (of_tokens, of_sites) = (Arc::clone(self), Arc::clone(self));
+        let token_site = Arc::new(move |text: &str| lock(&of_tokens.control).token_check(text));
+        Stats::new(headcount_stats::Parts {
+            backend: Backend::clickhouse(Arc::clone(&self.reader), token_site),
+            readers: READERS,
+            clock: Arc::new(WallClock),
+            sites: Arc::new(move || lock(&of_sites.sites).clone()),
+            visitors_note: Arc::new(|| VISITORS_NOTE.to_owned()),
+            k: config.k,
+            retention_days: config.retention_days,
+            https: false,
+            signin_codes: vec![code],
+        })
+    }
+}
+
+impl Health for Desk {
+    fn missing(&self) -> Option<String> {
+        lock(&self.trouble).clone()
+    }
+
+    fn refresh(&self) {}
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,190 @@
+//! The cluster from outside: real Kafka, the real ClickHouse engine, and every room as a process.
+//!
+//! What it is not: another expectation than that of one process. The same traffic must have the
+//! same counts.
+//!
+//! What surprises: each test has a topic and a database of its own in shared servers, but those
+//! that kill a server have it alone.
+
+pub(crate) mod parts;
+
+mod crash;
+mod outage;
+mod refusal;
+
+use std::path::Path;
+use std::sync::OnceLock;
+
+use self::parts::Part;
+use crate::pipeline::{PROXY, every_view_holds_the_traffic};
+use crate::server::{Deployment, Reply, SITE, ask};
+use crate::services::clickhouse::ClickHouse;
+use crate::services::kafka::Kafka;
+
+/// Partitions of a test's topic.
+const PARTITIONS: u32 = 3;
+
+/// Everything between a beacon and a number.
+pub(crate) struct Cluster {
+    folder: tempfile::TempDir,
+    engine: String,
+    database: String,
+    pub(crate) collectors: Vec<Part>,
+    pub(crate) aggregators: Vec<Part>,
+    pub(crate) serve: Option<Part>,
+}
+
+/// Kafka and ClickHouse, started together and killed one at a time.
+pub(crate) struct Servers {
+    pub(crate) kafka: Kafka,
+    engine: Option<ClickHouse>,
+    folder: tempfile::TempDir,
+    port: String,
+}
+
+impl Servers {
+    pub(crate) fn start() -> Self {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port().to_string();
+        drop(free);
+        let mut servers = Self {
+            kafka: Kafka::start(),
+            engine: None,
+            folder: tempfile::tempdir().unwrap(),
+            port,
+        };
+        servers.start_engine();
+        servers
+    }
+
+    /// Starts the engine on the same port and data as before.
+    pub(crate) fn start_engine(&mut self) {
+        let folder = self.folder.path().join("clickhouse");
+        self.engine = Some(ClickHouse::start(Some(&folder), &["--port", &self.port]));
+    }
+
+    /// kill -9.
+    pub(crate) fn kill_engine(&mut self) {
+        self.engine.take().unwrap().kill();
+    }
+
+    fn engine_address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+}
+
+/// The servers that tests share which kill none.
+pub(crate) fn shared() -> &'static Servers {
+    static SHARED: OnceLock<Servers> = OnceLock::new();
+    SHARED.get_or_init(Servers::start)
+}
+
+impl Cluster {
+    /// A topic and a database, and no process yet.
+    pub(crate) fn new(servers: &Servers, settings: &str) -> Self {
+        static NUMBER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let name = format!("test_{}_{number}", std::process::id());
+        query(&servers.engine_address(), "default", &format!("CREATE DATABASE {name}")).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!(
+            "listen = \"127.0.0.1:0\"\nops_listen = \"127.0.0.1:0\"\n{PROXY}{settings}\n\
+             [kafka]\nbrokers = \"{}\"\ntopic = \"{name}\"\ngroup = \"{name}\"\n\
+             partitions = {PARTITIONS}\n\
+             [clickhouse]\nurl = \"http://{}\"\ndatabase = \"{name}\"\n\
+             [[sites]]\nhost = \"{SITE}\"\nevents = [\"signup\"]\n",
+            servers.kafka.brokers(),
+            servers.engine_address(),
+        );
+        std::fs::write(folder.path().join("headcount.toml"), text).unwrap();
+        Self {
+            folder,
+            engine: servers.engine_address(),
+            database: name,
+            collectors: Vec::new(),
+            aggregators: Vec::new(),
+            serve: None,
+        }
+    }
+
+    /// Starts collectors and aggregators.
+    pub(crate) fn run(&mut self, collectors: usize, aggregators: usize) {
+        self.aggregators = (0..aggregators).map(|n| self.aggregator(n, &[]).unwrap()).collect();
+        self.collectors = (0..collectors).map(|n| self.collector(n, &[]).unwrap()).collect();
+    }
+
+    /// The folder of configuration, logs and data.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn config(&self) -> String {
+        self.folder().join("headcount.toml").to_str().unwrap().to_owned()
+    }
+
+    fn data(&self, name: &str) -> String {
+        self.folder().join(name).to_str().unwrap().to_owned()
+    }
+
+    pub(crate) fn collector(
+        &self,
+        number: usize,
+        environment: &[(&str, &str)],
+    ) -> Result<Part, String> {
+        let name = format!("collect-{number}");
+        let args = ["collect", "--config", &self.config(), "--data", &self.data(&name)];
+        Part::start(self.folder(), &name, &args, environment)
+    }
+
+    pub(crate) fn aggregator(
+        &self,
+        number: usize,
+        environment: &[(&str, &str)],
+    ) -> Result<Part, String> {
+        let args = ["aggregate", "--config", &self.config()];
+        Part::start(self.folder(), &format!("aggregate-{number}"), &args, environment)
+    }
+
+    pub(crate) fn server(&self) -> Result<Part, String> {
+        let args = ["serve", "--config", &self.config(), "--data", &self.data("serve")];
+        Part::start(self.folder(), "serve", &args, &[])
+    }
+
+    /// What the store answers; `None` while it is away.
+    pub(crate) fn text(&self, sql: &str) -> Option<String> {
+        query(&self.engine, &self.database, sql)
+    }
+
+    /// Σ counts − Σ ledger, and whether every ledger row is there once.
+    pub(crate) fn assert_balanced(&self) {
+        assert_eq!(self.number("SELECT audit_delta FROM books"), 0);
+        assert_eq!(self.number("SELECT broken_tiles FROM books"), 0);
+    }
+}
+
+impl Deployment for Cluster {
+    fn send(&self, line: &str, headers: &str, body: &str) -> Option<Reply> {
+        self.collectors.first()?.send(line, headers, body)
+    }
+
+    fn number(&self, sql: &str) -> i64 {
+        self.text(sql).and_then(|text| text.trim().parse().ok()).unwrap_or(-1)
+    }
+}
+
+/// Asks the engine as any client would.
+pub(crate) fn query(address: &str, database: &str, sql: &str) -> Option<String> {
+    let reply = ask(address, &format!("POST /?database={database}"), "", sql)?;
+    (reply.status == 200).then_some(reply.body)
+}
+
+#[test]
+fn the_cluster_counts_what_one_process_counts() {
+    let mut cluster = Cluster::new(shared(), "");
+    cluster.run(1, 2);
+    every_view_holds_the_traffic(&cluster);
+    cluster.assert_balanced();
+    for part in cluster.collectors.drain(..).chain(cluster.aggregators.drain(..)) {
+        assert_eq!(part.stop(), Some(0));
+    }
+}

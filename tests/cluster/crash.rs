@@ -1,0 +1,279 @@
+//! Kills of every part of a cluster under load: every answered hit counts exactly once.
+//!
+//! What it is not: a test of Kafka's or ClickHouse's own durability; a kill of a process leaves the
+//! operating system's pages.
+//!
+//! What surprises: every hit has a page of its own, so the right answer is all ones.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use headcount_core::failpoint;
+
+use super::parts::Part;
+use super::{Cluster, Servers, shared};
+use crate::crash::{Dice, Sent, word};
+use crate::server::{CHROME, Deployment, PATIENCE, SITE, ask};
+
+/// Room for a page a hit.
+pub(crate) const SETTINGS: &str = "[limits]\npages_per_site_day = 10000000\nnames_total = 10000000\n\
+    held_cells = 10000000\nhits_per_prefix_per_minute = 0\n";
+/// Rounds without an environment that asks for more.
+const ROUNDS: u64 = 8;
+/// Times each failpoint is passed without an environment that asks for more.
+const SEEDS: u64 = 1;
+/// Longer than the group waits for a member.
+const HANG: Duration = Duration::from_secs(20);
+/// Failpoints that an aggregator passes; the others are a collector's.
+const AGGREGATOR_FAILPOINTS: [&str; 3] = ["apply-before", "apply-after", "ack-before"];
+/// How long everything may take to arrive after the last kill.
+const DRAIN_PATIENCE: Duration = Duration::from_secs(90);
+/// Between two hits of a sender.
+const HIT_PAUSE: Duration = Duration::from_millis(4);
+
+/// Who is killed in a round.
+#[derive(Debug, Clone, Copy)]
+enum Victim {
+    Collector(usize),
+    Aggregator(usize),
+    Broker,
+    Engine,
+}
+
+/// Hits to whichever collectors are there, until it is over.
+pub(crate) struct Load {
+    addresses: Mutex<Vec<Option<String>>>,
+    over: AtomicBool,
+    pub(crate) sent: Mutex<Sent>,
+}
+
+impl Load {
+    pub(crate) fn new(cluster: &Cluster) -> Self {
+        let addresses = cluster.collectors.iter().map(|part| Some(part.address.clone()));
+        Self {
+            addresses: Mutex::new(addresses.collect()),
+            over: AtomicBool::new(false),
+            sent: Mutex::default(),
+        }
+    }
+
+    /// Sends hits one after the other, each with a page of its own.
+    pub(crate) fn send(&self, sender: usize, pause: Duration) {
+        let mut number = 0;
+        while !self.over.load(Ordering::Relaxed) {
+            std::thread::sleep(pause);
+            let address = {
+                let addresses = self.addresses.lock().unwrap();
+                addresses[number % addresses.len()].clone()
+            };
+            number += 1;
+            let Some(address) = address else { continue };
+            let page = format!("/s{}/{}", word(sender), word(number));
+            let body = format!("{{\"s\":\"{SITE}\",\"p\":\"{page}\"}}");
+            let reply = ask(&address, "POST /hit", &format!("User-Agent: {CHROME}\r\n"), &body);
+            let answered = reply.is_some_and(|reply| reply.status == 204);
+            self.sent.lock().unwrap().pages.insert(page, answered);
+        }
+    }
+
+    fn moved(&self, collector: usize, address: Option<String>) {
+        self.addresses.lock().unwrap()[collector] = address;
+    }
+
+    pub(crate) fn stop(&self) {
+        self.over.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Cluster {
+    /// Waits until everything answered is there, and compares page by page.
+    pub(crate) fn settle(&self, sent: &Sent, label: &str) -> Duration {
+        let answered = sent.pages.values().filter(|answered| **answered).count();
+        assert!(answered > 0, "{label}: no hit was answered");
+        let begun = Instant::now();
+        let expect = i64::try_from(answered).unwrap();
+        while self.number("SELECT sum(views) FROM page_counts") < expect
+            && begun.elapsed() < DRAIN_PATIENCE
+        {
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        let drained = begun.elapsed();
+        // What was not answered may still come.
+        std::thread::sleep(Duration::from_secs(3));
+        let mut counted: HashMap<String, i64> = HashMap::new();
+        let sql = "SELECT page, sum(views) FROM page_counts GROUP BY page FORMAT TSV";
+        for line in self.text(sql).unwrap().lines() {
+            let (page, views) = line.split_once('\t').unwrap();
+            counted.insert(page.to_owned(), views.parse().unwrap());
+        }
+        for (page, views) in &counted {
+            assert!(sent.pages.contains_key(page), "{label}: {page} was never sent");
+            assert_eq!(*views, 1, "{label}: {page}");
+        }
+        let missing: Vec<_> = sent
+            .pages
+            .iter()
+            .filter(|(page, answered)| **answered && !counted.contains_key(*page))
+            .collect();
+        assert!(
+            missing.is_empty(),
+            "{label}: {} answered and lost: {:?}",
+            missing.len(),
+            missing[0]
+        );
+        self.assert_balanced();
+        #[expect(clippy::print_stderr, reason = "figures of the campaign, shown with --nocapture")]
+        {
+            let (sent, counted) = (sent.pages.len(), counted.len());
+            eprintln!(
+                "{label}: {sent} hits sent, {answered} answered, {counted} counted, drained in \
+                 {drained:.1?}"
+            );
+        }
+        drained
+    }
+}
+
+fn rounds() -> u64 {
+    let asked = std::env::var_os("HEADCOUNT_TEST_CLUSTER_ROUNDS");
+    asked.map_or(ROUNDS, |text| text.to_str().unwrap().parse().unwrap())
+}
+
+impl Cluster {
+    /// Kills one part and starts it again.
+    fn kill(&mut self, victim: Victim, load: &Load, servers: &mut Servers, pause: Duration) {
+        match victim {
+            Victim::Collector(at) => {
+                load.moved(at, None);
+                self.collectors.remove(at).kill();
+                std::thread::sleep(pause);
+                let part = self.collector(at, &[]).unwrap();
+                load.moved(at, Some(part.address.clone()));
+                self.collectors.insert(at, part);
+            }
+            Victim::Aggregator(at) => {
+                self.aggregators.remove(at).kill();
+                std::thread::sleep(pause);
+                let part = self.aggregator(at, &[]).unwrap();
+                self.aggregators.insert(at, part);
+            }
+            Victim::Broker => {
+                servers.kafka.kill();
+                std::thread::sleep(pause);
+                servers.kafka.start_again();
+            }
+            Victim::Engine => {
+                servers.kill_engine();
+                std::thread::sleep(pause);
+                servers.start_engine();
+            }
+        }
+    }
+}
+
+fn seeds() -> u64 {
+    let asked = std::env::var_os("HEADCOUNT_TEST_CLUSTER_SEEDS");
+    asked.map_or(SEEDS, |text| text.to_str().unwrap().parse().unwrap())
+}
+
+#[test]
+fn answered_hits_survive_kills_of_any_part() {
+    let mut servers = Servers::start();
+    let mut dice = Dice(0xc1a5);
+    let mut cluster = Cluster::new(&servers, SETTINGS);
+    cluster.run(2, 2);
+    let load = Load::new(&cluster);
+    std::thread::scope(|scope| {
+        for sender in 0..4 {
+            let load = &load;
+            scope.spawn(move || load.send(sender, HIT_PAUSE));
+        }
+        for _ in 0..rounds() {
+            std::thread::sleep(Duration::from_millis(200 + dice.below(1_500)));
+            let pause = Duration::from_millis(dice.below(1_000));
+            let victim = match dice.below(6) {
+                0 => Victim::Broker,
+                1 => Victim::Engine,
+                2 | 3 => Victim::Aggregator(usize::from(dice.below(2) == 0)),
+                _ => Victim::Collector(usize::from(dice.below(2) == 0)),
+            };
+            cluster.kill(victim, &load, &mut servers, pause);
+        }
+        load.stop();
+    });
+    let sent = std::mem::take(&mut *load.sent.lock().unwrap());
+    cluster.settle(&sent, &format!("{} kills of any part", rounds()));
+}
+
+/// Every named place in collector, shipper and aggregator, passed for the first time or later.
+#[test]
+fn answered_hits_survive_every_failpoint_of_the_cluster() {
+    let mut dice = Dice(0xfa17);
+    let mut cluster = Cluster::new(shared(), SETTINGS);
+    cluster.run(1, 1);
+    let load = Load::new(&cluster);
+    std::thread::scope(|scope| {
+        let senders = &load;
+        scope.spawn(move || senders.send(0, HIT_PAUSE));
+        for name in failpoint::NAMES {
+            for time in 0..seeds() {
+                let nth = if time == 0 { 1 } else { 2 + dice.below(4) };
+                let text = format!("{name}:{nth}");
+                let environment = [("HEADCOUNT_FAILPOINT", text.as_str())];
+                if AGGREGATOR_FAILPOINTS.contains(&name) {
+                    cluster.aggregators.remove(0).kill();
+                    if let Ok(part) = cluster.aggregator(0, &environment) {
+                        await_end(part, &text);
+                    }
+                    cluster.aggregators.push(cluster.aggregator(0, &[]).unwrap());
+                } else {
+                    load.moved(0, None);
+                    cluster.collectors.remove(0).kill();
+                    if let Ok(part) = cluster.collector(0, &environment) {
+                        load.moved(0, Some(part.address.clone()));
+                        await_end(part, &text);
+                        load.moved(0, None);
+                    }
+                    let part = cluster.collector(0, &[]).unwrap();
+                    load.moved(0, Some(part.address.clone()));
+                    cluster.collectors.push(part);
+                }
+            }
+        }
+        load.stop();
+    });
+    let sent = std::mem::take(&mut *load.sent.lock().unwrap());
+    let label = format!("{} failpoints, {} times each", failpoint::NAMES.len(), seeds());
+    cluster.settle(&sent, &label);
+}
+
+fn await_end(mut part: Part, failpoint: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    while !part.ended() {
+        assert!(Instant::now() < deadline, "failpoint {failpoint} was not passed");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// An aggregator that hangs is no reason to wait: another takes over, and when the first goes on,
+/// nothing counts twice.
+#[test]
+fn a_stopped_aggregator_is_replaced_and_its_return_counts_nothing_twice() {
+    let mut cluster = Cluster::new(shared(), SETTINGS);
+    cluster.run(1, 2);
+    let load = Load::new(&cluster);
+    std::thread::scope(|scope| {
+        let senders = &load;
+        scope.spawn(move || senders.send(0, HIT_PAUSE));
+        std::thread::sleep(Duration::from_secs(3));
+        cluster.aggregators[0].signal("STOP");
+        std::thread::sleep(HANG);
+        cluster.aggregators[0].signal("CONT");
+        std::thread::sleep(Duration::from_secs(5));
+        load.stop();
+    });
+    let sent = std::mem::take(&mut *load.sent.lock().unwrap());
+    cluster.settle(&sent, "an aggregator that hung");
+}

@@ -1,0 +1,63 @@
+//! Kafka or ClickHouse away while hits go on: none refused, none lost, and soon caught up.
+//!
+//! What it is not: ten minutes long in every run; `HEADCOUNT_TEST_OUTAGE_SECONDS=600` makes it so.
+//!
+//! What surprises: an outage costs the edge the distinct cells of its time, not its hits.
+
+use std::time::Duration;
+
+use super::crash::{Load, SETTINGS};
+use super::{Cluster, Servers};
+
+/// Seconds without an environment that asks for more.
+const OUTAGE_SECONDS: u64 = 8;
+/// Caught up within.
+const DRAIN_MAX: Duration = Duration::from_secs(120);
+/// Senders, and the pause of each: 500 hits a second.
+const SENDERS: usize = 5;
+const HIT_PAUSE: Duration = Duration::from_millis(9);
+
+fn outage() -> Duration {
+    let asked = std::env::var_os("HEADCOUNT_TEST_OUTAGE_SECONDS");
+    let seconds = asked.map_or(OUTAGE_SECONDS, |text| text.to_str().unwrap().parse().unwrap());
+    Duration::from_secs(seconds)
+}
+
+fn through(label: &str, away: impl FnOnce(&mut Servers)) {
+    let mut servers = Servers::start();
+    let mut cluster = Cluster::new(&servers, SETTINGS);
+    cluster.run(1, 1);
+    let load = Load::new(&cluster);
+    std::thread::scope(|scope| {
+        for sender in 0..SENDERS {
+            let load = &load;
+            scope.spawn(move || load.send(sender, HIT_PAUSE));
+        }
+        std::thread::sleep(Duration::from_secs(2));
+        away(&mut servers);
+        std::thread::sleep(Duration::from_secs(1));
+        load.stop();
+    });
+    let sent = std::mem::take(&mut *load.sent.lock().unwrap());
+    let refused = sent.pages.values().filter(|answered| !**answered).count();
+    assert_eq!(refused, 0, "{label}: hits were refused");
+    assert!(cluster.settle(&sent, label) < DRAIN_MAX, "{label}: not caught up in time");
+}
+
+#[test]
+fn without_kafka_hits_are_accepted_and_arrive_afterwards() {
+    through(&format!("kafka away for {:?}", outage()), |servers| {
+        servers.kafka.kill();
+        std::thread::sleep(outage());
+        servers.kafka.start_again();
+    });
+}
+
+#[test]
+fn without_clickhouse_hits_are_accepted_and_arrive_afterwards() {
+    through(&format!("clickhouse away for {:?}", outage()), |servers| {
+        servers.kill_engine();
+        std::thread::sleep(outage());
+        servers.start_engine();
+    });
+}
