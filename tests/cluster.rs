@@ -141,8 +141,11 @@ impl Cluster {
         number: usize,
         environment: &[(&str, &str)],
     ) -> Result<Part, String> {
+        let name = format!("aggregate-{number}");
         let args = ["aggregate", "--config", &self.config()];
-        Part::start(self.folder(), &format!("aggregate-{number}"), &args, environment)
+        let named = [("HEADCOUNT_KAFKA_MEMBER", name.as_str())];
+        let environment: Vec<_> = named.iter().chain(environment).copied().collect();
+        Part::start(self.folder(), &name, &args, &environment)
     }
 
     pub(crate) fn server(&self) -> Result<Part, String> {

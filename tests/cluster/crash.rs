@@ -27,7 +27,7 @@ const SEEDS: u64 = 1;
 /// Longer than the group waits for a member.
 const HANG: Duration = Duration::from_secs(20);
 /// Failpoints that an aggregator passes; the others are a collector's.
-const AGGREGATOR_FAILPOINTS: [&str; 3] = ["apply-before", "apply-after", "ack-before"];
+const AGGREGATOR_FAILPOINTS: [&str; 3] = ["apply-before", "apply-after", "ack-after"];
 /// How long everything may take to arrive after the last kill.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(90);
 /// Between two hits of a sender.

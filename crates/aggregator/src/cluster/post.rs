@@ -120,8 +120,8 @@ impl Post {
                     None => return Ok(self.again(effect, outcomes)),
                 },
                 Effect::Ack(position) => {
-                    failpoint::hit("ack-before");
                     outcomes.push(Outcome::Applied(*position));
+                    failpoint::hit("ack-after");
                     None
                 }
                 Effect::Seek(position) => {
