@@ -7,7 +7,7 @@
 #![no_main]
 
 use headcount_transport::Record;
-use headcount_transport::kafka::wire::parse_value;
+use headcount_transport::wire::parse_value;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -14,7 +14,6 @@ mod publisher;
 mod settings;
 mod subscriber;
 pub mod topic;
-pub mod wire;
 
 use thiserror::Error;
 

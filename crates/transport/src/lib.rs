@@ -6,8 +6,10 @@
 //! What surprises: in embedded mode an acknowledgement means "in the store", so the outbox empties
 //! exactly when nothing can be lost any more.
 
+#[cfg(feature = "kafka")]
 pub mod kafka;
 pub mod local;
+pub mod wire;
 
 use headcount_core::batch::BatchId;
 

@@ -16,8 +16,8 @@ use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::topic_partition_list::Offset;
 
 use super::client::{Faults, dispose};
-use super::wire::parse_value;
 use super::{KafkaError, Settings, topic};
+use crate::wire::parse_value;
 
 /// How long the broker may take for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);

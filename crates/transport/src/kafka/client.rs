@@ -35,6 +35,8 @@ impl Faults {
     /// Remembers an event, and writes a new one to the log once.
     pub(super) fn note(&self, error: &ClientError, reason: &str) {
         let reason = one_line(reason);
+        // How long a try took is part of the text and different each time.
+        let reason = reason.split(" (after ").next().unwrap_or_default().to_owned();
         let mut seen = lock(&self.0);
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::Authentication) => seen.login = Some(reason.clone()),
@@ -122,4 +124,43 @@ pub(super) fn is_forbidden(code: RDKafkaErrorCode) -> bool {
             | Code::GroupAuthorizationFailed
             | Code::ClusterAuthorizationFailed
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::types::RDKafkaErrorCode as Code;
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_told_once_and_a_reason_stays() {
+        let faults = Faults::default();
+        assert!(faults.refusal().is_none());
+        faults.note(&ClientError::Global(Code::BrokerTransportFailure), "refused (after 1ms)");
+        faults.note(&ClientError::Global(Code::AllBrokersDown), "1/1 brokers are down");
+        assert_eq!(faults.last().as_deref(), Some("refused"));
+        assert!(faults.refusal().is_none());
+        faults.note(&ClientError::Global(Code::Authentication), "wrong\n  password");
+        faults.note(&ClientError::Global(Code::SSL), "no certificate");
+        assert!(
+            matches!(faults.refusal(), Some(KafkaError::Login(why)) if why == "wrong password")
+        );
+        assert!(matches!(faults.refusal(), Some(KafkaError::Tls(_))));
+        assert!(faults.refusal().is_none());
+    }
+
+    #[test]
+    fn a_client_that_does_not_end_is_left_behind() {
+        struct Stubborn(std::sync::mpsc::Receiver<()>);
+        impl Drop for Stubborn {
+            fn drop(&mut self) {
+                self.0.recv().unwrap_err();
+            }
+        }
+        let (held, never) = std::sync::mpsc::channel();
+        let begun = std::time::Instant::now();
+        dispose(Stubborn(never), Duration::from_millis(50));
+        assert!(begun.elapsed() < Duration::from_secs(5));
+        drop(held);
+    }
 }

@@ -23,8 +23,8 @@ use rdkafka::topic_partition_list::Offset;
 use self::group::Group;
 use self::lane::{Lane, Take};
 use super::client::{dispose, is_forbidden};
-use super::wire::{WireError, parse_value};
 use super::{KafkaError, Settings};
+use crate::wire::{WireError, parse_value};
 
 pub use self::lane::Loss;
 
@@ -280,26 +280,24 @@ impl KafkaSubscriber {
     /// A position was not in the log. The library does not say which, so every partition's is
     /// compared with the ends of its log.
     fn find_broken(&mut self) -> Result<(), KafkaError> {
-        let wanted: Vec<(u32, u64)> =
-            self.lanes.iter().map(|(p, lane)| (*p, lane.next())).collect();
-        let mut found = false;
-        for (partition, next) in &wanted {
-            let Some(why) = self.ends(*partition).ok().and_then(|ends| Loss::of(*next, ends))
-            else {
-                continue;
-            };
-            found = true;
-            self.lanes.remove(partition);
-            if self.consumer().context().stop_fetching(*partition) {
-                self.consumer().incremental_unassign(&self.list(&[*partition]))?;
+        for (partition, next) in self.wanted() {
+            // One broker that does not answer is enough to wait for.
+            let Ok(ends) = self.ends(partition) else { break };
+            let Some(why) = Loss::of(next, ends) else { continue };
+            self.lanes.remove(&partition);
+            if self.consumer().context().stop_fetching(partition) {
+                self.consumer().incremental_unassign(&self.list(&[partition]))?;
             }
-            self.heard.push_back(Heard::Broken { partition: *partition, why });
+            self.heard.push_back(Heard::Broken { partition, why });
         }
-        if !found {
-            // Mended meanwhile, or no answer: whichever it was, it stands still and must go on.
-            wanted.iter().try_for_each(|(partition, next)| self.fetch_from(*partition, *next))?;
-        }
-        Ok(())
+        // The others may stand still for the same reason, mended meanwhile or not answered.
+        let others = self.wanted();
+        others.iter().try_for_each(|(partition, next)| self.fetch_from(*partition, *next))
+    }
+
+    /// Every partition that is read, and the offset it wants.
+    fn wanted(&self) -> Vec<(u32, u64)> {
+        self.lanes.iter().map(|(partition, lane)| (*partition, lane.next())).collect()
     }
 }
 

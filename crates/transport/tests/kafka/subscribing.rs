@@ -192,6 +192,21 @@ fn records_deleted_before_they_were_read_are_a_loss() {
     subscriber.pause(1).unwrap();
     subscriber.begin(0, 30).unwrap();
     assert_eq!(next_record(&mut subscriber).position, 31);
+    // Two losses at once are two.
+    list.add_partition_offset(&settings.topic, 1, Offset::Offset(40)).unwrap();
+    block_on(admin.delete_records(&list, &AdminOptions::new())).unwrap();
+    subscriber.begin(0, 3).unwrap();
+    subscriber.begin(1, 4).unwrap();
+    let mut broken = BTreeSet::new();
+    while broken.len() < 2 {
+        match next(&mut subscriber) {
+            Heard::Broken { partition, why: Loss::Deleted { wanted, first } } => {
+                assert!(broken.insert((partition, wanted, first)), "told twice");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(broken, BTreeSet::from([(0, 3, 30), (1, 4, 40)]));
 }
 
 #[test]
