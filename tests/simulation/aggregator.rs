@@ -13,6 +13,7 @@ use headcount_core::batch::{Batch, BatchId};
 use headcount_core::ledger::Standing;
 use headcount_transport::{News, Record};
 
+use crate::collector::SPOILED_WHOLLY;
 use crate::setting::Flaw;
 use crate::store::Src;
 use crate::world::{World, say};
@@ -32,19 +33,21 @@ pub(crate) struct Run {
     cursor: u64,
     wait: Wait,
     src: Src,
+    /// Tokens the store had written down when the ledger was read last.
+    read_at: usize,
 }
 
 enum Wait {
     Nothing,
     Insert(u64),
-    /// With what was read, when it was.
-    Ledger(Option<Standing>),
+    /// With what was read, when it was, and how many tokens the store had written down then.
+    Ledger(Option<(Standing, usize)>),
     Fence(u64),
 }
 
 impl Run {
     fn new(src: Src) -> Self {
-        Self { lane: None, cursor: 0, wait: Wait::Ledger(None), src }
+        Self { lane: None, cursor: 0, wait: Wait::Ledger(None), src, read_at: 0 }
     }
 
     /// The insert it waits for.
@@ -110,10 +113,16 @@ impl World {
             Wait::Nothing => self.work(&mut run, p),
             Wait::Insert(id) => self.await_insert(&mut run, p, id),
             Wait::Ledger(None) => {
-                let read = (!self.store.is_down).then(|| self.read_ledger(run.src));
+                let at = self.store.tokens_made;
+                let read = (!self.store.is_down).then(|| (self.read_ledger(run.src), at));
                 run.wait = Wait::Ledger(read);
             }
-            Wait::Ledger(Some(standing)) => self.has_read(&mut run, p, standing),
+            // Without a guard, what was read may not be older than the window.
+            Wait::Ledger(Some((_, at))) if self.is_too_old(at) => run.wait = Wait::Ledger(None),
+            Wait::Ledger(Some((standing, at))) => {
+                run.read_at = at;
+                self.has_read(&mut run, p, standing);
+            }
             Wait::Fence(lo) if self.store.is_down => run.wait = Wait::Fence(lo),
             Wait::Fence(lo) => {
                 self.fence(run.src, lo);
@@ -121,6 +130,19 @@ impl World {
             }
         }
         self.aggregators[a].lanes.insert(p, run);
+    }
+
+    fn is_too_old(&self, at: usize) -> bool {
+        !self.setting.guarded && self.store.tokens_made - at >= self.setting.window / 4
+    }
+
+    /// The store's connections end, with what was read through them.
+    pub(crate) fn cut_off_aggregators(&mut self) {
+        for run in self.aggregators.iter_mut().flat_map(|a| a.lanes.values_mut()) {
+            if matches!(run.wait, Wait::Ledger(_)) {
+                run.wait = Wait::Ledger(None);
+            }
+        }
     }
 
     fn has_read(&mut self, run: &mut Run, p: usize, mut standing: Standing) {
@@ -213,7 +235,7 @@ impl World {
         match effect {
             Effect::Insert { insert, attempt } => {
                 self.seen.attempts += usize::from(attempt > 1);
-                run.wait = Wait::Insert(self.send(run.src, insert, attempt));
+                run.wait = Wait::Insert(self.send(run.src, insert, attempt, run.read_at));
             }
             Effect::ReadLedger => run.wait = Wait::Ledger(None),
             Effect::Fence { lo } => run.wait = Wait::Fence(lo),
@@ -233,7 +255,10 @@ impl World {
             }
             Effect::Alarm(alarm) => {
                 say!(self, "lane {p} stops: {alarm:?}");
-                self.alarms.push(alarm);
+                match self.poisoned.explains(p, alarm) {
+                    Some(position) => self.step(run, p, Event::SetAside(position)),
+                    None => self.alarms.push(alarm),
+                }
             }
         }
     }
@@ -251,8 +276,8 @@ impl World {
 }
 
 fn arrived(position: u64, record: &Record) -> Event {
-    let batch = Batch::decode(&record.payload)
-        .map(|batch| (record.id, batch))
-        .map_err(|error| Unreadable { id: Some(record.id), error });
+    let batch = Batch::decode(&record.payload).map(|batch| (record.id, batch)).map_err(|error| {
+        Unreadable { id: (record.payload != SPOILED_WHOLLY).then_some(record.id), error }
+    });
     Event::Arrived { position, record: batch }
 }

@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use headcount_aggregator::lane::Alarm;
 use headcount_collector::names::{NameId, SiteId};
 use headcount_collector::release::{EdgeCell, EdgeKey, Held, Plan, ReleaseRule};
 use headcount_collector::shipper::Shipper;
@@ -17,6 +18,7 @@ use headcount_core::tally::Tally;
 use headcount_core::time::{Day, Hour};
 use headcount_transport::{News, Offered, Record};
 
+use crate::rng::Rng;
 use crate::setting::Flaw;
 use crate::world::{Promise, World, say};
 
@@ -25,6 +27,10 @@ const OUTBOX_MAX: usize = 5;
 /// The name of the one device there is; pages are named by their hit.
 const DEVICE: u32 = 1_000_000;
 const SITES: u32 = 4;
+/// What became of a batch that only a newer build can read.
+const SPOILED: &[u8] = &[9];
+/// What became of a batch whose number cannot be read either.
+pub(crate) const SPOILED_WHOLLY: &[u8] = &[8];
 
 #[derive(Default)]
 pub(crate) struct Collector {
@@ -254,6 +260,13 @@ impl World {
             }
             Some(plan) => {
                 records = pack(edge, u64::try_from(c).unwrap(), &plan.leaving, partitions);
+                if self.setting.faults.poison {
+                    for record in &mut records {
+                        if self.rng.percent(15) {
+                            self.poisoned.spoil(record, &mut self.rng);
+                        }
+                    }
+                }
                 let fold = Some((plan.write.clone(), plan.delete.clone()));
                 let cells = Transaction { fold, deletes, ..Default::default() };
                 let batches = Transaction { records: records.clone(), ..Default::default() };
@@ -346,6 +359,41 @@ impl World {
 
 pub(crate) fn ids(records: &[Record]) -> Vec<(u32, u64, u64)> {
     records.iter().map(|record| (record.partition, record.id.epoch, record.id.seq)).collect()
+}
+
+/// Batches that became unreadable.
+#[derive(Default)]
+pub(crate) struct Poisoned {
+    pub(crate) ids: Vec<(u32, BatchId)>,
+    pub(crate) hits: Vec<u32>,
+}
+
+impl Poisoned {
+    fn spoil(&mut self, record: &mut Record, rng: &mut Rng) {
+        let batch = Batch::decode(&record.payload).unwrap();
+        let names = batch.cells().filter_map(|(_, key, _)| match key {
+            CellKey::Page { page, .. } => page.trim_start_matches('/').parse::<u32>().ok(),
+            _ => None,
+        });
+        self.hits.extend(names);
+        self.ids.push((record.partition, record.id));
+        record.payload = if rng.percent(50) { SPOILED } else { SPOILED_WHOLLY }.to_vec();
+    }
+
+    /// Whether an alarm comes from these batches alone.
+    pub(crate) fn explains(&self, p: usize, alarm: Alarm) -> Option<u64> {
+        match alarm {
+            Alarm::Unreadable { position, .. } => Some(position),
+            Alarm::Gap { position, came, expected } => (expected..came.seq)
+                .all(|seq| {
+                    self.ids
+                        .iter()
+                        .any(|(q, id)| *q as usize == p && *id == BatchId { seq, ..came })
+                })
+                .then_some(position),
+            _ => None,
+        }
+    }
 }
 
 fn add_up(cells: Vec<EdgeCell>) -> Vec<EdgeCell> {

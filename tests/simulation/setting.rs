@@ -134,6 +134,8 @@ pub(crate) struct Faults {
     pub(crate) disk_full: bool,
     /// The edge file is restored from an older copy (embedded mode).
     pub(crate) restore: bool,
+    /// Batches that nobody can read; a human sets them aside.
+    pub(crate) poison: bool,
     /// The log loses acknowledged records, which Kafka promises not to do.
     pub(crate) log_loss: bool,
 }
@@ -175,9 +177,7 @@ impl Setting {
             guarded: rng.percent(50),
             faults: Faults::default(),
         };
-        if setting.guarded {
-            setting.window = [2, 4, 1_000][rng.below(3)];
-        }
+        setting.window = if setting.guarded { [4, 8, 1_000] } else { [8, 16, 1_000] }[rng.below(3)];
         let mut may = |chance| rng.percent(chance);
         setting.faults = Faults {
             collector_crash: may(60),
@@ -194,11 +194,17 @@ impl Setting {
             rewind: may(30),
             disk_full: may(20),
             restore: embedded && may(30),
+            poison: !embedded && may(8),
             log_loss: !embedded && may(4),
         };
+        if setting.faults.poison {
+            // A number given twice, to a batch that was not written and to a readable one.
+            setting.faults.disk_full = false;
+        }
         if setting.faults.log_loss {
             // A stream that ended before the loss has no later number to show it.
             setting.faults.collector_crash = false;
+            setting.faults.poison = false;
         }
         setting
     }

@@ -25,7 +25,7 @@ pub(crate) struct Store {
     pub(crate) parts: Vec<Part>,
     tokens: VecDeque<Token>,
     /// Tokens ever written down.
-    tokens_made: usize,
+    pub(crate) tokens_made: usize,
     pub(crate) requests: Vec<Request>,
     answers: BTreeMap<u64, Answer>,
     requests_made: u64,
@@ -63,7 +63,8 @@ pub(crate) struct Request {
     /// Blocks that are not published: one, but for flaws.
     blocks: VecDeque<Rc<Block>>,
     block: usize,
-    /// Tokens ever written down when it began to run.
+    /// Tokens ever written down when the ledger was read for it, or with a guard when it began to
+    /// run; then when its own was written down.
     begun: usize,
 }
 
@@ -132,9 +133,18 @@ impl Store {
     fn remember(&mut self, token: Token, window: usize) {
         self.tokens.push_back(token);
         self.tokens_made += 1;
-        while self.tokens.len() > window {
-            self.tokens.pop_front();
+        while self.tokens.len() > window
+            && let Some(old) = self.tokens.iter().position(|token| !self.is_spent(token))
+        {
+            self.tokens.remove(old);
         }
+    }
+
+    /// Whether a token has no part. The windows here are tiny so that landed ranges are forgotten;
+    /// one that is in use outlasts the tries at one range.
+    fn is_spent(&self, (src, lo, ..): &Token) -> bool {
+        let is_row = |part: &Part| part.ledger.as_ref().is_some_and(|row| row.lo == *lo);
+        !self.parts.iter().any(|part| part.src == *src && is_row(part))
     }
 }
 
@@ -147,7 +157,7 @@ impl World {
     }
 
     /// Sends an insert; its number.
-    pub(crate) fn send(&mut self, src: Src, insert: Insert, attempt: u32) -> u64 {
+    pub(crate) fn send(&mut self, src: Src, insert: Insert, attempt: u32, begun: usize) -> u64 {
         let flaw = self.protocol.flaw();
         let clock = (flaw == Some(Flaw::DayFromClock)).then(|| self.hour(0).day());
         self.store.requests_made += 1;
@@ -168,7 +178,7 @@ impl World {
             stage: Stage::Network,
             blocks,
             block: 0,
-            begun: 0,
+            begun,
         });
         id
     }
@@ -184,6 +194,10 @@ impl World {
         match self.store.requests[r].stage {
             Stage::Network => self.receive(r),
             Stage::Running => self.execute(r),
+            Stage::Recorded if self.is_overdue(r) => {
+                self.seen.spent += 1;
+                self.finish(r, Answer::Unclear);
+            }
             Stage::Recorded => {
                 self.publish(r);
                 self.store.requests[r].stage = Stage::Running;
@@ -206,20 +220,30 @@ impl World {
             self.seen.guarded += usize::from(has_range);
             return self.finish(r, Answer::Refused);
         }
-        let begun = self.store.tokens_made;
+        let now = self.store.tokens_made;
         let request = &mut self.store.requests[r];
-        (request.stage, request.begun) = (Stage::Running, begun);
+        request.stage = Stage::Running;
+        if is_guarded {
+            request.begun = now;
+        }
+    }
+
+    /// `max_execution_time`: neither half of an insert, before its token and after it, may outlive
+    /// half of the window.
+    fn is_overdue(&self, r: usize) -> bool {
+        let request = &self.store.requests[r];
+        let is_first = request.block == 0;
+        is_first && self.store.tokens_made - request.begun >= self.setting.window / 2
     }
 
     fn execute(&mut self, r: usize) {
+        if !self.store.requests[r].blocks.is_empty() && self.is_overdue(r) {
+            return self.finish(r, Answer::Refused);
+        }
         let flaw = self.protocol.flaw();
         let window = self.setting.window;
         let request = &mut self.store.requests[r];
         let Some(block) = request.blocks.front() else { return self.finish(r, Answer::Success) };
-        if request.block == 0 && self.store.tokens_made - request.begun >= window {
-            // `max_execution_time`: an insert may not outlive the window.
-            return self.finish(r, Answer::Refused);
-        }
         let extra = match flaw {
             Some(Flaw::HiInToken) => request.hi,
             Some(Flaw::NoToken) => request.id,
@@ -233,6 +257,7 @@ impl World {
         } else if self.setting.token_first {
             request.stage = Stage::Recorded;
             self.store.remember(token, window);
+            self.store.requests[r].begun = self.store.tokens_made;
         } else {
             self.publish(r);
             if self.setting.faults.store_crash && self.rng.percent(8) {
@@ -281,17 +306,35 @@ impl World {
     /// The store dies with everything that runs in it.
     pub(crate) fn crash_store(&mut self) {
         let is_cut = self.setting.faults.power_cut && self.rng.percent(50);
-        let lost = if is_cut { self.rng.below(3).min(self.store.tokens.len()) } else { 0 };
         say!(self, "the store dies{}", if is_cut { ", by a power cut" } else { "" });
-        let kept = self.store.tokens.len() - lost;
-        self.store.tokens.truncate(kept);
+        if is_cut {
+            let lost = self.rng.below(3);
+            self.forget_tokens(lost);
+        }
         let spent = self.store.requests.iter().filter(|r| r.stage == Stage::Recorded).count();
         self.seen.spent += spent;
         // A crash may take the token of a published part. Then only the guard stops a twin that
         // comes after it; without one the connections are thought to end with the store.
         let guarded = self.setting.guarded;
         self.store.requests.retain(|r| r.stage == Stage::Network && guarded);
+        if !guarded {
+            self.cut_off_aggregators();
+        }
         self.store.is_down = true;
+    }
+
+    /// The log of tokens is never synced. But a token without a part is older than this crash: with
+    /// a twin about, forgetting it would need a crash between token and part, another that cuts the
+    /// power within seconds, and two aggregators that saw different halves. `README.md` says so.
+    fn forget_tokens(&mut self, mut lost: usize) {
+        let has_twins = self.setting.aggregators > 1 || self.setting.guarded;
+        while lost > 0
+            && let Some(last) = self.store.tokens.back()
+            && !(has_twins && self.store.is_spent(last))
+        {
+            self.store.tokens.pop_back();
+            lost -= 1;
+        }
     }
 
     pub(crate) fn break_store(&mut self) {

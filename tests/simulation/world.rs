@@ -13,7 +13,7 @@ use headcount_core::time::Day;
 use headcount_transport::Record;
 
 use crate::aggregator::Aggregator;
-use crate::collector::Collector;
+use crate::collector::{Collector, Poisoned};
 use crate::kafka::Kafka;
 use crate::rng::Rng;
 use crate::setting::{Faults, Protocol, Setting};
@@ -63,6 +63,7 @@ pub(crate) struct World {
     pub(crate) alarms: Vec<Alarm>,
     pub(crate) draining: bool,
     pub(crate) is_restored: bool,
+    pub(crate) poisoned: Poisoned,
     pub(crate) seen: Seen,
     pub(crate) trace: Option<Vec<String>>,
 }
@@ -117,6 +118,7 @@ impl World {
             alarms: Vec::new(),
             draining: false,
             is_restored: false,
+            poisoned: Poisoned::default(),
             seen: Seen::default(),
             trace: trace.then(Vec::new),
             rng,
@@ -250,19 +252,20 @@ impl World {
     /// Every fault ends; everything that can still happen, happens.
     fn drain(&mut self) -> Result<(), String> {
         say!(self, "the faults end");
-        if self.kafka.lost {
-            self.show_ends();
-        }
         self.setting.faults = Faults::default();
         self.draining = true;
         self.hour += 72;
+        let mut is_to_show = self.kafka.lost;
         for _ in 0..ROUNDS_MAX {
             if !self.alarms.is_empty() {
                 break;
             }
             self.heal();
             if self.is_idle() {
-                return Ok(());
+                if !std::mem::take(&mut is_to_show) {
+                    return Ok(());
+                }
+                self.show_ends();
             }
         }
         match self.alarms.first() {
@@ -275,13 +278,14 @@ impl World {
         }
     }
 
-    /// One more hit for every stream: a log that lost the end of one shows it by the next number.
+    /// One more hit for every stream: that a log lost something shows by the stream's next number.
     fn show_ends(&mut self) {
         for c in 0..self.collectors.len() {
             if self.collectors[c].memory.is_some() {
                 (0..4).for_each(|site| self.hit_site(c, site));
             }
         }
+        self.hour += 48;
     }
 
     /// One round in which nothing fails.
@@ -353,6 +357,7 @@ impl World {
             part.pages.iter().for_each(|hit| counts[*hit as usize] += 1);
             devices += part.devices;
         }
+        self.poisoned.hits.iter().for_each(|hit| self.promises[*hit as usize] = Promise::Open);
         for (hit, (count, promise)) in counts.iter().zip(&self.promises).enumerate() {
             match (count, promise) {
                 (1, _) | (0, Promise::Open) => {}
@@ -363,7 +368,8 @@ impl World {
             }
         }
         self.seen.answered += self.promises.iter().filter(|p| **p == Promise::Answered).count();
-        if devices != counts.iter().sum::<u64>() && !self.is_restored {
+        let is_whole = !self.is_restored && self.poisoned.ids.is_empty();
+        if is_whole && devices != counts.iter().sum::<u64>() {
             return Err(format!("{devices} visits have a device, {counts:?} a page"));
         }
         self.check_books()

@@ -5,7 +5,9 @@
 //! it does the effects and tells what came of them. The simulator runs this very code.
 //!
 //! What surprises: an insert that was answered well may be missing, and one that failed may have
-//! been written. Nothing is sent again before the ledger has been read. And the day an insert is
+//! been written. So the ledger is read before every insert and after it: before, because an
+//! aggregator that stood still for an hour does not know it, and the store has forgotten the
+//! tokens of that time. And the day an insert is
 //! closed under comes from its first batch, not from a clock: two aggregators that both believe
 //! they own a lane then write into the same partition, where one token stops the second.
 
@@ -180,6 +182,8 @@ struct Flight {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Stage {
+    /// Closed, and the ledger is being read.
+    Closed,
     Sent,
     Reading(Answer),
     Fencing,
@@ -335,7 +339,11 @@ impl Lane {
                 .map(|(Stream { collector, epoch }, seq)| BatchId { collector, epoch, seq })
                 .collect(),
         };
-        self.send(insert, 1)
+        if mutant::is(Mutant::NoReadBefore) {
+            return self.send(insert, 1);
+        }
+        self.in_flight = Some(Flight { insert, attempt: 1, stage: Stage::Closed });
+        vec![Effect::ReadLedger]
     }
 
     fn send(&mut self, insert: Insert, attempt: u32) -> Vec<Effect> {
@@ -396,7 +404,7 @@ impl Lane {
         }
     }
 
-    /// What was sent is not in the ledger.
+    /// What was closed or sent is not in the ledger.
     fn absent(&mut self, flight: Flight) -> Vec<Effect> {
         let Flight { insert, attempt, stage } = flight;
         match stage {
@@ -407,6 +415,7 @@ impl Lane {
                 self.send(insert, attempt.saturating_add(1))
             }
             Stage::Reading(_) if mutant::is(Mutant::DropAbsent) => Vec::new(),
+            Stage::Closed => self.send(insert, attempt),
             // A token that wrote nothing protects nothing: the same again.
             Stage::Reading(Answer::Unclear | Answer::Refused) => self.send(insert, attempt),
             // The token is spent, and its part was lost in a crash; or a twin holds the token and

@@ -10,6 +10,8 @@
 pub enum Mutant {
     /// Lane: a success is believed without reading the ledger.
     BelieveSuccess,
+    /// Lane: the ledger is not read before an insert.
+    NoReadBefore,
     /// Lane: another token after an unclear answer.
     NewTokenAfterUnclear,
     /// Lane: another token without asking whether a twin still runs.
@@ -46,8 +48,9 @@ pub enum Mutant {
 
 impl Mutant {
     /// Every mistake.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::BelieveSuccess,
+        Self::NoReadBefore,
         Self::NewTokenAfterUnclear,
         Self::NoFence,
         Self::JudgeByPosition,
