@@ -220,6 +220,9 @@ impl World {
         }
         let Some(record) = self.kafka.record(p, run.cursor + 1) else { return false };
         run.cursor += 1;
+        if self.protocol.flaw() == Some(Flaw::CommittedOffset) {
+            self.kafka.partitions[p].committed = run.cursor;
+        }
         self.step(run, p, arrived(run.cursor, &record));
         true
     }

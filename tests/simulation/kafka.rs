@@ -190,7 +190,7 @@ impl World {
     pub(crate) fn lose_log(&mut self, p: usize) {
         self.kafka.fail_over(p);
         let partition = &mut self.kafka.partitions[p];
-        let lost = (1 + self.rng.below(2)).min(partition.high);
+        let lost = (1 + self.rng.below(4)).min(partition.high);
         partition.high -= lost;
         partition.log.truncate(partition.high);
         self.kafka.lost |= lost > 0;

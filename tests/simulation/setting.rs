@@ -28,7 +28,8 @@ pub(crate) enum Flaw {
     ReadToday,
     /// The ledger's last row is taken for all it knows of the streams.
     LastRowOnly,
-    /// An aggregator begins where Kafka's committed offset says.
+    /// An aggregator begins where Kafka's committed offset says; it is committed when records are
+    /// fetched.
     CommittedOffset,
     /// Nobody waits for a running insert.
     FenceNothing,
@@ -162,7 +163,7 @@ pub(crate) struct Setting {
 
 impl Setting {
     pub(crate) fn draw(rng: &mut Rng) -> Self {
-        let embedded = rng.percent(20);
+        let embedded = rng.percent(25);
         let one = |rng: &mut Rng, n: usize| if embedded { 1 } else { 1 + rng.below(n) };
         let mut setting = Self {
             embedded,
@@ -193,9 +194,9 @@ impl Setting {
             clock: may(60),
             rewind: may(30),
             disk_full: may(20),
-            restore: embedded && may(30),
+            restore: embedded && may(50),
             poison: !embedded && may(8),
-            log_loss: !embedded && may(4),
+            log_loss: !embedded && may(8),
         };
         if setting.faults.poison {
             // A number given twice, to a batch that was not written and to a readable one.

@@ -66,6 +66,8 @@ pub(crate) struct Request {
     /// Tokens ever written down when the ledger was read for it, or with a guard when it began to
     /// run; then when its own was written down.
     begun: usize,
+    /// On its way for long.
+    is_slow: bool,
 }
 
 struct Block {
@@ -168,6 +170,7 @@ impl World {
             "insert {id}: src {src:?} {lo}..={hi} attempt {attempt} {:?}",
             insert.closed_day
         );
+        let is_slow = self.setting.faults.late && self.rng.percent(20);
         let blocks = blocks(insert, clock, flaw);
         self.store.requests.push(Request {
             id,
@@ -179,6 +182,7 @@ impl World {
             blocks,
             block: 0,
             begun,
+            is_slow,
         });
         id
     }
@@ -192,12 +196,15 @@ impl World {
             return self.run_sqlite(r);
         }
         match self.store.requests[r].stage {
+            Stage::Network if self.store.requests[r].is_slow && !self.rng.percent(10) => {}
             Stage::Network => self.receive(r),
             Stage::Running => self.execute(r),
             Stage::Recorded if self.is_overdue(r) => {
                 self.seen.spent += 1;
                 self.finish(r, Answer::Unclear);
             }
+            // The rare moment that everything hangs on is made long.
+            Stage::Recorded if self.rng.percent(60) => {}
             Stage::Recorded => {
                 self.publish(r);
                 self.store.requests[r].stage = Stage::Running;
@@ -223,7 +230,7 @@ impl World {
         let now = self.store.tokens_made;
         let request = &mut self.store.requests[r];
         request.stage = Stage::Running;
-        if is_guarded {
+        if self.setting.guarded {
             request.begun = now;
         }
     }

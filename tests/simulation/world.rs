@@ -236,7 +236,7 @@ impl World {
             10 if faults.restore => {
                 self.is_restored |= self.copy_edge(c);
             }
-            10 if faults.log_loss && self.rng.percent(40) => self.lose_log(p),
+            10 if faults.log_loss => self.lose_log(p),
             _ => {}
         }
     }
