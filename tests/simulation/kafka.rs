@@ -20,8 +20,6 @@ pub(crate) struct Kafka {
     pub(crate) partitions: Vec<Partition>,
     sessions: Vec<Session>,
     sessions_made: usize,
-    /// The log has lost what it had acknowledged.
-    pub(crate) lost: bool,
 }
 
 #[derive(Default)]
@@ -193,7 +191,7 @@ impl World {
         let lost = (1 + self.rng.below(4)).min(partition.high);
         partition.high -= lost;
         partition.log.truncate(partition.high);
-        self.kafka.lost |= lost > 0;
+        self.is_beyond |= lost > 0;
         say!(self, "partition {p}: {lost} acknowledged records are gone");
     }
 }

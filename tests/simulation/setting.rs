@@ -139,6 +139,8 @@ pub(crate) struct Faults {
     pub(crate) poison: bool,
     /// The log loses acknowledged records, which Kafka promises not to do.
     pub(crate) log_loss: bool,
+    /// The store loses a part that it had published.
+    pub(crate) part_loss: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -197,12 +199,16 @@ impl Setting {
             restore: embedded && may(50),
             poison: !embedded && may(8),
             log_loss: !embedded && may(8),
+            part_loss: may(5),
         };
+        if setting.faults.part_loss {
+            setting.faults.restore = false;
+        }
         if setting.faults.poison {
             // A number given twice, to a batch that was not written and to a readable one.
             setting.faults.disk_full = false;
         }
-        if setting.faults.log_loss {
+        if setting.faults.log_loss || setting.faults.part_loss {
             // A stream that ended before the loss has no later number to show it.
             setting.faults.collector_crash = false;
             setting.faults.poison = false;

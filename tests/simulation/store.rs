@@ -170,7 +170,7 @@ impl World {
             "insert {id}: src {src:?} {lo}..={hi} attempt {attempt} {:?}",
             insert.closed_day
         );
-        let is_slow = self.setting.faults.late && self.rng.percent(20);
+        let is_slow = self.setting.faults.late && self.rng.percent(30);
         let blocks = blocks(insert, clock, flaw);
         self.store.requests.push(Request {
             id,
@@ -195,8 +195,9 @@ impl World {
         if self.setting.embedded {
             return self.run_sqlite(r);
         }
-        match self.store.requests[r].stage {
-            Stage::Network if self.store.requests[r].is_slow && !self.rng.percent(10) => {}
+        let stage = self.store.requests[r].stage;
+        match stage {
+            Stage::Network if self.store.requests[r].is_slow && self.is_delayed() => {}
             Stage::Network => self.receive(r),
             Stage::Running => self.execute(r),
             Stage::Recorded if self.is_overdue(r) => {
@@ -210,6 +211,10 @@ impl World {
                 self.store.requests[r].stage = Stage::Running;
             }
         }
+    }
+
+    fn is_delayed(&mut self) -> bool {
+        !self.rng.percent(if self.draining { 20 } else { 4 })
     }
 
     fn receive(&mut self, r: usize) {
@@ -352,6 +357,14 @@ impl World {
             self.store.is_read_only = !self.store.is_read_only;
         } else if self.setting.faults.store_crash {
             self.crash_store();
+        }
+    }
+
+    /// Beyond what a disk promises: the last part is gone.
+    pub(crate) fn lose_part(&mut self) {
+        if self.store.parts.pop().is_some() {
+            say!(self, "the store loses a part");
+            self.is_beyond = true;
         }
     }
 

@@ -63,6 +63,8 @@ pub(crate) struct World {
     pub(crate) alarms: Vec<Alarm>,
     pub(crate) draining: bool,
     pub(crate) is_restored: bool,
+    /// Something was lost that may not be lost: now an alarm is the right answer.
+    pub(crate) is_beyond: bool,
     pub(crate) poisoned: Poisoned,
     pub(crate) seen: Seen,
     pub(crate) trace: Option<Vec<String>>,
@@ -118,6 +120,7 @@ impl World {
             alarms: Vec::new(),
             draining: false,
             is_restored: false,
+            is_beyond: false,
             poisoned: Poisoned::default(),
             seen: Seen::default(),
             trace: trace.then(Vec::new),
@@ -236,6 +239,7 @@ impl World {
             10 if faults.restore => {
                 self.is_restored |= self.copy_edge(c);
             }
+            9 if faults.part_loss => self.lose_part(),
             10 if faults.log_loss => self.lose_log(p),
             _ => {}
         }
@@ -255,7 +259,7 @@ impl World {
         self.setting.faults = Faults::default();
         self.draining = true;
         self.hour += 72;
-        let mut is_to_show = self.kafka.lost;
+        let mut is_to_show = self.is_beyond;
         for _ in 0..ROUNDS_MAX {
             if !self.alarms.is_empty() {
                 break;
@@ -269,7 +273,7 @@ impl World {
             }
         }
         match self.alarms.first() {
-            Some(_) if self.kafka.lost => {
+            Some(_) if self.is_beyond => {
                 self.seen.alarms_due += 1;
                 Ok(())
             }
@@ -349,6 +353,10 @@ impl World {
     /// All ones, and the books balance.
     fn check(&mut self) -> Result<(), String> {
         if !self.alarms.is_empty() {
+            return Ok(());
+        }
+        if self.is_beyond && self.check_books().is_err() {
+            self.seen.alarms_due += 1;
             return Ok(());
         }
         let mut counts = vec![0; self.promises.len()];

@@ -458,6 +458,9 @@ impl Lane {
         self.standing = now;
         self.open = Open::default();
         self.coming = None;
+        if mutant::is(Mutant::NoSeek) {
+            return vec![Effect::Ack(applied)];
+        }
         vec![Effect::Ack(applied), Effect::Seek(applied)]
     }
 

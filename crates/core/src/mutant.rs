@@ -26,6 +26,8 @@ pub enum Mutant {
     IgnoreTwin,
     /// Lane: after another `hi` it goes on with what it had opened.
     KeepOpenAfterTwin,
+    /// Lane: after another `hi` it does not ask for the records behind it again.
+    NoSeek,
     /// Lane: an insert that is not in the ledger is given up.
     DropAbsent,
     /// Lane: a batch of a stream never seen may begin anywhere.
@@ -48,7 +50,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// Every mistake.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::BelieveSuccess,
         Self::NoReadBefore,
         Self::NewTokenAfterUnclear,
@@ -58,6 +60,7 @@ impl Mutant {
         Self::ApplyRepeat,
         Self::IgnoreTwin,
         Self::KeepOpenAfterTwin,
+        Self::NoSeek,
         Self::DropAbsent,
         Self::AnyBeginning,
         Self::DropWhileInFlight,
