@@ -73,17 +73,23 @@ struct Writing {
     records: Vec<Record>,
 }
 
+/// Rows of `cells` to write and to delete; the journal is emptied.
+struct Fold {
+    write: Vec<EdgeCell>,
+    delete: Vec<(SiteId, EdgeKey)>,
+}
+
 #[derive(Default)]
 struct Transaction {
     increments: Vec<EdgeCell>,
-    fold: Option<(Vec<EdgeCell>, Vec<(SiteId, EdgeKey)>)>,
+    fold: Option<Fold>,
     records: Vec<Record>,
     deletes: Option<(u32, BatchId)>,
 }
 
 impl Edge {
     fn apply(&mut self, transaction: Transaction) {
-        if let Some((write, delete)) = transaction.fold {
+        if let Some(Fold { write, delete }) = transaction.fold {
             self.journal.clear();
             self.cells.extend(write.iter().map(|(site, key, counts)| ((*site, *key), *counts)));
             self.cells.retain(|cell, _| !delete.contains(cell));
@@ -267,7 +273,7 @@ impl World {
                         }
                     }
                 }
-                let fold = Some((plan.write.clone(), plan.delete.clone()));
+                let fold = Some(Fold { write: plan.write.clone(), delete: plan.delete.clone() });
                 let cells = Transaction { fold, deletes, ..Default::default() };
                 let batches = Transaction { records: records.clone(), ..Default::default() };
                 match flaw {

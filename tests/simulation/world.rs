@@ -158,10 +158,8 @@ impl World {
     fn turn(&mut self) {
         let c = self.rng.below(self.collectors.len());
         match self.rng.below(100) {
-            0..8 if self.promises.len() < self.setting.hits => {
-                if self.collectors[c].stalled == 0 {
-                    self.hit(c);
-                }
+            0..8 if self.promises.len() < self.setting.hits && self.collectors[c].stalled == 0 => {
+                self.hit(c);
             }
             8..34 => self.turn_collector(c),
             34..52 if !self.setting.embedded => {
@@ -231,10 +229,11 @@ impl World {
             5 if faults.stall => self.collectors[c].stalled = 2 + self.rng.below(10),
             6 | 7 if faults.rebalance && !self.setting.embedded => self.rebalance(p),
             8 if faults.failover && !self.setting.embedded => self.break_kafka(p),
-            9 if faults.restart && !self.setting.embedded => {
-                if self.collectors[c].memory.is_some() {
-                    self.restart_producer(c);
-                }
+            9 if faults.restart
+                && !self.setting.embedded
+                && self.collectors[c].memory.is_some() =>
+            {
+                self.restart_producer(c);
             }
             10 if faults.restore => {
                 self.is_restored |= self.copy_edge(c);
