@@ -259,7 +259,10 @@ impl World {
             Effect::Alarm(alarm) => {
                 say!(self, "lane {p} stops: {alarm:?}");
                 match self.poisoned.explains(p, alarm) {
-                    Some(position) => self.step(run, p, Event::SetAside(position)),
+                    Some(position) => {
+                        self.seen.aside += 1;
+                        self.step(run, p, Event::SetAside(position));
+                    }
                     None => self.alarms.push(alarm),
                 }
             }

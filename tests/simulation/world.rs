@@ -34,13 +34,24 @@ pub(crate) enum Promise {
 /// How often rare things happened: a simulator that never meets them proves nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Seen {
+    /// Inserts whose token was known.
     pub(crate) deduplicated: usize,
+    /// Inserts whose range was in the ledger.
     pub(crate) guarded: usize,
+    /// Tokens without a part.
     pub(crate) spent: usize,
     pub(crate) fenced: usize,
+    /// Inserts under another token.
     pub(crate) attempts: usize,
+    /// Times that a lane was sent to another position.
     pub(crate) sought: usize,
+    /// Records set aside.
+    pub(crate) aside: usize,
+    /// Edge files restored.
+    pub(crate) restored: usize,
+    /// Alarms, or books that do not balance, after a loss that no protocol can bear.
     pub(crate) alarms_due: usize,
+    /// Answered hits that count once.
     pub(crate) answered: usize,
 }
 
@@ -88,15 +99,18 @@ impl Seen {
         self.fenced += other.fenced;
         self.attempts += other.attempts;
         self.sought += other.sought;
+        self.aside += other.aside;
+        self.restored += other.restored;
         self.alarms_due += other.alarms_due;
         self.answered += other.answered;
     }
 
     /// Panics if something rare never happened.
     pub(crate) fn must_have_seen_everything(&self) {
-        let Self { deduplicated, guarded, spent, fenced, attempts, sought, alarms_due, answered } =
-            *self;
-        let all = [deduplicated, guarded, spent, fenced, attempts, sought, alarms_due, answered];
+        let twins = [self.deduplicated, self.guarded, self.sought];
+        let tokens = [self.spent, self.fenced, self.attempts];
+        let others = [self.aside, self.restored, self.alarms_due, self.answered];
+        let all = [&twins[..], &tokens, &others].concat();
         assert!(all.iter().all(|n| *n > 0), "something never happened: {self:?}");
     }
 }
@@ -236,7 +250,9 @@ impl World {
                 self.restart_producer(c);
             }
             10 if faults.restore => {
-                self.is_restored |= self.copy_edge(c);
+                let is_restored = self.copy_edge(c);
+                self.is_restored |= is_restored;
+                self.seen.restored += usize::from(is_restored);
             }
             9 if faults.part_loss => self.lose_part(),
             10 if faults.log_loss => self.lose_log(p),
