@@ -5,7 +5,9 @@
 //! it does the effects and tells what came of them. The simulator runs this very code.
 //!
 //! What surprises: an insert that was answered well may be missing, and one that failed may have
-//! been written. Nothing is sent again before the ledger has been read. And the day an insert is
+//! been written. So the ledger is read before every insert and after it: before, because an
+//! aggregator that stood still for an hour does not know it, and the store has forgotten the
+//! tokens of that time. And the day an insert is
 //! closed under comes from its first batch, not from a clock: two aggregators that both believe
 //! they own a lane then write into the same partition, where one token stops the second.
 
@@ -13,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use headcount_core::batch::{Batch, BatchId, WireError};
 use headcount_core::ledger::{Standing, Stream, Verdict};
+use headcount_core::mutant::{self, Mutant};
 use headcount_core::time::Day;
 
 /// Cells that close an insert.
@@ -179,6 +182,8 @@ struct Flight {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Stage {
+    /// Closed, and the ledger is being read.
+    Closed,
     Sent,
     Reading(Answer),
     Fencing,
@@ -223,6 +228,7 @@ impl Lane {
             Event::Arrived { position, record } if self.takes_records() => {
                 self.arrived(position, record)
             }
+            Event::Arrived { .. } if mutant::is(Mutant::DropWhileInFlight) => Vec::new(),
             // Nobody asked for it.
             Event::Arrived { .. } => vec![Effect::Seek(self.heard.applied)],
             Event::Due => self.close(),
@@ -241,8 +247,24 @@ impl Lane {
             Ok((id, _)) => Some(*id),
             Err(unreadable) => unreadable.id,
         };
-        let verdict = id.map(|id| self.heard.judge(id));
         let passed = self.heard.applied;
+        let verdict = match id.map(|id| self.heard.judge(id)) {
+            Some(_) if mutant::is(Mutant::JudgeByPosition) && position <= passed => {
+                Some(Verdict::Repeat)
+            }
+            Some(_) if mutant::is(Mutant::JudgeByPosition) => Some(Verdict::Apply),
+            Some(Verdict::Gap { .. }) if mutant::is(Mutant::AcceptGap) => Some(Verdict::Apply),
+            Some(Verdict::Gap { .. })
+                if mutant::is(Mutant::AnyBeginning)
+                    && id.is_some_and(|id| !self.heard.last_seqs.contains_key(&Stream::of(id))) =>
+            {
+                Some(Verdict::Apply)
+            }
+            Some(Verdict::Repeat) if mutant::is(Mutant::ApplyRepeat) && position > passed => {
+                Some(Verdict::Apply)
+            }
+            verdict => verdict,
+        };
         if verdict == Some(Verdict::Repeat) || (verdict.is_none() && position <= passed) {
             return self.repeated(position);
         }
@@ -317,7 +339,11 @@ impl Lane {
                 .map(|(Stream { collector, epoch }, seq)| BatchId { collector, epoch, seq })
                 .collect(),
         };
-        self.send(insert, 1)
+        if mutant::is(Mutant::NoReadBefore) {
+            return self.send(insert, 1);
+        }
+        self.in_flight = Some(Flight { insert, attempt: 1, stage: Stage::Closed });
+        vec![Effect::ReadLedger]
     }
 
     fn send(&mut self, insert: Insert, attempt: u32) -> Vec<Effect> {
@@ -330,10 +356,23 @@ impl Lane {
         match &mut self.in_flight {
             Some(flight) if flight.stage == Stage::Sent => {
                 flight.stage = Stage::Reading(answer);
+                if mutant::is(Mutant::BelieveSuccess) && answer == Answer::Success {
+                    return self.believed();
+                }
                 vec![Effect::ReadLedger]
             }
             _ => Vec::new(),
         }
+    }
+
+    /// What only [`Mutant::BelieveSuccess`] does.
+    fn believed(&mut self) -> Vec<Effect> {
+        let Some(flight) = self.in_flight.take() else { return Vec::new() };
+        let mut now = self.standing.clone();
+        now.applied = flight.insert.hi;
+        let moved = flight.insert.last_seqs.iter().map(|id| (Stream::of(*id), id.seq));
+        now.last_seqs.extend(moved);
+        self.written(&flight.insert, now)
     }
 
     fn fenced(&mut self) -> Vec<Effect> {
@@ -356,15 +395,27 @@ impl Lane {
             None if is_absent => Vec::new(),
             None => self.adopt(now),
             Some(flight) if flight.insert.hi == now.applied => self.written(&flight.insert, now),
+            Some(_) if !is_absent && mutant::is(Mutant::IgnoreTwin) => {
+                self.standing = now;
+                vec![Effect::Ack(self.standing.applied)]
+            }
             Some(_) if !is_absent => self.adopt(now),
             Some(flight) => self.absent(flight),
         }
     }
 
-    /// What was sent is not in the ledger.
+    /// What was closed or sent is not in the ledger.
     fn absent(&mut self, flight: Flight) -> Vec<Effect> {
         let Flight { insert, attempt, stage } = flight;
         match stage {
+            Stage::Reading(Answer::Unclear) if mutant::is(Mutant::NewTokenAfterUnclear) => {
+                self.send(insert, attempt.saturating_add(1))
+            }
+            Stage::Reading(Answer::Success) if mutant::is(Mutant::NoFence) => {
+                self.send(insert, attempt.saturating_add(1))
+            }
+            Stage::Reading(_) if mutant::is(Mutant::DropAbsent) => Vec::new(),
+            Stage::Closed => self.send(insert, attempt),
             // A token that wrote nothing protects nothing: the same again.
             Stage::Reading(Answer::Unclear | Answer::Refused) => self.send(insert, attempt),
             // The token is spent, and its part was lost in a crash; or a twin holds the token and
@@ -399,10 +450,17 @@ impl Lane {
     /// Another aggregator has written: what it wrote is ours too, and we go on from there.
     fn adopt(&mut self, now: Standing) -> Vec<Effect> {
         let applied = now.applied;
+        if mutant::is(Mutant::KeepOpenAfterTwin) {
+            self.standing = now;
+            return vec![Effect::Ack(applied), Effect::Seek(applied)];
+        }
         self.heard = now.clone();
         self.standing = now;
         self.open = Open::default();
         self.coming = None;
+        if mutant::is(Mutant::NoSeek) {
+            return vec![Effect::Ack(applied)];
+        }
         vec![Effect::Ack(applied), Effect::Seek(applied)]
     }
 

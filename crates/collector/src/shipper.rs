@@ -10,6 +10,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use headcount_core::batch::BatchId;
+use headcount_core::mutant::{self, Mutant};
 use headcount_transport::{News, Offered, Record};
 
 /// Batches of one partition on their way at most, so that a transport holds no more than this
@@ -56,7 +57,13 @@ impl Shipper {
                 && let Some(record) = way.records.get(way.sent)
             {
                 match offer(record.clone()) {
+                    Offered::Sent if mutant::is(Mutant::AckOnSend) => {
+                        let key = (record.partition, record.id.epoch);
+                        self.acked.insert(key, record.id);
+                        drop(way.records.remove(way.sent));
+                    }
                     Offered::Sent => way.sent += 1,
+                    Offered::Full(_) if mutant::is(Mutant::SkipFull) => way.sent += 1,
                     Offered::Full(_) => break,
                     Offered::Closed => self.is_closed = true,
                 }
@@ -68,15 +75,25 @@ impl Shipper {
     pub fn hear(&mut self, news: News) {
         match news {
             News::Acked { partition, id } => self.acked(partition, id),
-            News::Restarted => self.ways.values_mut().for_each(|way| way.sent = 0),
+            News::Restarted if mutant::is(Mutant::IgnoreRestart) => {}
+            News::Restarted => self.ways.values_mut().for_each(Way::restart),
         }
     }
 
     fn acked(&mut self, partition: u32, id: BatchId) {
+        if mutant::is(Mutant::AckAnyPartition) {
+            let others: Vec<u32> = self.ways.keys().copied().collect();
+            others.into_iter().for_each(|partition| self.acked_one(partition, id));
+        }
+        self.acked_one(partition, id);
+    }
+
+    fn acked_one(&mut self, partition: u32, id: BatchId) {
         let Some(way) = self.ways.get_mut(&partition) else { return };
         let is_safe = |record: &Record| {
             let of = record.id;
-            (of.collector, of.epoch) == (id.collector, id.epoch) && of.seq <= id.seq
+            let is_epoch = of.epoch == id.epoch || mutant::is(Mutant::AckAnyEpoch);
+            of.collector == id.collector && is_epoch && of.seq <= id.seq
         };
         let safe_of_sent = way.records.iter().take(way.sent).filter(|r| is_safe(r)).count();
         let before = way.records.len();
@@ -111,6 +128,15 @@ impl Shipper {
     /// Whether every batch is acknowledged.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+impl Way {
+    fn restart(&mut self) {
+        self.sent = 0;
+        if mutant::is(Mutant::ResendBackwards) {
+            self.records.make_contiguous().reverse();
+        }
     }
 }
 

@@ -13,6 +13,7 @@ pub mod event;
 pub mod explain;
 pub mod failpoint;
 pub mod ledger;
+pub mod mutant;
 pub mod page;
 pub mod refusal;
 pub mod rules;

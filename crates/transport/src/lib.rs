@@ -51,7 +51,9 @@ pub enum News {
 
 /// The collector's end of a transport.
 pub trait Publisher: Send {
-    /// Offers a record without waiting. Records of one partition arrive in the order offered.
+    /// Offers a record without waiting. Records of one partition arrive in the order offered. While
+    /// a [`News::Restarted`] waits to be read, nothing is taken: what is offered then would arrive
+    /// before what has to be offered again.
     fn offer(&mut self, record: Record) -> Offered;
 
     /// The next piece of news, if there is one.
