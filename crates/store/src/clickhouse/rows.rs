@@ -110,6 +110,14 @@ pub(super) fn week_of(day: Day) -> Day {
     day.minus(day.weekday())
 }
 
+/// The week an insert goes to: that of its closing day. Where a collector's clock runs ahead, that
+/// of its latest cell, so that dropping a week never takes a younger day with it.
+pub(super) fn week_for(insert: &Insert) -> Day {
+    let cells = insert.batches.iter().flat_map(|batch| batch.cells());
+    let latest = cells.map(|(_, key, _)| key.day()).max();
+    week_of(latest.unwrap_or_default().max(insert.closed_day))
+}
+
 /// The word of an attribute's kind in the table.
 pub(super) fn attribute_word(attribute: Attribute) -> &'static str {
     attribute.as_str()

@@ -3,9 +3,10 @@
 
 -- One row a cell, and one an applied insert, removal or floor: the ledger, kinds from 100.
 --
--- week      the Monday of the week in which the batch was closed. One insert goes to one partition;
---           a year has 53 of them, so parts stay few, and a week is how long a count may stay on
---           the disk after it cannot be read any more.
+-- week      the Monday of the week in which the batch was closed (or, where a collector's clock ran
+--           ahead, of its latest cell). One insert goes to one partition; a year has 53 of them, so
+--           parts stay few, and a week is how long a count may stay on the disk after it cannot be
+--           read any more.
 -- bucket    the first second of the hour or day of a cell; of a floor, the first week that is kept.
 -- name      page, value of an attribute or reason of a refusal. target: of a click.
 -- src, lo   with hi, the range of a ledger row; empty and 0 in cells.

@@ -12,12 +12,12 @@ use crate::sqlite::tests::questions::{any_question, lines, question};
 use crate::sqlite::tests::{DAYS, NAMES, Place, SITES, cells, host, page, source};
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(8))]
+    #![proptest_config(ProptestConfig::with_cases(6))]
 
     #[test]
     fn answers_equal_those_of_sqlite(
         parts in proptest::collection::vec((cells(80), 0u32..20), 1..5),
-        questions in proptest::collection::vec((any_question(), 0u32..7, 0u32..4), 25),
+        questions in proptest::collection::vec((any_question(), 0u32..7, 0u32..4), 20),
     ) {
         let place = Place::new();
         let settings = fresh();
@@ -29,6 +29,10 @@ proptest! {
             apply(&mut server, &insert);
         }
         prop_assert_eq!(server.audit(9).unwrap(), file.audit(9).unwrap());
+        prop_assert_eq!(
+            server.standing("kafka:hits:0").unwrap(),
+            file.standing("kafka:hits:0").unwrap()
+        );
         let (file, server) = (place.reader(), Reader::connect(&settings).unwrap());
         for (asked, k, offset) in questions {
             for asked in [
