@@ -225,3 +225,31 @@ fn a_reader_cannot_write_and_gives_up_in_time() {
     });
     assert_eq!(lines(&reader.ask(&question(By::Page, &[Metric::Views])).unwrap()), [""; 0]);
 }
+
+#[test]
+fn a_reader_sees_whole_inserts_while_a_writer_runs() {
+    let settings = fresh();
+    let mut writer = Writer::connect(&settings).unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let hour = Hour(FIRST_DAY * 24);
+    let one = Counts { views: 1, ..Counts::ZERO };
+    let cells = [("a.example", CellKey::Site { hour }, one), page("a.example", FIRST_DAY, "/", 1)];
+    std::thread::scope(|scope| {
+        let watching = scope.spawn(|| {
+            let reader = Reader::connect(&settings).unwrap();
+            let mut last = 0;
+            while !done.load(std::sync::atomic::Ordering::SeqCst) {
+                assert!(reader.audit(0).unwrap().balanced());
+                let total = reader.ask(&question(By::Total, &[Metric::Views])).unwrap();
+                let now = total.rows.first().map_or(0, |row| row.metrics[0]);
+                assert!(now >= last);
+                last = now;
+            }
+        });
+        for lo in 1..=40 {
+            apply(&mut writer, &insert("p-0", lo, &cells));
+        }
+        done.store(true, std::sync::atomic::Ordering::SeqCst);
+        watching.join().unwrap();
+    });
+}

@@ -23,6 +23,8 @@ fn says_what_stands_in_the_way() {
     assert!(Writer::connect(&nobody).err().unwrap().is_retryable());
     let unknown = Settings { url: "http://no-such-host.invalid:8123".into(), ..good.clone() };
     assert!(why(&unknown).contains("does not answer"));
+    let server_without_tls = Settings { url: url.replace("http:", "https:"), ..good.clone() };
+    assert!(why(&server_without_tls).contains("does not answer"));
     for address in ["", "127.0.0.1:8123", "http://", "ftp://x", "http://me:secret@host:8123"] {
         let bad = Settings { url: address.into(), ..good.clone() };
         assert!(matches!(Writer::connect(&bad), Err(StoreError::BadAddress)), "{address}");
