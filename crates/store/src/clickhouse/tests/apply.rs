@@ -202,7 +202,7 @@ fn killed_in_the_middle_the_ledger_decides() {
         let target = applied + 3;
         std::thread::scope(|scope| {
             let killer = scope.spawn(|| {
-                while seen.load(std::sync::atomic::Ordering::SeqCst) < target {
+                while seen.load(Ordering::SeqCst) < target {
                     std::thread::sleep(std::time::Duration::from_millis(1));
                 }
                 std::thread::sleep(std::time::Duration::from_millis(1 + 7 * round));
@@ -220,7 +220,7 @@ fn killed_in_the_middle_the_ledger_decides() {
                 match (done, writer.standing("p-0")) {
                     (_, Ok(standing)) => {
                         applied = standing.applied;
-                        seen.store(applied, std::sync::atomic::Ordering::SeqCst);
+                        seen.store(applied, Ordering::SeqCst);
                     }
                     (Err(error), Err(_)) => {
                         assert!(error.is_retryable(), "{error:?}");
