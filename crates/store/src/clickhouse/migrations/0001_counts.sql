@@ -53,7 +53,8 @@ CREATE TABLE IF NOT EXISTS facts
     version UInt64
 )
 ENGINE = ReplacingMergeTree(version)
-ORDER BY key;
+ORDER BY key
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1;
 
 -- state 1: being erased; 2: erased, and what still comes of the site is left out; 0: counted again.
 CREATE TABLE IF NOT EXISTS erased_sites
@@ -63,7 +64,8 @@ CREATE TABLE IF NOT EXISTS erased_sites
     version UInt64
 )
 ENGINE = ReplacingMergeTree(version)
-ORDER BY site;
+ORDER BY site
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1;
 
 -- Every cell that may be read, before rows of the same cell are added up. Sum over it.
 CREATE OR REPLACE VIEW cells
