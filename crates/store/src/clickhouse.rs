@@ -25,6 +25,7 @@ use std::fmt;
 
 pub use fault::{ApplyError, ServerFault};
 pub use reader::Reader;
+pub use rows::{INSERT_BYTES_MAX, INSERT_ROW_BYTES, INSERT_ROWS_MAX};
 pub use writer::Writer;
 
 /// The oldest server that knows every setting the protocol needs.

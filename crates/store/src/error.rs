@@ -154,10 +154,8 @@ pub enum StoreError {
         /// The oldest version that will do.
         needed: &'static str,
     },
-    /// A setting of ClickHouse on which counting exactly once rests is not as it must be.
-    #[error(
-        "clickhouse setting {name} is {found}, and counting exactly once needs {needed}; {remedy}"
-    )]
+    /// A setting of ClickHouse on which the protocol rests is not as it must be.
+    #[error("clickhouse setting {name} is {found}, and headcount needs {needed}; {remedy}")]
     Setting {
         /// Which.
         name: String,

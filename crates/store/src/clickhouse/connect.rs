@@ -240,6 +240,24 @@ fn effective(
     link.rows("read the settings of clickhouse", TIMEOUT, query)
 }
 
+/// Whether a reader may send `readonly` itself. A profile with 2 holds already and lets limits be
+/// sent; one with 1 lets nothing be sent.
+pub(super) fn may_send_readonly(link: &Link) -> Result<bool, StoreError> {
+    let found = effective(link, &[("readonly", "1")], &[])?;
+    match found.first().map_or("0", |setting| &*setting.value) {
+        "0" => Ok(true),
+        "2" => Ok(false),
+        other => Err(StoreError::Setting {
+            name: "readonly".to_owned(),
+            found: other.to_owned(),
+            needed: "0 or 2".to_owned(),
+            remedy: "set it to 2 in the settings profile of the reader, so that a question can \
+                     have a time limit"
+                .to_owned(),
+        }),
+    }
+}
+
 /// Which of the settings the server does not let us send.
 fn constrained(link: &Link, wanted: &[(&str, &str)], source: &ServerFault) -> StoreError {
     let refused = wanted.iter().find(|setting| effective(link, wanted, &[**setting]).is_err());

@@ -14,6 +14,7 @@ use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use tokio::runtime::Runtime;
+use tracing::Dispatch;
 
 use super::Settings;
 use super::fault::ServerFault;
@@ -78,7 +79,10 @@ impl Link {
     ) -> Result<T, StoreError> {
         let runtime = self.runtime.as_ref().expect("the runtime lives as long as the link");
         let limited = async { tokio::time::timeout(timeout, call).await };
-        let source = match runtime.block_on(limited) {
+        // The client writes the server's words to the log (at debug), and they may quote a row.
+        let silent = Dispatch::none();
+        let result = tracing::dispatcher::with_default(&silent, || runtime.block_on(limited));
+        let source = match result {
             Ok(Ok(done)) => return Ok(done),
             Ok(Err(error)) => ServerFault::of(error),
             Err(_) => ServerFault::Silent { seconds: timeout.as_secs() },
@@ -132,4 +136,58 @@ fn http_client(is_https: bool) -> std::io::Result<Client> {
         .enable_http1()
         .wrap_connector(connector);
     Ok(Client::with_http_client(builder.build(connector)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use tracing::span::{Attributes, Id, Record};
+    use tracing::{Event, Metadata, Subscriber};
+
+    use super::*;
+    use crate::clickhouse_service::shared;
+
+    /// Counts what would be logged, at every level.
+    struct Counting(Arc<AtomicU32>);
+
+    impl Subscriber for Counting {
+        fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+            metadata.target().starts_with("clickhouse")
+        }
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+        fn event(&self, _: &Event<'_>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+        fn enter(&self, _: &Id) {}
+        fn exit(&self, _: &Id) {}
+    }
+
+    #[test]
+    fn what_the_server_says_is_not_logged() {
+        let events = Arc::new(AtomicU32::new(0));
+        let settings = Settings {
+            url: shared().url.clone(),
+            database: "default".into(),
+            user: shared().user.clone(),
+            password: super::super::Secret::new(shared().password.clone()),
+            cluster: None,
+        };
+        let link = Link::new(&settings, false).unwrap();
+        let query = || link.client.query_raw("SELECT toUInt8('/a-page')");
+        tracing::subscriber::with_default(Counting(Arc::clone(&events)), || {
+            let error = link.execute("fail", CONNECT_TIMEOUT, query()).unwrap_err();
+            assert!(!format!("{error:?}").contains("a-page"), "{error:?}");
+            assert_eq!(events.load(Ordering::SeqCst), 0);
+            // The client alone does log it.
+            let error = link.runtime.as_ref().unwrap().block_on(query().execute()).unwrap_err();
+            assert!(error.to_string().contains("a-page"));
+            assert!(events.load(Ordering::SeqCst) > 0);
+        });
+    }
 }

@@ -1,7 +1,7 @@
 //! The reader: questions to the store while others write it.
 //!
-//! What it is not: able to write. Every query is sent with `readonly`, and it asks views only, so
-//! the role of analysts is enough for it.
+//! What it is not: able to write. Every query is sent with `readonly` (or its profile has it), and it
+//! asks views and notes only, so the role of analysts is enough for it.
 //!
 //! What surprises: it may be shared between threads; each call is a request of its own.
 
@@ -69,11 +69,12 @@ impl Reader {
         connect::greet(&link, settings)?;
         connect::check_schema(&link, settings)?;
         let seconds = timeout.max(Duration::from_millis(1)).as_secs_f64();
-        link.client = link
-            .client
-            .clone()
-            .with_setting("max_execution_time", format!("{seconds:.3}"))
-            .with_setting("readonly", "1");
+        let may_send_readonly = connect::may_send_readonly(&link)?;
+        link.client =
+            link.client.clone().with_setting("max_execution_time", format!("{seconds:.3}"));
+        if may_send_readonly {
+            link.client = link.client.clone().with_setting("readonly", "1");
+        }
         Ok(Self { link, timeout: timeout.saturating_add(WAY_TIMEOUT) })
     }
 

@@ -17,7 +17,6 @@ use serde::Deserialize;
 
 use super::fault::MERGE_BUSY;
 use super::rows::{CountRow, DAY_SECONDS, ERASE, FLOOR, RETENTION, date, week_of};
-use super::writer::random;
 use super::{Writer, facts};
 use crate::error::StoreError;
 use crate::sqlite::Removed;
@@ -36,7 +35,7 @@ const ROUNDS_MAX: u32 = 10;
 
 /// `erased_sites.state`.
 const COUNTED: u8 = 0;
-const ERASING: u8 = 1;
+pub(super) const ERASING: u8 = 1;
 const ERASED: u8 = 2;
 
 /// What is to go.
@@ -67,6 +66,11 @@ struct Cell {
     visits_sum: i64,
     clicks_sum: i64,
     refused_sum: i64,
+}
+
+#[derive(Row, Deserialize)]
+struct Removals {
+    removals: u64,
 }
 
 #[derive(Row, Deserialize)]
@@ -142,7 +146,7 @@ impl Writer {
         Ok(())
     }
 
-    fn put_state(&mut self, site: &str, state: u8) -> Result<(), StoreError> {
+    pub(super) fn put_state(&mut self, site: &str, state: u8) -> Result<(), StoreError> {
         let query = self.link.client.query_raw(include_str!("sql/put_erased_site.sql"));
         let query = query.param("site", site).param("state", state);
         self.link.execute("note an erasure", TIMEOUT, query)?;
@@ -182,32 +186,53 @@ impl Writer {
     }
 
     /// Brings what a week counts of it to 0.
+    ///
+    /// The number of the removal is read before its cells and names its token. So of two writers
+    /// that take out the same at once, the second is dropped as a twin of the first.
     fn take_out(
         &mut self,
         going: Going<'_>,
         week: u16,
         removed: &mut Removed,
     ) -> Result<(), StoreError> {
-        loop {
-            let query = self.link.client.query_raw(include_str!("sql/standing_cells.sql"));
-            let query = query
-                .param("week", week)
-                .param("site", going.site)
-                .param("before", going.before)
-                .param("cells_max", CELLS_PER_REMOVAL_MAX);
-            let cells: Vec<Cell> = self.link.rows("read what is to go", TIMEOUT, query)?;
+        let (mut last, mut attempt) = (None, 0);
+        while attempt < ROUNDS_MAX {
+            let number = self.removals(going, week)? + 1;
+            let cells = self.standing_cells(going, week)?;
             if cells.is_empty() {
                 return Ok(());
             }
-            let number = random()? >> 1;
+            // The same number again: success was answered and nothing written.
+            attempt = if last == Some(number) { attempt + 1 } else { 0 };
+            last = Some(number);
             let rows = opposite(going, (week, number), &cells);
-            let token = format!("{}:{number}", going.src);
+            let token = format!("{}:{week}:{number}.{attempt}", going.src);
             self.write(&rows, &token, &format!("headcount:{}:{number}:", going.src))?;
             removed.cells += u64::try_from(cells.len()).unwrap_or(u64::MAX);
             for cell in &cells {
                 removed.totals.add(&counts(cell.numbers()));
             }
         }
+        Err(StoreError::Busy { doing: "take counts out of clickhouse", source: None })
+    }
+
+    /// How many removals of this sort a week has seen.
+    fn removals(&self, going: Going<'_>, week: u16) -> Result<u64, StoreError> {
+        let query = self.link.client.query_raw(include_str!("sql/removals_in_week.sql"));
+        let query = query.param("kind", going.kind).param("src", going.src).param("week", week);
+        let rows: Vec<Removals> = self.link.rows("read the ledger", TIMEOUT, query)?;
+        Ok(rows.first().map_or(0, |row| row.removals))
+    }
+
+    /// What a week still counts of it, a block at most.
+    fn standing_cells(&self, going: Going<'_>, week: u16) -> Result<Vec<Cell>, StoreError> {
+        let query = self.link.client.query_raw(include_str!("sql/standing_cells.sql"));
+        let query = query
+            .param("week", week)
+            .param("site", going.site)
+            .param("before", going.before)
+            .param("cells_max", CELLS_PER_REMOVAL_MAX);
+        self.link.rows("read what is to go", TIMEOUT, query)
     }
 
     /// Merges a week to one part.
@@ -289,7 +314,7 @@ impl Writer {
 
     /// Writes one row for every unbroken run of ranges in the weeks before `cut`, all in one
     /// block into the first week that is kept.
-    fn write_floors(&mut self, cut: Day, date: u16) -> Result<(), StoreError> {
+    pub(super) fn write_floors(&mut self, cut: Day, date: u16) -> Result<(), StoreError> {
         let doing = "write the floors of the ledger";
         let floored = facts::day(&self.link, facts::FLOORED_BEFORE_DAY)?;
         self.stop("headcount:(floor):")?;

@@ -14,12 +14,14 @@ use crate::error::StoreError;
 use crate::insert::Insert;
 use crate::kind;
 
-/// Rows of an insert at most: half of the smallest block that ClickHouse splits by default.
-pub(super) const ROWS_MAX: usize = 500_000;
-/// Bytes of an insert's rows at most: half of the smallest block that ClickHouse splits by default.
-const BYTES_MAX: usize = 128 * 1024 * 1024;
+/// Rows of an insert at most, the ledger row among them: about half of what ClickHouse takes as one
+/// block. [`INSERT_ROWS_MAX`] cells of the largest names would pass [`INSERT_BYTES_MAX`] first.
+pub const INSERT_ROWS_MAX: usize = 500_000;
+/// Bytes of an insert's rows at most, each counted as [`INSERT_ROW_BYTES`] and its names: half of
+/// what ClickHouse takes as one block.
+pub const INSERT_BYTES_MAX: usize = 128 * 1024 * 1024;
 /// Bytes of a row besides its names.
-const ROW_BYTES: usize = 96;
+pub const INSERT_ROW_BYTES: usize = 96;
 /// Seconds in a UTC day.
 pub(super) const DAY_SECONDS: u32 = 86_400;
 
@@ -110,6 +112,14 @@ pub(super) fn week_of(day: Day) -> Day {
     day.minus(day.weekday())
 }
 
+/// The week an insert goes to: that of its closing day. Where a collector's clock runs ahead, that
+/// of its latest cell, so that dropping a week never takes a younger day with it.
+pub(super) fn week_for(insert: &Insert) -> Day {
+    let cells = insert.batches.iter().flat_map(|batch| batch.cells());
+    let latest = cells.map(|(_, key, _)| key.day()).max();
+    week_of(latest.unwrap_or_default().max(insert.closed_day))
+}
+
 /// The word of an attribute's kind in the table.
 pub(super) fn attribute_word(attribute: Attribute) -> &'static str {
     attribute.as_str()
@@ -129,8 +139,9 @@ pub(super) fn rows_of<'a>(
             *sum = sum.checked_add(number).ok_or(TOO_LARGE)?;
         }
     }
-    let bytes: usize = rows.iter().map(|it| ROW_BYTES + it.name.len() + it.target.len()).sum();
-    if rows.len() >= ROWS_MAX || bytes > BYTES_MAX {
+    let bytes: usize =
+        rows.iter().map(|it| INSERT_ROW_BYTES + it.name.len() + it.target.len()).sum();
+    if rows.len() >= INSERT_ROWS_MAX || bytes > INSERT_BYTES_MAX {
         return Err(StoreError::BadInsert { why: "too many cells for one block" });
     }
     let ledger = CountRow {

@@ -16,7 +16,7 @@ use headcount_core::time::Day;
 use serde::Deserialize;
 
 use super::link::Link;
-use super::rows::{CountRow, rows_of, week_of};
+use super::rows::{CountRow, rows_of, week_for};
 use super::{ApplyError, Settings, connect, facts};
 use crate::error::StoreError;
 use crate::insert::Insert;
@@ -163,7 +163,7 @@ impl Writer {
     pub fn apply(&mut self, insert: &Insert, attempt: u32) -> Result<(), ApplyError> {
         self.expect_next(insert).map_err(ApplyError::Refused)?;
         self.refresh_erased().map_err(ApplyError::Refused)?;
-        let week = week_of(insert.closed_day).max(self.floored_before);
+        let week = week_for(insert).max(self.floored_before);
         let rows = rows_of(insert, week, &self.erased.sites).map_err(ApplyError::Refused)?;
         let (src, lo) = (&insert.src, insert.lo);
         let token =
@@ -294,6 +294,14 @@ impl Writer {
     /// When the server cannot be reached.
     pub fn set_oldest_readable(&mut self, day: Day) -> Result<(), StoreError> {
         facts::put(&self.link, &[(facts::OLDEST_READABLE_DAY, day.0.into())])
+    }
+}
+
+#[cfg(test)]
+impl Writer {
+    /// From now on fences kill and look, as on a server.
+    pub(super) fn sees_queries_now(&mut self) {
+        self.sees_queries = true;
     }
 }
 

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use headcount_core::batch::BatchId;
 use headcount_core::cell::Counts;
-use headcount_core::ledger::Progress;
+use headcount_core::ledger::{Progress, Standing, Stream};
 use headcount_core::time::Day;
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 
@@ -95,6 +95,16 @@ impl Writer {
     /// When the file cannot be read.
     pub fn progress(&mut self, src: &str) -> Result<Progress, StoreError> {
         progress(&self.conn, src)
+    }
+
+    /// How a source stands in the ledger: its last position, and the last batch of every stream.
+    ///
+    /// # Errors
+    /// As [`Writer::last_seqs`].
+    pub fn standing(&self, src: &str) -> Result<Standing, StoreError> {
+        let last_seqs = self.last_seqs(src)?.into_iter().map(|id| (Stream::of(id), id.seq));
+        let applied = progress(&self.conn, src)?.applied;
+        Ok(Standing { applied, last_seqs: last_seqs.collect() })
     }
 
     /// The last batch of each collector and epoch that was applied from a source.

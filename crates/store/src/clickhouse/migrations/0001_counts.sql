@@ -3,9 +3,10 @@
 
 -- One row a cell, and one an applied insert, removal or floor: the ledger, kinds from 100.
 --
--- week      the Monday of the week in which the batch was closed. One insert goes to one partition;
---           a year has 53 of them, so parts stay few, and a week is how long a count may stay on
---           the disk after it cannot be read any more.
+-- week      the Monday of the week in which the batch was closed (or, where a collector's clock ran
+--           ahead, of its latest cell). One insert goes to one partition; a year has 53 of them, so
+--           parts stay few, and a week is how long a count may stay on the disk after it cannot be
+--           read any more.
 -- bucket    the first second of the hour or day of a cell; of a floor, the first week that is kept.
 -- name      page, value of an attribute or reason of a refusal. target: of a click.
 -- src, lo   with hi, the range of a ledger row; empty and 0 in cells.
@@ -52,7 +53,8 @@ CREATE TABLE IF NOT EXISTS facts
     version UInt64
 )
 ENGINE = ReplacingMergeTree(version)
-ORDER BY key;
+ORDER BY key
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1;
 
 -- state 1: being erased; 2: erased, and what still comes of the site is left out; 0: counted again.
 CREATE TABLE IF NOT EXISTS erased_sites
@@ -62,7 +64,8 @@ CREATE TABLE IF NOT EXISTS erased_sites
     version UInt64
 )
 ENGINE = ReplacingMergeTree(version)
-ORDER BY site;
+ORDER BY site
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1;
 
 -- Every cell that may be read, before rows of the same cell are added up. Sum over it.
 CREATE OR REPLACE VIEW cells

@@ -1,5 +1,10 @@
 //! Applying: once, whatever is repeated, killed or answered.
 
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
 use headcount_core::ledger::Stream;
 
 use super::*;
@@ -36,7 +41,6 @@ fn the_ledger_says_what_was_applied() {
     check(&mut Writer::connect(&settings).unwrap());
     let books = writer.audit(5).unwrap();
     assert!(books.balanced() && books.checked_at == 5);
-    // One insert is one part.
     assert_eq!(rows(&settings, "SELECT uniqExact(week) FROM DB.counts"), "2");
 }
 
@@ -194,9 +198,14 @@ fn killed_in_the_middle_the_ledger_decides() {
         let stood = writer.standing("p-0").unwrap().applied;
         assert!(stood >= applied, "acknowledged and gone");
         applied = stood;
+        let seen = std::sync::atomic::AtomicU64::new(applied);
+        let target = applied + 3;
         std::thread::scope(|scope| {
             let killer = scope.spawn(|| {
-                std::thread::sleep(std::time::Duration::from_millis(60 + 35 * round));
+                while seen.load(Ordering::SeqCst) < target {
+                    std::thread::sleep(std::time::Duration::from_millis(1));
+                }
+                std::thread::sleep(std::time::Duration::from_millis(1 + 7 * round));
                 server.kill();
             });
             while applied < 80 {
@@ -209,7 +218,10 @@ fn killed_in_the_middle_the_ledger_decides() {
                     .collect();
                 let done = writer.apply(&insert("p-0", lo, &cells), 0);
                 match (done, writer.standing("p-0")) {
-                    (_, Ok(standing)) => applied = standing.applied,
+                    (_, Ok(standing)) => {
+                        applied = standing.applied;
+                        seen.store(applied, Ordering::SeqCst);
+                    }
                     (Err(error), Err(_)) => {
                         assert!(error.is_retryable(), "{error:?}");
                         break;
@@ -223,7 +235,7 @@ fn killed_in_the_middle_the_ledger_decides() {
     }
     let mut writer = Writer::connect(&settings(&server, database.clone())).unwrap();
     let applied = writer.standing("p-0").unwrap().applied;
-    assert!(applied > 6, "{applied}");
+    assert!(applied >= 18, "{applied}");
     assert!(writer.audit(0).unwrap().balanced());
     let sums = server.query(&format!(
         "SELECT count(), min(views), max(views) FROM (SELECT page, sum(views) AS views \
@@ -241,4 +253,86 @@ fn a_server_that_is_gone_is_unclear_or_refused_and_worth_another_try() {
     let error =
         writer.apply(&insert("p-0", 1, &[page("a.example", FIRST_DAY, "/", 1)]), 0).unwrap_err();
     assert!(error.is_retryable(), "{error:?}");
+}
+
+/// chDB runs the statements of the fence, though it lists no query by its id.
+#[test]
+fn the_fence_kills_by_the_beginning_of_the_id_and_looks_until_none_is_left() {
+    let mut writer = Writer::connect(&fresh()).unwrap();
+    writer.fence("kafka:hits:0", 1).unwrap();
+    writer.sees_queries_now();
+    writer.fence("kafka:hits:0", 1).unwrap();
+}
+
+const PASS: u8 = 0;
+/// Answers do not come back.
+const SWALLOW_ANSWERS: u8 = 1;
+/// Requests do not arrive whole.
+const CUT_REQUESTS: u8 = 2;
+
+/// A way to the shared server that can lose things; its address, and what it does.
+fn lossy_way() -> (String, Arc<AtomicU8>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://127.0.0.1:{}", listener.local_addr().unwrap().port());
+    let server = shared().url.strip_prefix("http://").unwrap().to_owned();
+    let mode = Arc::new(AtomicU8::new(PASS));
+    let seen = Arc::clone(&mode);
+    std::thread::spawn(move || {
+        for client in listener.incoming().map_while(Result::ok) {
+            let upstream = TcpStream::connect(&server).unwrap();
+            let (back, forth) = (Arc::clone(&seen), Arc::clone(&seen));
+            let pair = || (client.try_clone().unwrap(), upstream.try_clone().unwrap());
+            let ((to, from), (source, target)) = (pair(), pair());
+            std::thread::spawn(move || copy(from, to, (back, SWALLOW_ANSWERS, 1 << 20)));
+            std::thread::spawn(move || copy(source, target, (forth, CUT_REQUESTS, 700)));
+        }
+    });
+    (address, mode)
+}
+
+/// Copies until the end; in the mode `loss`, only the first `keep` bytes are read, and answers are
+/// thrown away, before both ends are closed.
+fn copy(mut from: TcpStream, mut to: TcpStream, (mode, loss, keep): (Arc<AtomicU8>, u8, usize)) {
+    let mut buffer = vec![0; 1 << 20];
+    while let Ok(read @ 1..) = from.read(&mut buffer) {
+        let lost = mode.load(Ordering::SeqCst) == loss;
+        let kept = if !lost {
+            read
+        } else if loss == CUT_REQUESTS {
+            keep.min(read)
+        } else {
+            0
+        };
+        if to.write_all(&buffer[..kept]).is_err() || lost {
+            break;
+        }
+    }
+    from.shutdown(Shutdown::Both).ok();
+    to.shutdown(Shutdown::Both).ok();
+}
+
+#[test]
+fn a_lost_answer_is_unclear_and_the_ledger_decides() {
+    let straight = fresh();
+    let (url, mode) = lossy_way();
+    let mut writer = Writer::connect(&Settings { url, ..straight.clone() }).unwrap();
+    let cells = [page("a.example", FIRST_DAY, "/", 1)];
+    apply(&mut writer, &insert("p-0", 1, &cells));
+
+    mode.store(SWALLOW_ANSWERS, Ordering::SeqCst);
+    let error = writer.apply(&insert("p-0", 2, &cells), 0).unwrap_err();
+    mode.store(PASS, Ordering::SeqCst);
+    assert!(matches!(error, ApplyError::Unclear(_)) && error.is_retryable(), "{error:?}");
+    writer.fence("p-0", 2).unwrap();
+    assert_eq!(writer.standing("p-0").unwrap().applied, 2, "it was written");
+
+    mode.store(CUT_REQUESTS, Ordering::SeqCst);
+    let error = writer.apply(&insert("p-0", 3, &cells), 0).unwrap_err();
+    mode.store(PASS, Ordering::SeqCst);
+    assert!(error.is_retryable(), "{error:?}");
+    writer.fence("p-0", 3).unwrap();
+    assert_eq!(writer.standing("p-0").unwrap().applied, 2, "it was not written");
+    apply(&mut writer, &insert("p-0", 3, &cells));
+    assert_eq!(views(&straight), "/\t3");
+    assert!(writer.audit(0).unwrap().balanced());
 }

@@ -12,12 +12,12 @@ use crate::sqlite::tests::questions::{any_question, lines, question};
 use crate::sqlite::tests::{DAYS, NAMES, Place, SITES, cells, host, page, source};
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(8))]
+    #![proptest_config(ProptestConfig::with_cases(6))]
 
     #[test]
     fn answers_equal_those_of_sqlite(
         parts in proptest::collection::vec((cells(80), 0u32..20), 1..5),
-        questions in proptest::collection::vec((any_question(), 0u32..7, 0u32..4), 25),
+        questions in proptest::collection::vec((any_question(), 0u32..7, 0u32..4), 20),
     ) {
         let place = Place::new();
         let settings = fresh();
@@ -29,6 +29,10 @@ proptest! {
             apply(&mut server, &insert);
         }
         prop_assert_eq!(server.audit(9).unwrap(), file.audit(9).unwrap());
+        prop_assert_eq!(
+            server.standing("kafka:hits:0").unwrap(),
+            file.standing("kafka:hits:0").unwrap()
+        );
         let (file, server) = (place.reader(), Reader::connect(&settings).unwrap());
         for (asked, k, offset) in questions {
             for asked in [
@@ -220,4 +224,32 @@ fn a_reader_cannot_write_and_gives_up_in_time() {
         }
     });
     assert_eq!(lines(&reader.ask(&question(By::Page, &[Metric::Views])).unwrap()), [""; 0]);
+}
+
+#[test]
+fn a_reader_sees_whole_inserts_while_a_writer_runs() {
+    let settings = fresh();
+    let mut writer = Writer::connect(&settings).unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let hour = Hour(FIRST_DAY * 24);
+    let one = Counts { views: 1, ..Counts::ZERO };
+    let cells = [("a.example", CellKey::Site { hour }, one), page("a.example", FIRST_DAY, "/", 1)];
+    std::thread::scope(|scope| {
+        let watching = scope.spawn(|| {
+            let reader = Reader::connect(&settings).unwrap();
+            let mut last = 0;
+            while !done.load(std::sync::atomic::Ordering::SeqCst) {
+                assert!(reader.audit(0).unwrap().balanced());
+                let total = reader.ask(&question(By::Total, &[Metric::Views])).unwrap();
+                let now = total.rows.first().map_or(0, |row| row.metrics[0]);
+                assert!(now >= last);
+                last = now;
+            }
+        });
+        for lo in 1..=40 {
+            apply(&mut writer, &insert("p-0", lo, &cells));
+        }
+        done.store(true, std::sync::atomic::Ordering::SeqCst);
+        watching.join().unwrap();
+    });
 }
