@@ -13,10 +13,11 @@ mod outage;
 mod refusal;
 
 use std::path::Path;
+use std::process::Command;
 use std::sync::OnceLock;
 
 use self::parts::Part;
-use crate::pipeline::{PROXY, every_view_holds_the_traffic};
+use crate::pipeline::{PROXY, every_view_holds_the_traffic, traffic};
 use crate::server::{Deployment, Reply, SITE, ask};
 use crate::services::clickhouse::ClickHouse;
 use crate::services::kafka::Kafka;
@@ -31,7 +32,6 @@ pub(crate) struct Cluster {
     database: String,
     pub(crate) collectors: Vec<Part>,
     pub(crate) aggregators: Vec<Part>,
-    pub(crate) serve: Option<Part>,
 }
 
 /// Kafka and ClickHouse, started together and killed one at a time.
@@ -103,7 +103,6 @@ impl Cluster {
             database: name,
             collectors: Vec::new(),
             aggregators: Vec::new(),
-            serve: None,
         }
     }
 
@@ -190,4 +189,41 @@ fn the_cluster_counts_what_one_process_counts() {
     for part in cluster.collectors.drain(..).chain(cluster.aggregators.drain(..)) {
         assert_eq!(part.stop(), Some(0));
     }
+}
+
+#[test]
+fn serve_and_cat_show_what_travelled() {
+    let mut cluster = Cluster::new(shared(), "");
+    cluster.run(1, 1);
+    traffic(&cluster);
+    let serve = cluster.server().unwrap();
+    assert_eq!(serve.ask_ops("/readyz").body, "ready\n");
+    let (config, data) = (cluster.config(), cluster.data("serve"));
+    let run = |args: &[&str]| {
+        let out = Command::new(env!("CARGO_BIN_EXE_headcount")).args(args).output().unwrap();
+        assert!(out.status.success(), "{args:?}: {}", String::from_utf8_lossy(&out.stderr));
+        String::from_utf8(out.stdout).unwrap()
+    };
+    let token = run(&["token", "add", "--site", SITE, "--config", &config, "--data", &data]);
+    let question = format!(
+        "{{\"site_id\":\"{SITE}\",\"metrics\":[\"pageviews\",\"visitors\"],\
+         \"date_range\":\"7d\",\"dimensions\":[\"event:page\"]}}"
+    );
+    let bearer = format!("Authorization: Bearer {}\r\n", token.trim());
+    let answer = serve.send("POST /api/v2/query", &bearer, &question).unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    for row in ["\"/priser\"],\"metrics\":[8,8]", "\"/om\"],\"metrics\":[1,1]"] {
+        assert!(answer.body.replace([' ', '\n'], "").contains(row), "{}", answer.body);
+    }
+    assert_eq!(serve.send("POST /api/v2/query", "", &question).unwrap().status, 401);
+    let lines = run(&["cat", "--config", &config]);
+    for part in ["/priser", "ext:example.net", "duckduckgo.com", "dnt"] {
+        assert!(lines.contains(part), "{part}: {lines}");
+    }
+    for part in [&cluster.collectors[0], &cluster.aggregators[0]] {
+        assert_eq!(part.ask_ops("/readyz").body, "ready\n");
+    }
+    let metrics = cluster.aggregators[0].ask_ops("/metrics").body;
+    assert!(metrics.contains("headcount_audit_delta 0"), "{metrics}");
+    assert_eq!(serve.stop(), Some(0));
 }

@@ -5,7 +5,7 @@
 //! What surprises: a part that is dropped is killed with SIGKILL, as everywhere in these tests.
 
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use crate::server::{Reply, ask};
@@ -17,8 +17,6 @@ pub(crate) struct Part {
     pub(crate) address: String,
     /// Where the operator is answered.
     pub(crate) ops: String,
-    /// Its standard error.
-    pub(crate) log: PathBuf,
 }
 
 impl Part {
@@ -60,7 +58,7 @@ impl Part {
             let said = &said[usize::try_from(begun).unwrap()..];
             return Err(String::from_utf8_lossy(said).into_owned());
         }
-        Ok(Self { child, address, ops, log })
+        Ok(Self { child, address, ops })
     }
 
     /// Sends a request; `None` if the connection broke.

@@ -69,7 +69,7 @@ struct Writing {
     plan: Option<(Plan, Day)>,
     increments: Vec<EdgeCell>,
     hits: Vec<u32>,
-    deletes: Option<(u32, BatchId)>,
+    deletes: Vec<(u32, BatchId)>,
     records: Vec<Record>,
 }
 
@@ -84,7 +84,7 @@ struct Transaction {
     increments: Vec<EdgeCell>,
     fold: Option<Fold>,
     records: Vec<Record>,
-    deletes: Option<(u32, BatchId)>,
+    deletes: Vec<(u32, BatchId)>,
 }
 
 impl Edge {
@@ -99,7 +99,7 @@ impl Edge {
             self.last_seq.insert(record.partition, record.id.seq);
             self.outbox.push(record);
         }
-        if let Some((partition, id)) = transaction.deletes {
+        for (partition, id) in transaction.deletes {
             self.outbox.retain(|record| {
                 let of = record.id;
                 record.partition != partition || of.epoch != id.epoch || of.seq > id.seq
@@ -128,7 +128,7 @@ impl Memory {
     pub(crate) fn is_idle(&self) -> bool {
         self.held.is_empty()
             && self.shipper.is_empty()
-            && self.shipper.deletable().is_none()
+            && self.shipper.deletable().is_empty()
             && self.group.is_empty()
             && self.writing.is_none()
     }
@@ -254,7 +254,7 @@ impl World {
         let plan = is_due
             .then(|| memory.held.plan_with(&increments, rule, (today, flow), |_, _| false))
             .filter(|plan| !plan.is_empty());
-        if increments.is_empty() && plan.is_none() && deletes.is_none() {
+        if increments.is_empty() && plan.is_none() && deletes.is_empty() {
             return;
         }
         let mut transactions = VecDeque::new();
@@ -262,7 +262,11 @@ impl World {
         match &plan {
             None => {
                 let increments = increments.clone();
-                transactions.push_back(Transaction { increments, deletes, ..Default::default() });
+                transactions.push_back(Transaction {
+                    increments,
+                    deletes: deletes.clone(),
+                    ..Default::default()
+                });
             }
             Some(plan) => {
                 records = pack(edge, u64::try_from(c).unwrap(), &plan.leaving, partitions);
@@ -274,7 +278,7 @@ impl World {
                     }
                 }
                 let fold = Some(Fold { write: plan.write.clone(), delete: plan.delete.clone() });
-                let cells = Transaction { fold, deletes, ..Default::default() };
+                let cells = Transaction { fold, deletes: deletes.clone(), ..Default::default() };
                 let batches = Transaction { records: records.clone(), ..Default::default() };
                 match flaw {
                     Some(Flaw::ReleaseApart) => transactions.extend([cells, batches]),
@@ -310,9 +314,7 @@ impl World {
             return;
         }
         memory.held.add(&writing.increments);
-        if let Some(rows) = writing.deletes {
-            memory.shipper.deleted(rows);
-        }
+        memory.shipper.deleted(&writing.deletes);
         if let Some((plan, today)) = &writing.plan {
             memory.held.released(plan, *today);
             memory.shipper.put(writing.records);

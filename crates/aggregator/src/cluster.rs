@@ -259,7 +259,9 @@ impl Driver {
     /// Retention and the audit.
     fn keep_house(&mut self) -> Result<(), ClusterError> {
         let oldest = self.clock.hour().day().minus(self.setting.retention_days.saturating_sub(1));
-        if self.purged != Some(oldest) && self.desk.purge(oldest)? {
+        // One of the group cleans up: whoever has the first partition.
+        let cleans = self.posts.contains_key(&0);
+        if cleans && self.purged != Some(oldest) && self.desk.purge(oldest)? {
             self.purged = Some(oldest);
         }
         let due = self.audited.is_none_or(|(at, took)| {
@@ -267,6 +269,9 @@ impl Driver {
         });
         if due {
             let started = Instant::now();
+            if cleans {
+                self.desk.sweep()?;
+            }
             self.desk.audit(self.clock.unix_seconds())?;
             self.audited = Some((Instant::now(), started.elapsed()));
             for partition in self.posts.keys() {

@@ -44,7 +44,10 @@ pub(crate) fn run(args: &UpArgs) -> anyhow::Result<()> {
     let settings = cluster::clickhouse(&config)?;
     let _lock = process::hold_folder(&config)?;
     let reader = Arc::new(Reader::connect(&settings)?);
-    process::live(live(Arc::new(config), reader))
+    // The reader has a runtime of its own, which must end outside of ours.
+    let outcome = process::live(live(Arc::new(config), Arc::clone(&reader)));
+    drop(reader);
+    outcome
 }
 
 async fn live(config: Arc<Config>, reader: Arc<Reader>) -> anyhow::Result<()> {
@@ -56,7 +59,8 @@ async fn live(config: Arc<Config>, reader: Arc<Reader>) -> anyhow::Result<()> {
         trouble: Mutex::default(),
         reader,
     });
-    desk.look(&config)?;
+    let (first, of_first) = (Arc::clone(&desk), Arc::clone(&config));
+    tokio::task::spawn_blocking(move || first.look(&of_first)).await.context("the sites")??;
     let code = new_secret().context("no random bytes for the sign-in link")?;
     let stats = router(desk.stats(&config, code.clone()));
     let mut servers = tokio::task::JoinSet::new();

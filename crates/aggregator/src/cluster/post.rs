@@ -15,7 +15,8 @@ use headcount_core::failpoint;
 use headcount_core::time::Day;
 use headcount_store::clickhouse::{ApplyError, Writer};
 use headcount_store::{Insert, StoreError};
-use headcount_transport::kafka::{Consumed, wire};
+use headcount_transport::kafka::Consumed;
+use headcount_transport::wire;
 
 use super::{ClusterStatus, PartitionStatus};
 use crate::lane::{Alarm, Answer, Effect, Event, Lane, Unreadable};
@@ -268,6 +269,8 @@ impl Desk {
                 self.trouble("clickhouse", &error);
                 Answer::Unclear
             }
+            // Somebody else has written since the ledger was read; it will be read again.
+            Err(ApplyError::Refused(StoreError::OutOfOrder { .. })) => Answer::Refused,
             Err(ApplyError::Refused(error)) if error.is_retryable() => {
                 self.trouble("clickhouse", &error);
                 Answer::Refused
@@ -283,6 +286,12 @@ impl Desk {
         let purged = self.writer.set_oldest_readable(oldest);
         let purged = purged.and_then(|()| self.writer.purge_older(oldest).map(drop));
         Ok(self.tried(purged)?.is_some())
+    }
+
+    /// Goes on with erasures that were asked for or cut off.
+    pub(super) fn sweep(&mut self) -> Result<(), StoreError> {
+        let swept = self.writer.finish_erasures();
+        self.tried(swept).map(drop)
     }
 
     pub(super) fn audit(&mut self, now: u64) -> Result<(), StoreError> {

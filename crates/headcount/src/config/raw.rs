@@ -134,8 +134,6 @@ pub(crate) struct RawKafka {
     pub(crate) partitions: u32,
     /// Whether a missing topic is created.
     pub(crate) create_topic: bool,
-    /// Copies of a topic that is created; 0: the broker's default.
-    pub(crate) replication_factor: u16,
     /// `plaintext`, `tls`, `sasl_plaintext` or `sasl_tls`.
     pub(crate) security: String,
     /// `PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`.
@@ -155,7 +153,6 @@ impl Default for RawKafka {
             member: String::new(),
             partitions: 8,
             create_topic: true,
-            replication_factor: 0,
             security: "plaintext".into(),
             sasl_mechanism: "SCRAM-SHA-512".into(),
             user: String::new(),
