@@ -18,7 +18,7 @@ use std::sync::OnceLock;
 
 use self::parts::Part;
 use crate::pipeline::{PROXY, every_view_holds_the_traffic, traffic};
-use crate::server::{Deployment, Reply, SITE, ask};
+use crate::server::{CHROME, Deployment, Reply, SITE, ask};
 use crate::services::clickhouse::ClickHouse;
 use crate::services::kafka::Kafka;
 
@@ -226,4 +226,31 @@ fn serve_and_cat_show_what_travelled() {
     let metrics = cluster.aggregators[0].ask_ops("/metrics").body;
     assert!(metrics.contains("headcount_audit_delta 0"), "{metrics}");
     assert_eq!(serve.stop(), Some(0));
+}
+
+#[test]
+fn a_site_is_erased_from_the_whole_cluster_and_may_come_back() {
+    let mut cluster = Cluster::new(shared(), "");
+    cluster.run(1, 1);
+    traffic(&cluster);
+    let config = cluster.config();
+    let data = cluster.data("collect-0");
+    let run = |command: &str| {
+        let args = ["site", command, SITE, "--config", &config, "--data", &data];
+        let out = Command::new(env!("CARGO_BIN_EXE_headcount")).args(args).output().unwrap();
+        assert!(out.status.success(), "{command}: {}", String::from_utf8_lossy(&out.stderr));
+    };
+    run("erase");
+    for view in ["site_counts", "page_counts", "click_counts", "attribute_counts"] {
+        assert_eq!(cluster.number(&format!("SELECT count(*) FROM {view}")), 0, "{view}");
+    }
+    assert_eq!(cluster.number("SELECT count(*) FROM counts WHERE name LIKE '%priser%'"), 0);
+    cluster.assert_balanced();
+    run("add");
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    let body = format!("{{\"s\":\"{SITE}\",\"p\":\"/efter\"}}");
+    let headers = format!("User-Agent: {CHROME}\r\n");
+    assert_eq!(cluster.send("POST /hit", &headers, &body).unwrap().status, 204);
+    cluster.wait_for("SELECT sum(views) FROM page_counts", 1);
+    cluster.assert_balanced();
 }

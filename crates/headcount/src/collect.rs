@@ -36,6 +36,37 @@ pub(crate) fn run(args: &UpArgs) -> anyhow::Result<()> {
     process::live(live(&config, kafka))
 }
 
+/// Drops what an edge without a process holds of the sites to erase.
+///
+/// # Errors
+/// If the edge file cannot be opened or written.
+pub(crate) fn settle_erasures(config: &Config, control: &mut Control) -> anyhow::Result<()> {
+    let has_edge = config.data_dir.join(edge::FILE_NAME).exists();
+    let collector = if has_edge {
+        let kafka = cluster::kafka(config)?;
+        let clock: Arc<dyn Clock> = Arc::new(WallClock);
+        let metrics = Arc::new(Metrics::register(&mut Registry::default()));
+        Some(edge::open(config, way_out(&kafka, &clock)?, (&clock, &metrics))?)
+    } else {
+        None
+    };
+    for host in control.erasures_open()? {
+        if let Some(collector) = &collector {
+            collector.erase(&host)?;
+        }
+        control.erasure_done(&host)?;
+    }
+    collector.map_or(Ok(()), |collector| Ok(collector.stop()?))
+}
+
+fn way_out(kafka: &Settings, clock: &Arc<dyn Clock>) -> anyhow::Result<WayOut<'static>> {
+    Ok(WayOut {
+        publisher: Box::new(KafkaPublisher::new(kafka, Arc::clone(clock))?),
+        partitions: kafka.partitions,
+        rule: EpochRule::EveryStart,
+    })
+}
+
 async fn live(config: &Config, kafka: Settings) -> anyhow::Result<()> {
     let (listeners, listen) = listen::shared("listen", config.listen, config.cores)?;
     let (ops_listener, ops_listen) = listen::one("ops_listen", config.ops_listen)?;
@@ -45,12 +76,7 @@ async fn live(config: &Config, kafka: Settings) -> anyhow::Result<()> {
     let mut registry = Registry::default();
     let metrics = Arc::new(Metrics::register(&mut registry));
     let control = Control::open(&config.data_dir.join(control::FILE_NAME))?;
-    let way_out = WayOut {
-        publisher: Box::new(KafkaPublisher::new(&kafka, Arc::clone(&clock))?),
-        partitions: kafka.partitions,
-        rule: EpochRule::EveryStart,
-    };
-    let collector = edge::open(config, way_out, (&clock, &metrics))?;
+    let collector = edge::open(config, way_out(&kafka, &clock)?, (&clock, &metrics))?;
     let rooms = Rooms { collector, aggregator: None };
     let house = Arc::new(House::new(config, rooms, control, (metrics, clock))?);
     house.renew_sites(true)?;

@@ -18,6 +18,7 @@ use headcount_core::time::Clock;
 use headcount_stats::breakdown::Breakdown;
 use headcount_stats::query::date::{self, Bounds};
 use headcount_stats::terminal;
+use headcount_store::clickhouse::Writer;
 use headcount_store::control::{self, Control};
 use headcount_store::sqlite;
 use headcount_transport::kafka;
@@ -97,8 +98,11 @@ fn site(command: SiteCommand) -> anyhow::Result<()> {
     match command {
         SiteCommand::Add { host, data } => {
             let host = config::host("HOST", &host)?;
-            let (_, mut control) = control(&data)?;
+            let (config, mut control) = control(&data)?;
             let is_new = control.site_add(&host, WallClock.hour().day())?;
+            if config.clickhouse.is_some() {
+                Writer::connect(&cluster::clickhouse(&config)?)?.restore_site(&host)?;
+            }
             say(&if is_new {
                 format!("{host} is counted\n")
             } else {
@@ -120,6 +124,9 @@ fn erase(host: &str, data: &DataArgs) -> anyhow::Result<()> {
     let host = config::host("HOST", host)?;
     let (config, mut control) = control(data)?;
     control.erasure_request(&host, WallClock.hour().day())?;
+    if config.clickhouse.is_some() {
+        return erase_in_cluster(&host, &config, &mut control);
+    }
     let deadline = Instant::now() + ERASE_PATIENCE;
     while control.erasures_open()?.contains(&host) {
         // A running `up` does it; without one, this process becomes it for a moment.
@@ -133,6 +140,30 @@ fn erase(host: &str, data: &DataArgs) -> anyhow::Result<()> {
         }
     }
     say(&format!("every count of {host} is gone, and it is counted no more\n"))
+}
+
+/// Removes a site from ClickHouse, where it also keeps out what is still on its way, and from this
+/// folder's edge, if it has one.
+fn erase_in_cluster(host: &SiteHost, config: &Config, control: &mut Control) -> anyhow::Result<()> {
+    Writer::connect(&cluster::clickhouse(config)?)?.erase_site(host)?;
+    let deadline = Instant::now() + ERASE_PATIENCE;
+    while control.erasures_open()?.contains(host) {
+        // A running `collect` drops what it holds, a running `serve` has nothing to drop.
+        if let Some(lock) = folder::lock(&config.data_dir)? {
+            collect::settle_erasures(config, control)?;
+            drop(lock);
+        } else if Instant::now() >= deadline {
+            bail!(
+                "{host} is erased from clickhouse; the process on this folder still holds counts"
+            );
+        } else {
+            std::thread::sleep(ERASE_PAUSE);
+        }
+    }
+    say(&format!(
+        "every count of {host} is gone from clickhouse and from this folder; do the same on the \
+         folder of each other collector, which stops counting it\n"
+    ))
 }
 
 fn token(command: TokenCommand) -> anyhow::Result<()> {

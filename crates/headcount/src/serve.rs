@@ -107,7 +107,11 @@ impl Desk {
     /// Looks up the sites, which also tells whether the server answers.
     fn look(&self, config: &Config) -> anyhow::Result<()> {
         let counted = self.reader.sites_with_counts()?;
-        let control = lock(&self.control);
+        let mut control = lock(&self.control);
+        // Nothing of a site is held here, so there is nothing to wait for.
+        for host in control.erasures_open()? {
+            control.erasure_done(&host)?;
+        }
         let gone = control.tombstones()?;
         let mut sites = known_sites(config, &control)?;
         sites.extend(counted);
