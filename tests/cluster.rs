@@ -10,6 +10,7 @@ pub(crate) mod parts;
 
 mod crash;
 mod outage;
+mod proxy;
 mod refusal;
 
 use std::path::Path;

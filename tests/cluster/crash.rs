@@ -31,7 +31,7 @@ const AGGREGATOR_FAILPOINTS: [&str; 3] = ["apply-before", "apply-after", "ack-af
 /// How long everything may take to arrive after the last kill.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(90);
 /// Between two hits of a sender.
-const HIT_PAUSE: Duration = Duration::from_millis(4);
+pub(crate) const HIT_PAUSE: Duration = Duration::from_millis(4);
 
 /// Who is killed in a round.
 #[derive(Debug, Clone, Copy)]
