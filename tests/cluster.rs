@@ -217,6 +217,8 @@ fn serve_and_cat_show_what_travelled() {
         assert!(answer.body.replace([' ', '\n'], "").contains(row), "{}", answer.body);
     }
     assert_eq!(serve.send("POST /api/v2/query", "", &question).unwrap().status, 401);
+    let shown = ["stats", SITE, "--by", "page", "--format", "csv", "--config", &config];
+    assert!(run(&[&shown[..], &["--data", &data]].concat()).contains("\"/priser\",\"8\",\"8\""));
     let lines = run(&["cat", "--config", &config]);
     for part in ["/priser", "ext:example.net", "duckduckgo.com", "dnt"] {
         assert!(lines.contains(part), "{part}: {lines}");

@@ -275,10 +275,14 @@ impl Driver {
             self.desk.audit(self.clock.unix_seconds())?;
             self.audited = Some((Instant::now(), started.elapsed()));
             for partition in self.posts.keys() {
-                if let Ok((_, end)) = self.subscriber.ends(*partition) {
-                    self.desk.partition(*partition, |status| {
+                match self.subscriber.ends(*partition) {
+                    Ok((_, end)) => self.desk.partition(*partition, |status| {
                         status.lag = end.saturating_sub(status.applied);
-                    });
+                    }),
+                    Err(error) => {
+                        self.desk.trouble("kafka", &error);
+                        break;
+                    }
                 }
             }
         }

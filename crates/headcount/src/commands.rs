@@ -14,12 +14,14 @@ use anyhow::{Context, bail};
 use headcount_collector::peer;
 use headcount_core::explain;
 use headcount_core::site::SiteHost;
-use headcount_core::time::Clock;
+use headcount_core::time::{Clock, Day};
 use headcount_stats::breakdown::Breakdown;
 use headcount_stats::query::date::{self, Bounds};
 use headcount_stats::terminal;
-use headcount_store::clickhouse::Writer;
+use headcount_store::StoreError;
+use headcount_store::clickhouse::{self, Writer};
 use headcount_store::control::{self, Control};
+use headcount_store::question::{Answer, Question, Refused};
 use headcount_store::sqlite;
 use headcount_transport::kafka;
 
@@ -196,6 +198,43 @@ fn token(command: TokenCommand) -> anyhow::Result<()> {
     }
 }
 
+/// Where the numbers rest.
+enum Numbers {
+    File(sqlite::Reader),
+    Cluster(Box<clickhouse::Reader>),
+}
+
+impl Numbers {
+    fn open(config: &Config) -> anyhow::Result<Self> {
+        if config.clickhouse.is_some() {
+            let reader = clickhouse::Reader::connect(&cluster::clickhouse(config)?)?;
+            return Ok(Self::Cluster(Box::new(reader)));
+        }
+        Ok(Self::File(sqlite::Reader::open(&config.data_dir.join(sqlite::FILE_NAME))?))
+    }
+
+    fn sites(&self) -> Result<Vec<SiteHost>, StoreError> {
+        match self {
+            Self::File(reader) => reader.sites_with_counts(),
+            Self::Cluster(reader) => reader.sites_with_counts(),
+        }
+    }
+
+    fn ask(&self, question: &Question) -> Result<Answer, StoreError> {
+        match self {
+            Self::File(reader) => reader.ask(question),
+            Self::Cluster(reader) => reader.ask(question),
+        }
+    }
+
+    fn refused(&self, host: &SiteHost, from: Day, to: Day) -> Result<Vec<Refused>, StoreError> {
+        match self {
+            Self::File(reader) => reader.refused(host, from, to),
+            Self::Cluster(reader) => reader.refused(host, from, to),
+        }
+    }
+}
+
 fn stats(args: &StatsArgs) -> anyhow::Result<()> {
     let config = load(&args.data)?;
     let host = config::host("HOST", &args.host)?;
@@ -215,10 +254,11 @@ fn stats(args: &StatsArgs) -> anyhow::Result<()> {
     let from = day("--from", &args.from, to.minus(29).max(oldest))?;
     let range = date::between(from, to, &Bounds { today, oldest, first: None })
         .map_err(|error| usage(&error))?;
-    let reader = sqlite::Reader::open(&config.data_dir.join(sqlite::FILE_NAME))?;
+    let reader = Numbers::open(&config)?;
+    folder::prepare(&config.data_dir)?;
     let control = Control::open(&config.data_dir.join(control::FILE_NAME))?;
     let known = known_sites(&config, &control)?.contains(&host)
-        || reader.sites_with_counts()?.contains(&host)
+        || reader.sites()?.contains(&host)
         || up::is_demo(&host);
     if !known {
         bail!("{host} is no site here; see: headcount site list");
