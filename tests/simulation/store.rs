@@ -42,6 +42,8 @@ pub(crate) struct Part {
     pub(crate) ledger: Option<Row>,
     pub(crate) pages: Vec<u32>,
     pub(crate) devices: u64,
+    /// Tokens ever written down then.
+    published: usize,
 }
 
 #[derive(Clone)]
@@ -136,14 +138,21 @@ impl Store {
         self.tokens.push_back(token);
         self.tokens_made += 1;
         while self.tokens.len() > window
-            && let Some(old) = self.tokens.iter().position(|token| !self.is_spent(token))
+            && let Some(old) = self.tokens.iter().position(|token| self.is_old(token, window))
         {
             self.tokens.remove(old);
         }
     }
 
-    /// Whether a token has no part. The windows here are tiny so that landed ranges are forgotten;
-    /// one that is in use outlasts the tries at one range.
+    /// Whether the range of a token was published half a window ago. The windows here are tiny so
+    /// that such ranges are forgotten; one that is in use outlasts the tries at one range.
+    fn is_old(&self, (src, lo, ..): &Token, window: usize) -> bool {
+        let is_row = |part: &Part| part.ledger.as_ref().is_some_and(|row| row.lo == *lo);
+        let since = |part: &Part| self.tokens_made - part.published;
+        self.parts.iter().any(|part| part.src == *src && is_row(part) && since(part) >= window / 2)
+    }
+
+    /// Whether a token has no part.
     fn is_spent(&self, (src, lo, ..): &Token) -> bool {
         let is_row = |part: &Part| part.ledger.as_ref().is_some_and(|row| row.lo == *lo);
         !self.parts.iter().any(|part| part.src == *src && is_row(part))
@@ -290,6 +299,7 @@ impl World {
             ledger: block.ledger.clone(),
             pages: block.pages.clone(),
             devices: block.devices,
+            published: self.store.tokens_made,
         });
     }
 
