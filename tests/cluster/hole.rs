@@ -56,7 +56,10 @@ impl Trap {
         while !line.contains("attached") {
             line.clear();
             let read = said.read_line(&mut line).unwrap();
-            assert!(read > 0 && !line.contains("ptrace"), "strace may not attach (be root): {line}");
+            assert!(
+                read > 0 && !line.contains("ptrace"),
+                "strace may not attach (be root): {line}"
+            );
         }
         Self { strace, _said: said, log: log.to_owned() }
     }
