@@ -10,6 +10,7 @@ pub(crate) mod parts;
 
 mod crash;
 mod hole;
+mod local;
 mod merge;
 mod outage;
 mod refusal;

@@ -192,7 +192,7 @@ fn root() -> PathBuf {
 }
 
 /// A Python with chDB: made once under `target/services`.
-fn python() -> PathBuf {
+pub(crate) fn python() -> PathBuf {
     let exe = std::env::current_exe().unwrap();
     let services = exe.ancestors().nth(3).unwrap().join("services");
     fs::create_dir_all(&services).unwrap();
