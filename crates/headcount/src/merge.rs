@@ -157,3 +157,33 @@ fn borrowed(key: &CellKey<String>) -> CellKey<&str> {
         CellKey::Refusal { day, reason } => CellKey::Refusal { day: *day, reason: *reason },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use headcount_core::time::Hour;
+
+    use super::*;
+
+    #[test]
+    fn a_pack_ends_with_its_week_and_with_the_limit_of_a_batch() {
+        let monday = Day(20_451);
+        assert_eq!(monday.weekday(), 0);
+        let one = Counts { views: 1, ..Counts::ZERO };
+        let pages: Vec<String> = (0..=BATCH_CELLS_MAX).map(|n| format!("/{n}")).collect();
+        let hour = monday.minus(1).first_hour();
+        let mut cells: Vec<_> =
+            pages.iter().map(|page| (CellKey::Page { hour, page: &**page }, one)).collect();
+        cells.push((CellKey::Site { hour }, Counts::ZERO));
+        cells.push((CellKey::Site { hour: Hour(hour.0 + 23) }, one));
+        cells.push((CellKey::Site { hour: monday.first_hour() }, one));
+        let (mut pack, mut sizes) = (Pack::default(), Vec::new());
+        for (key, counts) in cells {
+            if pack.is_full_for(&key) {
+                sizes.push(pack.close().unwrap().len());
+            }
+            pack.add("example.org", key, counts);
+        }
+        sizes.push(pack.close().unwrap().len());
+        assert_eq!((sizes, pack.cells_closed), (vec![BATCH_CELLS_MAX, 2, 1], BATCH_CELLS_MAX + 3));
+    }
+}
