@@ -9,6 +9,9 @@
 pub(crate) mod parts;
 
 mod crash;
+mod hole;
+mod local;
+mod merge;
 mod outage;
 mod proxy;
 mod refusal;
@@ -16,6 +19,7 @@ mod refusal;
 use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use self::parts::Part;
 use crate::pipeline::{PROXY, every_view_holds_the_traffic, traffic};
@@ -67,6 +71,16 @@ impl Servers {
     /// kill -9.
     pub(crate) fn kill_engine(&mut self) {
         self.engine.take().unwrap().kill();
+    }
+
+    /// The engine's process.
+    pub(crate) fn engine_process(&self) -> u32 {
+        self.engine.as_ref().unwrap().process()
+    }
+
+    /// Waits until the engine has ended by itself; the signal that ended it.
+    pub(crate) fn engine_signal(&mut self, patience: Duration) -> Option<i32> {
+        self.engine.take().unwrap().ended_by(patience)
     }
 
     fn engine_address(&self) -> String {

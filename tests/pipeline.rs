@@ -175,7 +175,14 @@ pub(crate) fn traffic(server: &impl Deployment) {
 pub(crate) fn every_view_holds_the_traffic(server: &impl Deployment) {
     traffic(server);
     server.wait_for("SELECT sum(views) FROM attribute_counts WHERE attribute = 'source'", 9);
+    views_hold_the_traffic(server);
+}
+
+/// The counts of the traffic, after it.
+pub(crate) fn views_hold_the_traffic(server: &impl Deployment) {
     for (sql, expect) in [
+        ("SELECT sum(views) FROM site_counts", 9),
+        ("SELECT sum(views) FROM attribute_counts WHERE attribute = 'source'", 9),
         ("SELECT sum(visitors) FROM site_counts", 9),
         ("SELECT sum(visits) FROM site_counts", 9),
         ("SELECT sum(clicks) FROM site_counts", 2),

@@ -78,6 +78,12 @@ impl Load {
         }
     }
 
+    /// How many were answered so far.
+    pub(crate) fn answered(&self) -> i64 {
+        let sent = self.sent.lock().unwrap();
+        i64::try_from(sent.pages.values().filter(|answered| **answered).count()).unwrap()
+    }
+
     fn moved(&self, collector: usize, address: Option<String>) {
         self.addresses.lock().unwrap()[collector] = address;
     }

@@ -9,6 +9,7 @@
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -149,6 +150,24 @@ impl ClickHouse {
         if is_ok { Ok(body.to_owned()) } else { Err(body.to_owned()) }
     }
 
+    /// The process of a server that we started through the front.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.as_ref().expect("only a server that we started has one").id()
+    }
+
+    /// Waits until the server has ended by itself; the signal that ended it.
+    pub(crate) fn ended_by(&mut self, patience: Duration) -> Option<i32> {
+        let child = self.child.as_mut().expect("only a server that we started");
+        let deadline = Instant::now() + patience;
+        while Instant::now() < deadline {
+            if let Some(status) = child.try_wait().unwrap() {
+                return status.signal();
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        None
+    }
+
     /// `kill -9`.
     pub(crate) fn kill(&mut self) {
         let child = self.child.as_mut().expect("only a server that we started can be killed");
@@ -173,7 +192,7 @@ fn root() -> PathBuf {
 }
 
 /// A Python with chDB: made once under `target/services`.
-fn python() -> PathBuf {
+pub(crate) fn python() -> PathBuf {
     let exe = std::env::current_exe().unwrap();
     let services = exe.ancestors().nth(3).unwrap().join("services");
     fs::create_dir_all(&services).unwrap();

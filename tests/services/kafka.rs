@@ -272,7 +272,7 @@ fn guarded_lines(folder: &Path) -> String {
 }
 
 /// The jars of the recipe, fetched once per recipe.
-fn jars() -> PathBuf {
+pub(crate) fn jars() -> PathBuf {
     let pom = fs::read_to_string(recipe().join("pom.xml")).unwrap();
     let version = between(&pom, "<kafka.version>", "</kafka.version>");
     let target = root().join("target/services/kafka");

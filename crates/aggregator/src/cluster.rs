@@ -6,6 +6,7 @@
 //! What surprises: while the server is away, partitions are paused and the group is kept: nothing
 //! is read that could not be written, and nobody else need take over.
 
+mod feed;
 mod post;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use headcount_store::question::Books;
 use headcount_transport::kafka::{Consumed, Heard, KafkaError, KafkaSubscriber};
 use thiserror::Error;
 
+pub use self::feed::{Feed, FeedError};
 use self::post::{Outcome, Post};
 use crate::lane::Alarm;
 

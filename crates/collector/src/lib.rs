@@ -32,4 +32,6 @@ mod ticket;
 mod worker;
 
 pub use crate::http::{Answer, BODY_BYTES_MAX, Body, Fallback, URI_BYTES_MAX, plain};
-pub use crate::server::{Collector, CollectorError, EpochRule, Limits, Parts, Setting};
+pub use crate::server::{
+    Collector, CollectorError, EpochRule, Limits, Parts, Setting, Waiting, waiting,
+};

@@ -126,6 +126,27 @@ pub enum EpochRule<'a> {
     EveryStart,
 }
 
+/// What waits in an edge file that no collector has open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// The collector's number.
+    pub collector: u64,
+    /// Cells that have not left yet: they wait for a crowd, or for the end of their day.
+    pub cells: usize,
+    /// Batches that the other side has not said it has.
+    pub batches: usize,
+}
+
+/// Looks what waits in an edge file.
+///
+/// # Errors
+/// [`CollectorError`] if it cannot be read.
+pub fn waiting(edge_file: &std::path::Path) -> Result<Waiting, CollectorError> {
+    let (file, recovered) = EdgeFile::open(edge_file, number()?)?;
+    let (collector, _) = file.lane();
+    Ok(Waiting { collector, cells: recovered.held.len(), batches: recovered.outbox.len() })
+}
+
 /// A collector that is running, or about to.
 pub struct Collector {
     shared: Arc<Shared>,
@@ -337,10 +358,6 @@ fn open(
     collector_id: Option<u64>,
     rule: EpochRule<'_>,
 ) -> Result<(EdgeFile, Recovered), CollectorError> {
-    let number = || -> Result<u64, CollectorError> {
-        let bytes = random()?;
-        Ok(bytes.first_chunk().map_or(1, |b| u64::from_le_bytes(*b)))
-    };
     let fresh = number()?;
     let (mut file, mut recovered) = EdgeFile::open(path, collector_id.unwrap_or(fresh))?;
     let (collector, epoch) = file.lane();
@@ -359,6 +376,11 @@ fn open(
         }
     }
     Ok((file, recovered))
+}
+
+fn number() -> Result<u64, CollectorError> {
+    let bytes = random()?;
+    Ok(bytes.first_chunk().map_or(1, |b| u64::from_le_bytes(*b)))
 }
 
 fn random() -> Result<[u8; 32], CollectorError> {

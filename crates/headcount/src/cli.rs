@@ -29,6 +29,8 @@ pub(crate) enum Command {
     Aggregate(AggregateArgs),
     /// Dashboard and API over ClickHouse: one room of a cluster
     Serve(UpArgs),
+    /// Bring the counts of a data folder of `up` into a cluster, once
+    Merge(DataArgs),
     /// Print what travels through Kafka, as lines
     Cat(CatArgs),
     /// Add, list and erase sites

@@ -30,7 +30,7 @@ use crate::cli::{
 };
 use crate::config::{self, Config, ConfigError, Flags, RawSite};
 use crate::wall_clock::WallClock;
-use crate::{aggregate, cluster, collect, folder, serve, up};
+use crate::{aggregate, cluster, collect, folder, merge, serve, up};
 
 /// How long `site erase` waits for a running `up`.
 const ERASE_PATIENCE: Duration = Duration::from_secs(90);
@@ -47,6 +47,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Collect(args)) => collect::run(&args),
         Some(Command::Aggregate(args)) => aggregate::run(&args),
         Some(Command::Serve(args)) => serve::run(&args),
+        Some(Command::Merge(args)) => merge::run(&args),
         Some(Command::Cat(args)) => cat(&args),
         Some(Command::Site(args)) => site(args.command),
         Some(Command::Token(args)) => token(args.command),

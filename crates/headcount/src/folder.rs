@@ -5,6 +5,7 @@
 //! What surprises: commands beside a running `up` take no lock. Only who would write counts does.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::{Context, bail};
@@ -19,6 +20,78 @@ const LOCK_FILE_NAME: &str = "up.lock";
 /// The sites that the last `up` counted, one a line: its configuration may not be at hand for a
 /// command that works on the folder alone.
 const SITES_FILE_NAME: &str = "sites.txt";
+
+/// Says that the folder's counts go to a cluster, or have gone. Such a folder counts no more.
+const MERGE_FILE_NAME: &str = "merge.mark";
+
+/// How far a folder's way into a cluster is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Merge {
+    /// Not begun.
+    None,
+    /// Begun: some of its counts may be in the cluster, under the number of this collector.
+    Begun(u64),
+    /// All of its counts are in the cluster.
+    Done,
+}
+
+/// Reads the mark.
+///
+/// # Errors
+/// If it cannot be read, or says something else.
+pub(crate) fn merge(folder: &Path) -> anyhow::Result<Merge> {
+    let path = folder.join(MERGE_FILE_NAME);
+    match std::fs::read_to_string(&path) {
+        Ok(text) if text == "done\n" => Ok(Merge::Done),
+        Ok(text) => text
+            .trim_end()
+            .strip_prefix("begun ")
+            .and_then(|collector| u64::from_str_radix(collector, 16).ok())
+            .map(Merge::Begun)
+            .with_context(|| format!("{} is damaged", path.display())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Merge::None),
+        Err(error) => Err(error).with_context(|| format!("{} cannot be read", path.display())),
+    }
+}
+
+/// Writes the mark, for good: a power cut right afterwards does not take it back.
+///
+/// # Errors
+/// If it cannot be written.
+pub(crate) fn note_merge(folder: &Path, merge: Merge) -> anyhow::Result<()> {
+    let text = match merge {
+        Merge::None => return Ok(()),
+        Merge::Begun(collector) => format!("begun {collector:016x}\n"),
+        Merge::Done => "done\n".to_owned(),
+    };
+    let (path, new) = (folder.join(MERGE_FILE_NAME), folder.join("merge.mark.new"));
+    let write = || {
+        let mut file = File::create(&new)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(&new, &path)?;
+        File::open(folder)?.sync_all()
+    };
+    write().with_context(|| format!("{} cannot be written", path.display()))
+}
+
+/// Refuses a folder whose counts go to a cluster: what it counted now would stay behind.
+///
+/// # Errors
+/// One line with what to do.
+pub(crate) fn refuse_merged(folder: &Path) -> anyhow::Result<()> {
+    let at = folder.display();
+    match merge(folder)? {
+        Merge::None => Ok(()),
+        Merge::Begun(_) => bail!(
+            "data_dir = \"{at}\": its counts are being brought into a cluster; run `headcount merge` \
+             to the end, and count in the cluster or in a new folder"
+        ),
+        Merge::Done => bail!(
+            "data_dir = \"{at}\": its counts are in a cluster; count there, or in a new folder"
+        ),
+    }
+}
 
 /// Writes down which sites are counted.
 ///

@@ -15,6 +15,7 @@ mod edge;
 mod folder;
 mod harden;
 mod listen;
+mod merge;
 mod ops;
 mod process;
 mod serve;

@@ -32,7 +32,7 @@ use crate::config::{Config, Flags};
 use crate::edge::{self, WayOut};
 use crate::process::{self, Signals};
 use crate::wall_clock::WallClock;
-use crate::{listen, ops};
+use crate::{folder, listen, ops};
 
 /// The site of a data folder that has no other.
 pub(crate) const DEMO_HOST: &str = "localhost";
@@ -57,6 +57,7 @@ pub(crate) fn is_demo(host: &SiteHost) -> bool {
 pub(crate) fn run(args: &UpArgs) -> anyhow::Result<()> {
     let config = process::prepare(&flags(args))?;
     let _lock = process::hold_folder(&config)?;
+    folder::refuse_merged(&config.data_dir)?;
     process::live(live(&config))
 }
 
@@ -138,6 +139,7 @@ async fn live(config: &Config) -> anyhow::Result<()> {
 
 /// Opens the store and the edge, and starts the way between them.
 fn start(config: &Config, clock: &Arc<dyn Clock>, metrics: &Arc<Metrics>) -> anyhow::Result<Rooms> {
+    folder::refuse_merged(&config.data_dir)?;
     let store = config.data_dir.join(sqlite::FILE_NAME);
     let edge_file = config.data_dir.join(edge::FILE_NAME);
     if store.exists() && !edge_file.exists() {

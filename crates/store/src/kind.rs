@@ -8,6 +8,7 @@
 
 use headcount_core::cell::{Attribute, CellKey};
 use headcount_core::refusal::RefusalReason;
+use headcount_core::time::{Day, Hour};
 
 /// The whole site in one hour.
 pub(crate) const SITE: i64 = 1;
@@ -77,6 +78,26 @@ pub(crate) fn parts<N>(key: CellKey<N>) -> (i64, i64, Part<N>, Part<N>) {
             (REFUSAL, day.0.into(), Part::Number(reason_code(reason)), none())
         }
     }
+}
+
+/// The cell of a kind, a bucket, `a` as a number, and its texts; `None` if there is no such cell.
+pub(crate) fn key_of<'a>(
+    (kind, bucket, code): (i64, i64, i64),
+    first: Option<&'a str>,
+    second: Option<&'a str>,
+) -> Option<CellKey<&'a str>> {
+    let bucket = u32::try_from(bucket).ok()?;
+    let (hour, day) = (Hour(bucket), Day(bucket));
+    Some(match kind {
+        SITE => CellKey::Site { hour },
+        PAGE => CellKey::Page { hour, page: first? },
+        CLICK => CellKey::Click { hour, page: first?, target: second? },
+        REFUSAL => CellKey::Refusal { day, reason: reason_of(code)? },
+        _ => {
+            let attribute = Attribute::ALL.into_iter().find(|it| attribute_kind(*it) == kind)?;
+            CellKey::Attribute { day, attribute, value: first? }
+        }
+    })
 }
 
 /// What `a` or `b` of a cell is.

@@ -19,6 +19,7 @@ mod kind;
 mod placement;
 
 #[cfg(test)]
+#[expect(dead_code, reason = "the tests of the whole use what these do not")]
 #[path = "../../../tests/services/clickhouse.rs"]
 mod clickhouse_service;
 

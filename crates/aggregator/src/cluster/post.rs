@@ -10,7 +10,7 @@ use std::fmt::Display;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use headcount_core::batch::{Batch, WireError};
+use headcount_core::batch::{Batch, BatchId, WireError};
 use headcount_core::failpoint;
 use headcount_core::time::Day;
 use headcount_store::clickhouse::{ApplyError, Writer};
@@ -73,6 +73,12 @@ impl Post {
             Err(error) => Err(Unreadable { id: None, error: of_envelope(error) }),
         };
         self.step(Event::Arrived { position: consumed.position, record });
+    }
+
+    /// A batch that does not come from Kafka.
+    pub(super) fn given(&mut self, position: u64, id: BatchId, batch: Batch) {
+        self.step(Event::Arrived { position, record: Ok((id, batch)) });
+        self.step(Event::Due);
     }
 
     /// Closes what has been open for so long.

@@ -11,9 +11,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use headcount_core::cell::{CellKey, Counts};
 use headcount_core::site::SiteHost;
 use headcount_core::time::Day;
-use rusqlite::{Connection, Transaction};
+use rusqlite::{Connection, Row, Transaction};
 
 use super::{COUNTS_FILE, ask, books, codes, meta};
 use crate::error::{Doing as _, StoreError};
@@ -138,6 +139,33 @@ impl Reader {
         books::audit(&tx, now)
     }
 
+    /// Hands out every cell, by day, and in the same order as long as nobody writes. Without a time
+    /// limit. `take` may end it.
+    ///
+    /// # Errors
+    /// What `take` said; or when the file cannot be read, or a cell has no meaning.
+    pub fn every_cell<E: From<StoreError>>(
+        &self,
+        mut take: impl FnMut(&str, CellKey<&str>, Counts) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let doing = "read every cell";
+        let tx = self.conn.unchecked_transaction().doing(doing)?;
+        let mut get = tx.prepare(include_str!("sql/every_cell.sql")).doing(doing)?;
+        let mut rows = get.query([]).doing(doing)?;
+        while let Some(row) = rows.next().doing(doing)? {
+            let host: &str = text(row, 0)?.unwrap_or_default();
+            let at = |column| row.get::<_, i64>(column).doing(doing);
+            let place = (at(1)?, at(2)?, at(3)?);
+            let key = codes::key_of(place, text(row, 4)?, text(row, 5)?);
+            let counts = books::unsigned(books::five(row, 6).doing(doing)?);
+            let Some((key, counts)) = key.zip(counts) else {
+                return Err(meta::damaged(&tx, "a cell has no meaning").into());
+            };
+            take(host, key, counts)?;
+        }
+        Ok(())
+    }
+
     /// Every site that has a count, sorted.
     ///
     /// # Errors
@@ -203,4 +231,9 @@ impl Reader {
         self.limit.ends_ms.store(u64::MAX, Ordering::Relaxed);
         result
     }
+}
+
+/// A text of a row; none where the join found nothing.
+fn text<'a>(row: &'a Row<'_>, column: usize) -> Result<Option<&'a str>, StoreError> {
+    row.get_ref(column).and_then(|value| Ok(value.as_str_or_null()?)).doing("read every cell")
 }

@@ -1,6 +1,7 @@
 //! The views: what a person with `sqlite3` sees is what was applied.
 
 use super::*;
+use crate::error::StoreError;
 
 const VIEWS: [&str; 6] =
     ["site_counts", "page_counts", "click_counts", "attribute_counts", "refusal_counts", "ledger"];
@@ -85,6 +86,37 @@ proptest! {
             writer.apply(&insert("p-0", seq, cells)).unwrap();
         }
         prop_assert_eq!(stored(&place), model(&batches.concat()));
+    }
+
+    #[test]
+    fn every_cell_is_handed_out_once_by_day_and_always_in_the_same_order(
+        batches in proptest::collection::vec(cells(60), 1..4)
+    ) {
+        let place = Place::new();
+        let mut writer = place.writer();
+        for (seq, cells) in (1..).zip(&batches) {
+            writer.apply(&insert("p-0", seq, cells)).unwrap();
+        }
+        let reader = place.reader();
+        let read = || {
+            let mut read = Vec::new();
+            let taken: Result<(), StoreError> = reader.every_cell(|site, key, counts| {
+                let own = key.try_map(|text| Ok::<_, StoreError>(text.to_owned()))?;
+                read.push((site.to_owned(), own, counts));
+                Ok(())
+            });
+            taken.unwrap();
+            read
+        };
+        let first = read();
+        prop_assert_eq!(&first, &read());
+        prop_assert!(first.is_sorted_by_key(|(_, key, _)| key.day()));
+        let expect = model(&batches.concat());
+        prop_assert_eq!(first.len(), expect.len());
+        for ((site, key), counts) in expect {
+            let key = key.try_map(|text| Ok::<_, StoreError>(text.to_owned())).unwrap();
+            prop_assert!(first.contains(&(site.to_owned(), key, counts)));
+        }
     }
 }
 
