@@ -238,7 +238,13 @@ fn what_is_not_read_changes_nothing() {
         let plain = base(&mut dice);
         let (changed, host) = variant(&plain, &mut other);
         let answer = ask(&a.address, &plain, SITE);
-        assert_eq!(ask(&b.address, &changed, &host), answer, "request {at}: {} {}", plain.line, plain.body);
+        assert_eq!(
+            ask(&b.address, &changed, &host),
+            answer,
+            "request {at}: {} {}",
+            plain.line,
+            plain.body
+        );
         statuses.insert(answer.0);
     }
     assert!([200, 204, 400, 404].iter().all(|status| statuses.contains(status)), "{statuses:?}");
