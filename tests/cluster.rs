@@ -13,10 +13,11 @@ mod hole;
 mod local;
 mod merge;
 mod outage;
+mod privacy;
 mod proxy;
 mod refusal;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -35,6 +36,8 @@ pub(crate) struct Cluster {
     folder: tempfile::TempDir,
     engine: String,
     database: String,
+    /// The build that collects.
+    pub(crate) edge: PathBuf,
     pub(crate) collectors: Vec<Part>,
     pub(crate) aggregators: Vec<Part>,
 }
@@ -83,6 +86,17 @@ impl Servers {
         self.engine.take().unwrap().ended_by(patience)
     }
 
+    /// Stops both in order; their data and logs stay until the drop.
+    pub(crate) fn stop(&mut self) {
+        self.kafka.stop();
+        drop(self.engine.take());
+    }
+
+    /// The folders of both: data and logs.
+    pub(crate) fn folders(&self) -> [&Path; 2] {
+        [self.kafka.folder(), self.folder.path()]
+    }
+
     fn engine_address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
@@ -116,6 +130,7 @@ impl Cluster {
             folder,
             engine: servers.engine_address(),
             database: name,
+            edge: PathBuf::from(env!("CARGO_BIN_EXE_headcount")),
             collectors: Vec::new(),
             aggregators: Vec::new(),
         }
@@ -147,7 +162,7 @@ impl Cluster {
     ) -> Result<Part, String> {
         let name = format!("collect-{number}");
         let args = ["collect", "--config", &self.config(), "--data", &self.data(&name)];
-        Part::start(self.folder(), &name, &args, environment)
+        Part::start(&self.edge, self.folder(), &name, &args, environment)
     }
 
     pub(crate) fn aggregator(
@@ -159,17 +174,27 @@ impl Cluster {
         let args = ["aggregate", "--config", &self.config()];
         let named = [("HEADCOUNT_KAFKA_MEMBER", name.as_str())];
         let environment: Vec<_> = named.iter().chain(environment).copied().collect();
-        Part::start(self.folder(), &name, &args, &environment)
+        let binary = Path::new(env!("CARGO_BIN_EXE_headcount"));
+        Part::start(binary, self.folder(), &name, &args, &environment)
     }
 
     pub(crate) fn server(&self) -> Result<Part, String> {
         let args = ["serve", "--config", &self.config(), "--data", &self.data("serve")];
-        Part::start(self.folder(), "serve", &args, &[])
+        let binary = Path::new(env!("CARGO_BIN_EXE_headcount"));
+        Part::start(binary, self.folder(), "serve", &args, &[])
     }
 
     /// What the store answers; `None` while it is away.
     pub(crate) fn text(&self, sql: &str) -> Option<String> {
         query(&self.engine, &self.database, sql)
+    }
+
+    /// What `headcount cat` prints.
+    pub(crate) fn cat(&self) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_headcount"));
+        let out = command.args(["cat", "--config", &self.config()]).output().unwrap();
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        String::from_utf8(out.stdout).unwrap()
     }
 
     /// Σ counts − Σ ledger, and whether every ledger row is there once.
@@ -233,7 +258,7 @@ fn serve_and_cat_show_what_travelled() {
     assert_eq!(serve.send("POST /api/v2/query", "", &question).unwrap().status, 401);
     let shown = ["stats", SITE, "--by", "page", "--format", "csv", "--config", &config];
     assert!(run(&[&shown[..], &["--data", &data]].concat()).contains("\"/priser\",\"8\",\"8\""));
-    let lines = run(&["cat", "--config", &config]);
+    let lines = cluster.cat();
     for part in ["/priser", "ext:example.net", "duckduckgo.com", "dnt"] {
         assert!(lines.contains(part), "{part}: {lines}");
     }
@@ -264,7 +289,7 @@ fn a_site_is_erased_from_the_whole_cluster_and_may_come_back() {
     assert_eq!(cluster.number("SELECT count(*) FROM counts WHERE name LIKE '%priser%'"), 0);
     cluster.assert_balanced();
     run("add");
-    std::thread::sleep(std::time::Duration::from_secs(3));
+    std::thread::sleep(Duration::from_secs(3));
     let body = format!("{{\"s\":\"{SITE}\",\"p\":\"/efter\"}}");
     let headers = format!("User-Agent: {CHROME}\r\n");
     assert_eq!(cluster.send("POST /hit", &headers, &body).unwrap().status, 204);

@@ -5,26 +5,29 @@
 //! What surprises: the same traffic also goes to a build that keeps everything it is sent. Only
 //! because the search finds the markers there does finding none of them here say something.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+pub(crate) mod search;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use self::search::{Found, Search, TEXTS, V6, note, note_files};
 use crate::pipeline::{PROXY, timeless};
-use crate::server::{CHROME, Deployment as _, SITE, Server};
+use crate::server::{CHROME, Deployment as _, SITE, Server, ask as send, raw};
 
 /// Requests of the comparison.
 const REQUESTS: usize = 60;
 /// Longer than release and shipping take.
-const SETTLING: Duration = Duration::from_millis(2_500);
+pub(crate) const SETTLING: Duration = Duration::from_millis(2_500);
 
 /// A small generator with a fixed beginning (SplitMix64), so that a failure comes again.
-struct Dice(u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    fn roll(&mut self) -> u64 {
+    pub(crate) fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -35,19 +38,19 @@ impl Dice {
         self.roll().is_multiple_of(sides)
     }
 
-    fn pick<'a>(&mut self, of: &[&'a str]) -> &'a str {
+    pub(crate) fn pick<'a>(&mut self, of: &[&'a str]) -> &'a str {
         of[usize::try_from(self.roll() % of.len() as u64).unwrap()]
     }
 }
 
 /// A request in the parts that may change its count.
-struct Base {
-    line: String,
+pub(crate) struct Base {
+    pub(crate) line: String,
     headers: Vec<String>,
     body: String,
 }
 
-fn base(dice: &mut Dice) -> Base {
+pub(crate) fn base(dice: &mut Dice) -> Base {
     let page = dice.pick(&["/", "/priser", "/om/oss", "/kund/88/avtal", "/a?utm_source=brev", "x"]);
     let referrer = dice.pick(&["", "https://duckduckgo.com/?q=a", "https://example.org/b"]);
     let site = if dice.one_in(8) { "example.net" } else { SITE };
@@ -126,7 +129,7 @@ fn value(dice: &mut Dice) -> String {
 }
 
 /// The same request with everything else changed.
-fn variant(base: &Base, dice: &mut Dice) -> (Base, String) {
+pub(crate) fn variant(base: &Base, dice: &mut Dice) -> (Base, String) {
     let mut headers = base.headers.clone();
     for line in noise(dice) {
         let at = usize::try_from(dice.roll() % (headers.len() as u64 + 1)).unwrap();
@@ -152,7 +155,7 @@ fn variant(base: &Base, dice: &mut Dice) -> (Base, String) {
 }
 
 /// Sends a request as it is written here.
-fn ask(server: &Server, request: &Base, host: &str) -> (u16, String, String) {
+pub(crate) fn ask(address: &str, request: &Base, host: &str) -> (u16, String, String) {
     let Base { line, headers, body } = request;
     let length = if line.starts_with("GET") {
         String::new()
@@ -163,7 +166,7 @@ fn ask(server: &Server, request: &Base, host: &str) -> (u16, String, String) {
         "{line} HTTP/1.1\r\n{}\r\nHost: {host}\r\nConnection: close\r\n{length}\r\n{body}",
         headers.join("\r\n")
     );
-    timeless(&server.raw(&server.address, text.as_bytes()).unwrap())
+    timeless(&raw(address, text.as_bytes()).unwrap())
 }
 
 /// Rows of a question as text, sorted.
@@ -234,8 +237,14 @@ fn what_is_not_read_changes_nothing() {
     for at in 0..REQUESTS {
         let plain = base(&mut dice);
         let (changed, host) = variant(&plain, &mut other);
-        let answer = ask(&a, &plain, SITE);
-        assert_eq!(ask(&b, &changed, &host), answer, "request {at}: {} {}", plain.line, plain.body);
+        let answer = ask(&a.address, &plain, SITE);
+        assert_eq!(
+            ask(&b.address, &changed, &host),
+            answer,
+            "request {at}: {} {}",
+            plain.line,
+            plain.body
+        );
         statuses.insert(answer.0);
     }
     assert!([200, 204, 400, 404].iter().all(|status| statuses.contains(status)), "{statuses:?}");
@@ -246,126 +255,6 @@ fn what_is_not_read_changes_nothing() {
     assert_eq!([a.stop(), b.stop()], [Some(0), Some(0)]);
     assert_eq!(remains(dirs[0].path()), remains(dirs[1].path()));
     assert!(remains(dirs[0].path())["stderr"].is_empty());
-}
-
-/// Markers in text that the sanitiser must take away; a build without it keeps every one.
-const TEXTS: [&str; 17] = [
-    "kanariesida",
-    "kanariefraga",
-    "kanarieankare",
-    "kanarieparam",
-    "kanarieinnehall",
-    "kanariekampanj",
-    "kanariemedium",
-    "kanariekalla",
-    "kanarievag",
-    "kanariesokning",
-    "kanariemal",
-    "kanariesignatur",
-    "kanariebrev",
-    "kanariehandelse",
-    "kanariebild",
-    "kanarieanvandare",
-    "kanariedoman",
-];
-/// Markers in what nothing reads, or reads to a family at most.
-const UNREAD: [&str; 12] = [
-    "KanarieAgent",
-    "kanariekaka",
-    "kanariesprak",
-    "kanarienyckel",
-    "kanarieetikett",
-    "kanarieplattform",
-    "kanariehuvud",
-    "kanariefalt",
-    "kanarieursprung",
-    "kanarienamn",
-    "kanarietillagg",
-    "kanarievard",
-];
-/// Addresses of visitors, by a trusted proxy's word and as peers.
-const V4: [[u8; 4]; 2] = [[198, 51, 77, 201], [127, 77, 88, 99]];
-const V6: &str = "2001:db8:5a5a:c0de:1234::77";
-
-/// Needles by their first four bytes.
-#[derive(Default)]
-struct Search(HashMap<[u8; 4], Vec<(Vec<u8>, String)>>);
-
-impl Search {
-    fn new() -> Self {
-        let mut search = Self::default();
-        for marker in TEXTS.iter().chain(&UNREAD) {
-            search.text(marker, marker);
-        }
-        for octets in V4 {
-            let [a, b, c, d] = octets;
-            let name = format!("{a}.{b}.{c}.{d}");
-            search.text(&name, &name);
-            search.text(&name, &format!("{a}.{b}.{c}.0"));
-            search.text(&name, &format!("{d}.{c}.{b}.{a}"));
-            search.needle(&name, &octets);
-            search.needle(&name, &[d, c, b, a]);
-            search.text(&name, &format!("{a:02x}{b:02x}{c:02x}{d:02x}"));
-            search.text(&name, &u32::from_be_bytes(octets).to_string());
-        }
-        search.text(V6, V6);
-        search.text(V6, "2001:db8:5a5a");
-        search.needle(V6, &[0x20, 0x01, 0x0d, 0xb8, 0x5a, 0x5a]);
-        search
-    }
-
-    /// A text in every form in which it could have been written down.
-    fn text(&mut self, name: &str, text: &str) {
-        let bytes = text.as_bytes();
-        let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
-        let percent: String = bytes.iter().map(|b| format!("%{b:02x}")).collect();
-        let reversed: Vec<u8> = bytes.iter().rev().copied().collect();
-        let wide: Vec<u8> = bytes.iter().flat_map(|b| [*b, 0]).collect();
-        self.needle(name, bytes);
-        self.needle(name, text.to_ascii_lowercase().as_bytes());
-        self.needle(name, text.to_ascii_uppercase().as_bytes());
-        for form in [hex, percent] {
-            self.needle(name, form.as_bytes());
-            self.needle(name, form.to_ascii_uppercase().as_bytes());
-        }
-        self.needle(name, &reversed);
-        self.needle(name, &wide);
-        for shift in 0..3 {
-            self.needle(name, base64_inside(bytes, shift).as_bytes());
-        }
-    }
-
-    fn needle(&mut self, name: &str, bytes: &[u8]) {
-        if let Some(first) = bytes.first_chunk::<4>() {
-            self.0.entry(*first).or_default().push((bytes.to_vec(), name.to_owned()));
-        }
-    }
-
-    /// The names of the markers in a text.
-    fn within(&self, bytes: &[u8]) -> BTreeSet<String> {
-        let mut found = BTreeSet::new();
-        for at in 0..bytes.len() {
-            let rest = &bytes[at..];
-            let Some(first) = rest.first_chunk::<4>() else { break };
-            let hits = self.0.get(first).into_iter().flatten();
-            found.extend(hits.filter(|(n, _)| rest.starts_with(n)).map(|(_, name)| name.clone()));
-        }
-        found
-    }
-}
-
-/// The part of a base64 text that is the same whatever stands around, `shift` bytes after a
-/// group's beginning.
-fn base64_inside(bytes: &[u8], shift: usize) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let skip = (3 - shift) % 3;
-    let groups = bytes.get(skip..).unwrap_or_default().chunks_exact(3);
-    groups
-        .flat_map(|g| {
-            let bits = u32::from(g[0]) << 16 | u32::from(g[1]) << 8 | u32::from(g[2]);
-            [18, 12, 6, 0].map(|at| char::from(DIGITS[(bits >> at & 63) as usize]))
-        })
-        .collect()
 }
 
 /// The good requests: line, further headers, body, and whether it is counted.
@@ -409,13 +298,13 @@ fn headers(address: &str) -> String {
 }
 
 /// Sends everything, good, broken, oversized and cut off; the number of hits that count.
-fn tell_all(server: &Server) -> u64 {
+pub(crate) fn tell_all(address: &str) -> u64 {
     let mut counted = 0;
     let padding = "x".repeat(5_000);
     for (line, more, body, counts) in good() {
-        for address in ["198.51.77.201", V6] {
-            let headers = headers(address) + &more;
-            let status = server.send(&line, &headers, &body).unwrap().status;
+        for visitor in ["198.51.77.201", V6] {
+            let headers = headers(visitor) + &more;
+            let status = send(address, &line, &headers, &body).unwrap().status;
             assert!(matches!(status, 200 | 204), "{status} {line}");
             counted += u64::from(counts);
             let long = format!("{line}?{padding}");
@@ -434,21 +323,21 @@ fn tell_all(server: &Server) -> u64 {
                 if line.starts_with("GET /p.gif") && !line.contains(&padding) {
                     continue;
                 }
-                let reply = server.send(line, &headers, &body);
+                let reply = send(address, line, &headers, &body);
                 assert!(reply.is_none_or(|reply| reply.status >= 400), "{line} {body}");
             }
             let whole = format!("{line} HTTP/1.1\r\nHost: kanarievard\r\n{headers}");
             let cut = format!("{whole}Content-Length: 900\r\n\r\n{body}");
             for text in [whole.as_str(), cut.as_str(), "kanariefalt\u{0}\r\n\r\n"] {
                 if !line.starts_with("GET") {
-                    let mut stream = std::net::TcpStream::connect(&server.address).unwrap();
+                    let mut stream = std::net::TcpStream::connect(address).unwrap();
                     stream.write_all(text.as_bytes()).unwrap();
                 }
             }
         }
         // As a peer that is no proxy.
         as_peer(
-            server,
+            address,
             &format!(
                 "{line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n{}{more}\r\n{body}",
                 body.len(),
@@ -462,40 +351,19 @@ fn tell_all(server: &Server) -> u64 {
 
 /// A request from 127.77.88.99.
 #[expect(clippy::disallowed_types, reason = "the address of the test's own socket")]
-fn as_peer(server: &Server, request: &str) {
+fn as_peer(address: &str, request: &str) {
     use std::io::Read as _;
     use std::net::SocketAddr;
     let kind = (socket2::Domain::IPV4, socket2::Type::STREAM);
     let mut socket = socket2::Socket::new(kind.0, kind.1, None).unwrap();
     let from: SocketAddr = "127.77.88.99:0".parse().unwrap();
-    let to: SocketAddr = server.address.parse().unwrap();
+    let to: SocketAddr = address.parse().unwrap();
     socket.bind(&from.into()).unwrap();
     socket.connect(&to.into()).unwrap();
     socket.write_all(request.as_bytes()).unwrap();
     let mut answer = Vec::new();
     socket.read_to_end(&mut answer).unwrap();
     assert!(answer.starts_with(b"HTTP/1.1 20"), "{}", String::from_utf8_lossy(&answer));
-}
-
-/// Markers and the places where they were found.
-type Found = BTreeMap<String, BTreeSet<String>>;
-
-fn note(found: &mut Found, search: &Search, place: &str, bytes: &[u8]) {
-    for name in search.within(bytes) {
-        found.entry(name).or_default().insert(place.to_owned());
-    }
-}
-
-fn note_files(found: &mut Found, search: &Search, folder: &Path) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            note_files(found, search, &path);
-        } else if let Ok(bytes) = std::fs::read(&path) {
-            note(found, search, &path.display().to_string(), path.display().to_string().as_bytes());
-            note(found, search, &path.display().to_string(), &bytes);
-        }
-    }
 }
 
 /// What an analyst and the operator see.
@@ -543,7 +411,7 @@ fn audit(binary: &Path) -> Found {
     let settings = format!("crowd = 1\nk = 1\n{proxy}");
     let server = Server::start_binary(binary, dir.path(), &settings, &[]).unwrap();
     let (search, mut found) = (Search::new(), Found::new());
-    let countable = tell_all(&server);
+    let countable = tell_all(&server.address);
     note_files(&mut found, &search, dir.path());
     // The counters rose by what was countable: silence is not for want of hearing.
     let line = format!("headcount_hits_accepted_total {countable}\n");
@@ -565,8 +433,8 @@ fn no_marker_is_found_anywhere() {
     assert_eq!(found, Found::new());
 }
 
-#[test]
-fn a_build_without_the_sanitiser_is_caught() {
+/// A build that keeps everything it is sent.
+pub(crate) fn without_sanitiser() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let target: PathBuf = root.join("target/identity");
     let built = Command::new(env!("CARGO"))
@@ -577,22 +445,14 @@ fn a_build_without_the_sanitiser_is_caught() {
         .output()
         .unwrap();
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-    let found = audit(&target.join("debug/headcount"));
-    for marker in TEXTS {
-        let places = found.get(marker).cloned().unwrap_or_default();
-        assert!(places.iter().any(|place| place.contains("/data/")), "{marker}: {places:?}");
-    }
+    target.join("debug/headcount")
 }
 
 #[test]
-fn the_search_finds_every_form() {
-    let search = Search::new();
-    for text in
-        ["xkanariesida", "KANARIESIDA", "6b616e6172696573696461", "198.51.77.201", "99.88.77.127"]
-    {
-        assert_eq!(search.within(text.as_bytes()).len(), 1, "{text}");
-    }
-    for text in ["a2FuYXJpZXNpZGE=", "eGthbmFyaWVzaWRh", "eHhrYW5hcmllc2lkYQ=="] {
-        assert!(search.within(text.as_bytes()).contains("kanariesida"), "{text}");
+fn a_build_without_the_sanitiser_is_caught() {
+    let found = audit(&without_sanitiser());
+    for marker in TEXTS {
+        let places = found.get(marker).cloned().unwrap_or_default();
+        assert!(places.iter().any(|place| place.contains("/data/")), "{marker}: {places:?}");
     }
 }

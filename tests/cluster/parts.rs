@@ -21,8 +21,9 @@ pub(crate) struct Part {
 
 impl Part {
     /// Starts `headcount ARGS` with its configuration in `folder` and waits until it says where it
-    /// is; else what it said on standard error.
+    /// is; else what it said on standard error. What it prints is in `NAME.out` there.
     pub(crate) fn start(
+        binary: &Path,
         folder: &Path,
         name: &str,
         args: &[&str],
@@ -31,16 +32,17 @@ impl Part {
         let log = folder.join(format!("{name}.log"));
         let begun = std::fs::metadata(&log).map_or(0, |file| file.len());
         let file = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_headcount"))
+        let mut child = Command::new(binary)
             .args(args)
             .envs(environment.iter().copied())
             .stdout(Stdio::piped())
             .stderr(file)
             .spawn()
             .unwrap();
-        let (mut address, mut ops) = (String::new(), String::new());
+        let (mut address, mut ops, mut printed) = (String::new(), String::new(), String::new());
         for line in BufReader::new(child.stdout.take().unwrap()).lines() {
             let line = line.unwrap();
+            printed += &format!("{line}\n");
             if let Some((_, rest)) = line.split_once("src=\"http://") {
                 if address.is_empty() {
                     rest.split('/').next().unwrap().clone_into(&mut address);
@@ -52,6 +54,7 @@ impl Part {
                 break;
             }
         }
+        std::fs::write(folder.join(format!("{name}.out")), printed).unwrap();
         if ops.is_empty() {
             child.wait().unwrap();
             let said = std::fs::read(&log).unwrap();

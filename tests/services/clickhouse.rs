@@ -68,7 +68,9 @@ impl ClickHouse {
         let mut command = Command::new(python());
         command.arg(front).args(["--port", "0", "--while-stdin"]).args(args);
         if let Some(folder) = folder {
-            command.arg("--path").arg(folder);
+            fs::create_dir_all(folder).unwrap();
+            let log = File::options().create(true).append(true).open(folder.join("front.log"));
+            command.arg("--path").arg(folder).stderr(log.unwrap());
         }
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();

@@ -122,6 +122,11 @@ impl Kafka {
         &self.brokers
     }
 
+    /// The folder of its data and its log.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// The other listeners of a guarded broker.
     pub(crate) fn doors(&self) -> &Doors {
         self.doors.as_ref().expect("a broker started with guarded()")
@@ -167,7 +172,7 @@ impl Kafka {
             .unwrap();
         let child = java(&jars())
             .arg("kafka.Kafka")
-            .arg(self.folder.path().join("server.properties"))
+            .arg(self.folder().join("server.properties"))
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
@@ -178,7 +183,7 @@ impl Kafka {
         let probe = self.settings("probe", 1);
         while topic::reachable(&probe, Duration::from_secs(1)).is_err() {
             let ended = self.java.as_mut().unwrap().child.try_wait().unwrap();
-            let said = || fs::read_to_string(self.folder.path().join("broker.log")).unwrap();
+            let said = || fs::read_to_string(self.folder().join("broker.log")).unwrap();
             assert!(ended.is_none(), "the broker ended at once (Java 17 or newer?): {}", said());
             assert!(Instant::now() < deadline, "the broker does not answer: {}", said());
         }
