@@ -7,9 +7,14 @@
 
 use std::process::{Command, Output};
 
+use headcount_core::batch::Batch;
+use headcount_core::cell::{CellKey, Counts};
+use headcount_core::time::Day;
+use headcount_store::{Insert, sqlite};
+
 use super::{Cluster, shared};
 use crate::pipeline::{PROXY, every_view_holds_the_traffic, views_hold_the_traffic};
-use crate::server::{CHROME, Deployment as _, Server};
+use crate::server::{CHROME, Deployment as _, SITE, Server, number_in};
 
 /// One view.
 const VIEW: &str = "{\"s\":\"example.org\",\"p\":\"/else\"}";
@@ -100,4 +105,38 @@ fn a_folder_with_counts_at_its_edge_has_to_wait() {
     assert!(!refused.status.success() && line.contains("merge after midnight UTC"), "{line}");
     assert_eq!(cluster.number("SELECT count() FROM ledger"), 0);
     drop(Server::start(folder.path(), PROXY, &[]));
+}
+
+/// Each week is an insert of its own, because the cluster forgets weeks; killed in the third, the
+/// other run writes the fourth.
+#[test]
+fn older_weeks_arrive_in_weeks_of_their_own() {
+    let cluster = Cluster::new(shared(), "");
+    let folder = counted();
+    let today = number_in(
+        &folder.path().join("data"),
+        "SELECT max(bucket) / 24 FROM counts WHERE kind = 1",
+    );
+    let today = Day(u32::try_from(today).unwrap());
+    let one = Counts { views: 1, ..Counts::ZERO };
+    let cells = (1..=3).map(|weeks| {
+        (SITE, CellKey::Page { hour: today.minus(7 * weeks).first_hour(), page: "/gammal" }, one)
+    });
+    let batches = vec![Batch::new(cells).unwrap()];
+    let totals = Insert::totals_of(&batches).unwrap();
+    let old = Insert { src: "old".into(), lo: 1, hi: 1, batches, totals, ..Insert::default() };
+    sqlite::Writer::open(&folder.path().join("data/counts.db")).unwrap().apply(&old).unwrap();
+    let third = [("HEADCOUNT_FAILPOINT", "apply-after:3")];
+    assert!(!merge(&cluster, folder.path(), &third).status.success());
+    let said = said(&merge(&cluster, folder.path(), &[]));
+    assert!(said.contains("in 4 inserts, 1 of them written now"), "{said}");
+    for (sql, expect) in [
+        ("SELECT sum(views) FROM page_counts WHERE page = '/gammal'", 3),
+        ("SELECT sum(views) FROM page_counts", 12),
+        ("SELECT count(DISTINCT week) FROM counts WHERE kind = 2", 4),
+        ("SELECT count() FROM ledger", 4),
+    ] {
+        assert_eq!(cluster.number(sql), expect, "{sql}");
+    }
+    cluster.assert_balanced();
 }

@@ -29,7 +29,8 @@ use crate::{cluster, commands, edge, up};
 /// Anything that keeps it from ending, with what to do. Nothing is counted twice by another run.
 pub(crate) fn run(args: &DataArgs) -> anyhow::Result<()> {
     let flags = Flags { config: args.config.clone(), data: args.data.clone(), ..Flags::default() };
-    let config = process::prepare(&flags)?;
+    // A name in this configuration is that of a collector of the cluster; the folder has its own.
+    let config = Config { collector_id: None, ..process::prepare(&flags)? };
     let clickhouse = cluster::clickhouse(&config)?;
     let at = config.data_dir.display();
     let counts = config.data_dir.join(sqlite::FILE_NAME);
