@@ -164,7 +164,6 @@ fn said(cat: &str) -> BTreeMap<String, Vec<Said>> {
 fn commonest(sums: &Sums) -> (&str, f64) {
     let whole: u64 = sums.values().sum();
     let (value, most) = sums.iter().max_by_key(|(_, number)| **number).unwrap();
-    #[expect(clippy::cast_precision_loss, reason = "a few thousand at most")]
     let share = *most as f64 / whole as f64;
     (value, share)
 }
@@ -178,7 +177,6 @@ fn record_of<'a>(records: &'a [Said], kind: &str, turn: usize) -> Option<&'a Sai
     })
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a few thousand at most")]
 fn attack(cat: &str, sent: &[Vec<Visitor>]) -> Rates {
     let sites = said(cat);
     let mut topic: Said = BTreeMap::new();
@@ -201,7 +199,7 @@ fn attack(cat: &str, sent: &[Vec<Visitor>]) -> Rates {
         assert!(found <= meant as u64 && found + 100 > meant as u64, "{country} {found} {meant}");
     }
     let common = (commonest(&topic["country"]).0, commonest(&topic["browser"]).0);
-    let (mut hits, mut by_topic, mut promised, mut visitors) = (0, 0, 0.0, 0);
+    let (mut hits, mut by_topic, mut promised, mut visitors) = (0_u32, 0_u32, 0.0, 0);
     for (site, sent) in sent.iter().enumerate() {
         let records = &sites[&host(site)];
         for (turn, visitor) in sent.iter().enumerate() {
@@ -212,15 +210,15 @@ fn attack(cat: &str, sent: &[Vec<Visitor>]) -> Rates {
             let country = commonest(&attributes["country"]);
             let browser = commonest(&attributes["browser"]);
             let truth = (visitor.country, visitor.browser);
-            hits += usize::from((country.0, browser.0) == truth);
-            by_topic += usize::from(common == truth);
+            hits += u32::from((country.0, browser.0) == truth);
+            by_topic += u32::from(common == truth);
             promised += country.1 * browser.1;
             visitors += 1;
         }
     }
-    let count = |number: usize| f64::from(u32::try_from(number).unwrap());
     let rate = |number: f64| 100.0 * number / visitors as f64;
-    let (attacker, topic, unlinked) = (rate(count(hits)), rate(count(by_topic)), rate(promised));
+    let (attacker, topic, unlinked) =
+        (rate(f64::from(hits)), rate(f64::from(by_topic)), rate(promised));
     Rates { attacker, topic, unlinked, visitors, least }
 }
 
