@@ -11,6 +11,7 @@
 #[expect(dead_code, clippy::unwrap_used, clippy::panic, reason = "the tests' own starter")]
 mod clickhouse_service;
 #[path = "cluster/cluster.rs"]
+#[expect(dead_code, reason = "the other bench of a cluster uses the rest")]
 mod cluster;
 #[path = "end_to_end/freshness.rs"]
 mod freshness;
@@ -21,6 +22,7 @@ mod generator;
 #[expect(dead_code, clippy::unwrap_used, reason = "the tests' own starter")]
 mod kafka_service;
 #[path = "collector/requests.rs"]
+#[expect(dead_code, reason = "the collector's bench asks for pixels too")]
 mod requests;
 #[path = "collector/response.rs"]
 mod response;
@@ -164,7 +166,8 @@ fn options(mut words: impl Iterator<Item = String>) -> anyhow::Result<Options> {
             "--storage" => options.storage = true,
             "--grow" => options.grow = true,
             _ => {
-                let value = words.next().with_context(|| format!("{word} needs a value; {USAGE}"))?;
+                let value =
+                    words.next().with_context(|| format!("{word} needs a value; {USAGE}"))?;
                 match word.as_str() {
                     "--seconds" => options.duration = Duration::from_secs_f64(value.parse()?),
                     "--rate" => options.rate = value.parse()?,
