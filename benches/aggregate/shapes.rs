@@ -18,6 +18,9 @@ use headcount_transport::{News, Offered, Publisher, Record};
 use crate::cluster::{PARTITIONS, WallClock, this_hour};
 use crate::traffic::{Cells, Chance, Zipf, host};
 
+/// A cell with its names as text.
+type Cell<'a> = (&'a str, CellKey<&'a str>, Counts);
+
 /// Different releases that are played in turn.
 const RECORDED: usize = 16;
 /// Longest silence of the broker while the topic is filled.
@@ -110,7 +113,7 @@ fn release(shape: Shape, zipf: &Zipf, chance: &mut Chance) -> anyhow::Result<Rel
         }
     }
     let site = host(0);
-    let mut heaps: BTreeMap<(u32, bool), Vec<(&str, CellKey<&str>, Counts)>> = BTreeMap::new();
+    let mut heaps: BTreeMap<(u32, bool), Vec<Cell<'_>>> = BTreeMap::new();
     for (key, counts) in cells.iter() {
         let is_attribute = matches!(key, CellKey::Attribute { .. });
         let place = (partition(&site, &key), is_attribute);
