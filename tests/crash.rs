@@ -282,8 +282,13 @@ fn answered_hits_survive_every_failpoint() {
         for time in 0..each {
             let nth = if time == 0 { 1 } else { 2 + dice.below(limit) };
             let text = format!("{name}:{nth}");
-            loaded += usize::from(round(folder.path(), number, &End::Failpoint(&text), &mut sent));
+            let is_loaded = round(folder.path(), number, &End::Failpoint(&text), &mut sent);
+            loaded += usize::from(is_loaded);
             number += 1;
+            if !is_loaded {
+                // Batches have piled up, and a start passes the place too often: let them out.
+                assert_eq!(Server::start(folder.path(), SETTINGS, &[]).stop(), Some(0));
+            }
         }
         assert!(loaded > 0 || each == 1, "{name}: aborted before the first hit every time");
     }
