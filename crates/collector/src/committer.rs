@@ -91,16 +91,7 @@ impl Committer {
     /// [`EdgeFileError`] when the disk failed: then nothing more is accepted and the process
     /// should end, to read back at its next start what really is on the disk.
     pub(crate) fn run(mut self) -> Result<(), EdgeFileError> {
-        let sites = self.file.sites()?;
-        let mut state = State {
-            held: std::mem::take(&mut self.recovered.held),
-            texts: batches::Texts::new(&self.recovered.names, &sites),
-            shipper: Shipper::new(std::mem::take(&mut self.recovered.outbox)),
-            released_at: Instant::now(),
-            released_day: Day(0),
-            erasing: Vec::new(),
-        };
-        self.recovered.names = Vec::new();
+        let mut state = self.begin()?;
         loop {
             self.publish(&mut state);
             self.doorbell.wait(RELEASE_INTERVAL / 2);
@@ -111,6 +102,21 @@ impl Committer {
                 std::thread::sleep(GATHERING);
             }
         }
+    }
+
+    /// What a start goes on from.
+    fn begin(&mut self) -> Result<State, EdgeFileError> {
+        let sites = self.file.sites()?;
+        let state = State {
+            held: std::mem::take(&mut self.recovered.held),
+            texts: batches::Texts::new(&self.recovered.names, &sites),
+            shipper: Shipper::new(std::mem::take(&mut self.recovered.outbox)),
+            released_at: Instant::now(),
+            released_day: Day(0),
+            erasing: Vec::new(),
+        };
+        self.recovered.names = Vec::new();
+        Ok(state)
     }
 
     /// One group commit, with a release when one is due. Returns the number of its hits.
@@ -292,10 +298,10 @@ impl Committer {
     fn erase(&mut self, state: &mut State, host: &SiteHost) -> Result<(), EdgeFileError> {
         self.round(state, true)?;
         let site = self.file.site_id(host)?;
-        let delete = state.held.erase(site);
-        let journal = state.held.fresh_cells();
+        let (delete, journal) = state.held.without(site);
         let folding = Folding { delete: &delete, journal: &journal, ..Folding::default() };
         self.file.erase_site(site, &folding)?;
+        state.held.erase(site);
         self.names.forget_site(site);
         state.texts.forget_site(site);
         Ok(())
@@ -340,3 +346,6 @@ fn clear(file: &mut EdgeFile, shipper: &mut Shipper) -> Result<(), EdgeFileError
     shipper.deleted(&deletable);
     file.clear_free_pages()
 }
+
+#[cfg(test)]
+mod tests;

@@ -362,6 +362,12 @@ impl EdgeFile {
         Ok(())
     }
 
+    /// The database, for a test that makes it refuse something.
+    #[cfg(test)]
+    pub(crate) fn db(&self) -> &Connection {
+        &self.db
+    }
+
     fn meta(&self, key: &str) -> Result<u64, EdgeFileError> {
         let found: Option<i64> = self
             .db

@@ -163,16 +163,21 @@ impl Held {
         }
     }
 
-    /// Takes out every cell of a site: the rows of `cells` to delete.
-    pub fn erase(&mut self, site: SiteId) -> Vec<(SiteId, EdgeKey)> {
-        drop(self.fresh.take(|of, _| *of == site));
-        let gone = self.kept.take(|of, _| *of == site);
-        gone.into_sorted().into_iter().map(|(site, key, _)| (site, key)).collect()
+    /// What the edge file needs for an erasure of a site: the rows of `cells` to delete, and the
+    /// journal without it. Both sorted; nothing is taken out yet.
+    pub fn without(&self, site: SiteId) -> (Vec<(SiteId, EdgeKey)>, Vec<EdgeCell>) {
+        let of_site = self.kept.iter().filter(|(of, _, _)| **of == site);
+        let mut delete: Vec<_> = of_site.map(|(site, key, _)| (*site, *key)).collect();
+        delete.sort_unstable();
+        let mut journal = self.fresh.clone().into_sorted();
+        journal.retain(|(of, _, _)| *of != site);
+        (delete, journal)
     }
 
-    /// What the journal holds, to write it anew after an erasure.
-    pub fn fresh_cells(&self) -> Vec<EdgeCell> {
-        self.fresh.clone().into_sorted()
+    /// Takes out every cell of a site that the edge file has erased.
+    pub fn erase(&mut self, site: SiteId) {
+        drop(self.fresh.take(|of, _| *of == site));
+        drop(self.kept.take(|of, _| *of == site));
     }
 
     /// Whether a row of `cells` of a day before `day` stays when `gone` are deleted.
