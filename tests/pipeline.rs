@@ -9,6 +9,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use crate::cluster::parts::Part;
 use crate::server::{CHROME, Deployment, PATIENCE, Reply, SITE, Server, headcount};
 
 /// Believes this machine about its visitors' addresses.
@@ -42,9 +43,14 @@ fn view(server: &Server, number: u8, page: &str) {
 
 /// `up` on a folder, which is expected to end by itself.
 fn up(folder: &Path, extra: &[&str]) -> Output {
+    refused("up", folder, extra)
+}
+
+/// A command that counts, on a folder where it is expected to end by itself.
+fn refused(command: &str, folder: &Path, extra: &[&str]) -> Output {
     let config = folder.join("headcount.toml");
     let mut child = Command::new(env!("CARGO_BIN_EXE_headcount"))
-        .args(["up", "--config"])
+        .args([command, "--config"])
         .arg(config)
         .arg("--data")
         .arg(folder.join("data"))
@@ -57,7 +63,7 @@ fn up(folder: &Path, extra: &[&str]) -> Output {
     while child.try_wait().unwrap().is_none() {
         if std::time::Instant::now() > deadline {
             child.kill().unwrap();
-            panic!("`up` did not refuse to start");
+            panic!("`{command}` did not refuse to start");
         }
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
@@ -433,6 +439,42 @@ fn a_folder_of_a_stranger_is_left_alone() {
     assert_eq!(code, Some(1));
     assert!(said.contains("data_dir"), "{said}");
     assert_eq!(std::fs::read_dir(&data).unwrap().count(), 1);
+}
+
+/// A cluster's broker that does not answer.
+const NO_KAFKA: &str = "[kafka]\nbrokers = [\"127.0.0.1:1\"]\n";
+
+#[test]
+fn a_folder_whose_batches_wait_for_kafka_is_refused_by_up() {
+    let dir = tempfile::tempdir().unwrap();
+    write_config(dir.path(), &format!("{NO_KAFKA}\n[[sites]]\nhost = \"{SITE}\"\n"));
+    let (config, data) = (dir.path().join("headcount.toml"), dir.path().join("data"));
+    let (config, data) = (config.to_str().unwrap(), data.to_str().unwrap());
+    let args = ["collect", "--config", config, "--data", data];
+    let binary = Path::new(env!("CARGO_BIN_EXE_headcount"));
+    let collect = Part::start(binary, dir.path(), "collect", &args, &[]).unwrap();
+    let body = format!("{{\"s\":\"{SITE}\",\"p\":\"/a\"}}");
+    assert_eq!(collect.send("POST /hit", &visitor(1), &body).unwrap().status, 204);
+    collect.kill();
+    let (code, said) = complaint(&up(dir.path(), &[]));
+    assert_eq!(code, Some(1));
+    assert!(said.contains("begun by `headcount collect`"), "{said}");
+    assert!(!dir.path().join("data/counts.db").exists());
+}
+
+#[test]
+fn a_folder_that_up_has_counted_in_is_refused_by_collect() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path(), PROXY, &[]);
+    view(&server, 1, "/a");
+    server.kill();
+    write_config(dir.path(), NO_KAFKA);
+    let edge = || std::fs::read(dir.path().join("data/edge.db")).unwrap();
+    let before = edge();
+    let (code, said) = complaint(&refused("collect", dir.path(), &[]));
+    assert_eq!(code, Some(1));
+    assert!(said.contains("`headcount up` has counted in it"), "{said}");
+    assert_eq!(edge(), before);
 }
 
 #[test]

@@ -50,6 +50,18 @@ pub enum CollectorError {
          or set collector_id back"
     )]
     OtherCollector,
+    /// The edge file has batches for a partition that the transport does not have.
+    #[error(
+        "the edge file has batches for partition {partition}, and there are {partitions} partitions \
+         here (numbered from 0): start it with the command and the configuration that made them \
+         until all are sent"
+    )]
+    Partitions {
+        /// The partition.
+        partition: u32,
+        /// How many there are.
+        partitions: u32,
+    },
     /// The visitors' key.
     #[error(transparent)]
     Visitors(#[from] VisitorsError),
@@ -174,7 +186,8 @@ impl Collector {
         parts: Parts,
         rule: EpochRule<'_>,
     ) -> Result<Self, CollectorError> {
-        let (file, recovered) = open(&setting.edge_file, setting.collector_id, rule)?;
+        let partitions = parts.partitions.max(1);
+        let (file, recovered) = open(&setting.edge_file, setting.collector_id, rule, partitions)?;
         let lane = file.lane();
         let cut_off = recovered.cut_off;
         let clients = Arc::new(ClientRules::load()?);
@@ -209,7 +222,7 @@ impl Collector {
             sites: Arc::clone(&sites),
             rule: setting.release,
             held_cells_max: setting.limits.held_cells,
-            partitions: parts.partitions.max(1),
+            partitions,
             clock: parts.clock,
             metrics: parts.metrics,
         };
@@ -357,12 +370,16 @@ fn open(
     path: &std::path::Path,
     collector_id: Option<u64>,
     rule: EpochRule<'_>,
+    partitions: u32,
 ) -> Result<(EdgeFile, Recovered), CollectorError> {
     let fresh = number()?;
     let (mut file, mut recovered) = EdgeFile::open(path, collector_id.unwrap_or(fresh))?;
     let (collector, epoch) = file.lane();
     if collector_id.is_some_and(|id| id != collector) {
         return Err(CollectorError::OtherCollector);
+    }
+    if let Some(record) = recovered.outbox.iter().find(|of| of.partition >= partitions) {
+        return Err(CollectorError::Partitions { partition: record.partition, partitions });
     }
     match rule {
         EpochRule::EveryStart => file.renew_epoch(fresh)?,
@@ -388,3 +405,6 @@ fn random() -> Result<[u8; 32], CollectorError> {
     getrandom::fill(&mut bytes).map_err(|_| CollectorError::Random)?;
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,7 +23,7 @@ use crate::process::{self, Signals};
 use crate::up::house::House;
 use crate::up::{Rooms, flags, wait, welcome};
 use crate::wall_clock::WallClock;
-use crate::{cluster, listen, ops};
+use crate::{cluster, folder, listen, ops};
 
 /// Runs until it is told to stop.
 ///
@@ -33,6 +33,7 @@ pub(crate) fn run(args: &UpArgs) -> anyhow::Result<()> {
     let config = process::prepare(&flags(args))?;
     let kafka = cluster::kafka(&config)?;
     let _lock = process::hold_folder(&config)?;
+    folder::refuse_counted(&config.data_dir)?;
     process::live(live(&config, kafka))
 }
 
@@ -41,6 +42,7 @@ pub(crate) fn run(args: &UpArgs) -> anyhow::Result<()> {
 /// # Errors
 /// If the edge file cannot be opened or written.
 pub(crate) fn settle_erasures(config: &Config, control: &mut Control) -> anyhow::Result<()> {
+    folder::refuse_counted(&config.data_dir)?;
     let has_edge = config.data_dir.join(edge::FILE_NAME).exists();
     let collector = if has_edge {
         let kafka = cluster::kafka(config)?;

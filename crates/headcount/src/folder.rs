@@ -93,6 +93,41 @@ pub(crate) fn refuse_merged(folder: &Path) -> anyhow::Result<()> {
     }
 }
 
+/// Refuses `up` a folder whose edge was begun without a store: `up` makes its store first, so it is
+/// a folder of `collect`, or its store was taken away. Its batches have numbers of another way,
+/// which the local one would take for repeats, or for a gap.
+///
+/// # Errors
+/// One line with what to do.
+pub(crate) fn refuse_collected(folder: &Path) -> anyhow::Result<()> {
+    let at = folder.display();
+    if folder.join(edge::FILE_NAME).exists() && !folder.join(sqlite::FILE_NAME).exists() {
+        bail!(
+            "data_dir = \"{at}\": it was begun by `headcount collect`, or its counts ({}) are \
+             missing; go on with `headcount collect` and the configuration it had, use a new \
+             folder, or restore the counts",
+            sqlite::FILE_NAME
+        );
+    }
+    Ok(())
+}
+
+/// Refuses `collect` a folder that `up` has counted in: batches that wait in it go on with numbers
+/// of which the cluster has not seen the first, which would stop a partition for everybody.
+///
+/// # Errors
+/// One line with what to do.
+pub(crate) fn refuse_counted(folder: &Path) -> anyhow::Result<()> {
+    if folder.join(sqlite::FILE_NAME).exists() {
+        bail!(
+            "data_dir = \"{}\": `headcount up` has counted in it; bring its counts into the cluster \
+             with `headcount merge`, and give `headcount collect` a new folder",
+            folder.display()
+        );
+    }
+    Ok(())
+}
+
 /// Writes down which sites are counted.
 ///
 /// # Errors

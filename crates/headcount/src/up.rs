@@ -140,6 +140,7 @@ async fn live(config: &Config) -> anyhow::Result<()> {
 /// Opens the store and the edge, and starts the way between them.
 fn start(config: &Config, clock: &Arc<dyn Clock>, metrics: &Arc<Metrics>) -> anyhow::Result<Rooms> {
     folder::refuse_merged(&config.data_dir)?;
+    folder::refuse_collected(&config.data_dir)?;
     let store = config.data_dir.join(sqlite::FILE_NAME);
     let edge_file = config.data_dir.join(edge::FILE_NAME);
     if store.exists() && !edge_file.exists() {
