@@ -47,12 +47,16 @@ const DRAIN_PATIENCE: Duration = Duration::from_secs(20);
 /// adds its hit within microseconds.
 const NAMES_GRACE_SECONDS: u64 = 3_600;
 
+/// What an asker hears: an error that may pass, when asked again. Any other ends the committer,
+/// and then nobody answers.
+pub(crate) type Answer<T> = Result<T, Arc<EdgeFileError>>;
+
 /// What other threads ask of the committer.
 pub(crate) enum Command {
     /// Numbers for these hosts.
-    Sites(Vec<SiteHost>, SyncSender<Result<Vec<SiteId>, EdgeFileError>>),
+    Sites(Vec<SiteHost>, SyncSender<Answer<Vec<SiteId>>>),
     /// Drop every cell of a host that has not left; answered when the outbox is empty too.
-    Erase(SiteHost, SyncSender<Result<(), EdgeFileError>>),
+    Erase(SiteHost, SyncSender<Answer<()>>),
     /// Commit what there is, let go of what may, and end.
     Stop,
 }
@@ -81,7 +85,7 @@ struct State {
     shipper: Shipper,
     released_at: Instant,
     released_day: Day,
-    erasing: Vec<SyncSender<Result<(), EdgeFileError>>>,
+    erasing: Vec<SyncSender<Answer<()>>>,
 }
 
 impl Committer {
@@ -93,7 +97,7 @@ impl Committer {
     pub(crate) fn run(mut self) -> Result<(), EdgeFileError> {
         let mut state = self.begin()?;
         loop {
-            self.publish(&mut state);
+            self.publish(&mut state)?;
             self.doorbell.wait(RELEASE_INTERVAL / 2);
             if self.obey(&mut state)? {
                 return self.drain(&mut state);
@@ -240,7 +244,7 @@ impl Committer {
     }
 
     /// Offers the outbox and hears what has arrived.
-    fn publish(&mut self, state: &mut State) {
+    fn publish(&mut self, state: &mut State) -> Result<(), EdgeFileError> {
         state.shipper.ship(|record| {
             failpoint::hit("ship-before");
             let offered = self.publisher.offer(record);
@@ -254,17 +258,21 @@ impl Committer {
             failpoint::hit("ship-acked");
         }
         if state.shipper.is_empty() && !state.erasing.is_empty() {
-            self.finish_erasing(state);
+            self.finish_erasing(state)?;
         }
+        Ok(())
     }
 
-    /// The last batches with counts of an erased site are in the store: now their bytes can go.
-    fn finish_erasing(&mut self, state: &mut State) {
+    /// The last batches with counts of erased sites are in the store: now their bytes can go, once
+    /// for everybody who asked.
+    fn finish_erasing(&mut self, state: &mut State) -> Result<(), EdgeFileError> {
+        let cleared = clear(&mut self.file, &mut state.shipper);
+        let cleared = self.answerable(cleared)?;
         for reply in state.erasing.drain(..) {
-            let cleared = clear(&mut self.file, &mut state.shipper);
             // The asker may have given up.
-            drop(reply.send(cleared));
+            drop(reply.send(cleared.clone()));
         }
+        Ok(())
     }
 
     /// Batches in the outbox at most. Each partition gets two in a release.
@@ -279,24 +287,34 @@ impl Committer {
             match command {
                 Command::Stop => return Ok(true),
                 Command::Sites(hosts, reply) => {
-                    let ids: Result<Vec<_>, _> =
-                        hosts.iter().map(|host| self.file.site_id(host)).collect();
-                    if let Ok(ids) = &ids {
-                        ids.iter().zip(&hosts).for_each(|(id, host)| state.texts.site(*id, host));
-                    }
-                    drop(reply.send(ids));
+                    let ids = self.number(state, &hosts);
+                    drop(reply.send(self.answerable(ids)?));
                 }
-                Command::Erase(host, reply) => match self.erase(state, &host) {
-                    Ok(()) => state.erasing.push(reply),
-                    Err(error) => drop(reply.send(Err(error))),
-                },
+                Command::Erase(host, reply) => {
+                    self.round(state, true)?;
+                    let erased = self.erase(state, &host);
+                    match self.answerable(erased)? {
+                        Ok(()) => state.erasing.push(reply),
+                        refused => drop(reply.send(refused)),
+                    }
+                }
             }
         }
         Ok(false)
     }
 
+    fn number(
+        &mut self,
+        state: &mut State,
+        hosts: &[SiteHost],
+    ) -> Result<Vec<SiteId>, EdgeFileError> {
+        let ids: Vec<_> =
+            hosts.iter().map(|host| self.file.site_id(host)).collect::<Result<_, _>>()?;
+        ids.iter().zip(hosts).for_each(|(id, host)| state.texts.site(*id, host));
+        Ok(ids)
+    }
+
     fn erase(&mut self, state: &mut State, host: &SiteHost) -> Result<(), EdgeFileError> {
-        self.round(state, true)?;
         let site = self.file.site_id(host)?;
         let (delete, journal) = state.held.without(site);
         let folding = Folding { delete: &delete, journal: &journal, ..Folding::default() };
@@ -305,6 +323,18 @@ impl Committer {
         self.names.forget_site(site);
         state.texts.forget_site(site);
         Ok(())
+    }
+
+    /// What is told of a command. A failed disk ends the process here as it does for a hit.
+    fn answerable<T>(&self, outcome: Result<T, EdgeFileError>) -> Result<Answer<T>, EdgeFileError> {
+        match outcome {
+            Err(error) if !error.is_retryable() => {
+                self.metrics.commit_failures.inc();
+                tracing::error!(error = %error, "edge file failed, stopping");
+                Err(error)
+            }
+            outcome => Ok(outcome.map_err(Arc::new)),
+        }
     }
 
     /// Says what a failed write means. Only a failed disk ends the process.
@@ -328,7 +358,7 @@ impl Committer {
         let deadline = Instant::now() + DRAIN_PATIENCE;
         self.round(state, true)?;
         loop {
-            self.publish(state);
+            self.publish(state)?;
             if state.shipper.is_empty() || Instant::now() >= deadline {
                 break;
             }

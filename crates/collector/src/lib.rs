@@ -33,5 +33,5 @@ mod worker;
 
 pub use crate::http::{Answer, BODY_BYTES_MAX, Body, Fallback, URI_BYTES_MAX, plain};
 pub use crate::server::{
-    Collector, CollectorError, EpochRule, Limits, Parts, Setting, Waiting, waiting,
+    Collector, CollectorError, EpochRule, Erasing, Limits, Parts, Setting, Waiting, waiting,
 };

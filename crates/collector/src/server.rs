@@ -7,7 +7,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use headcount_transport::Publisher;
 use thiserror::Error;
 
 use crate::client::{ClientRules, Clients, RulesError};
-use crate::committer::{Command, Committer};
+use crate::committer::{Answer, Command, Committer};
 use crate::country::Countries;
 use crate::edge_file::{EdgeFile, EdgeFileError, Recovered};
 use crate::http::Fallback;
@@ -44,6 +44,12 @@ pub enum CollectorError {
     /// The edge file.
     #[error(transparent)]
     EdgeFile(#[from] EdgeFileError),
+    /// The edge file refused what was asked; it may take it later.
+    #[error(transparent)]
+    Refused(#[from] Arc<EdgeFileError>),
+    /// What was asked is not done yet.
+    #[error("the edge is still at it: its disk, or what takes its batches, is slow or away")]
+    Late,
     /// The edge file was begun under another number.
     #[error(
         "the edge file belongs to another collector_id; give each collector a data_dir of its own, \
@@ -305,7 +311,16 @@ impl Collector {
     /// # Errors
     /// [`CollectorError`] if the edge file cannot be written.
     pub fn erase(&self, host: &SiteHost) -> Result<(), CollectorError> {
-        self.ask(|reply| Command::Erase(host.clone(), reply))
+        let erasing = self.begin_erasing(host)?;
+        if erasing.is_done_within(COMMAND_PATIENCE)? { Ok(()) } else { Err(CollectorError::Late) }
+    }
+
+    /// [`Collector::erase`] for who does not want to wait.
+    ///
+    /// # Errors
+    /// [`CollectorError`] if the committer has ended.
+    pub fn begin_erasing(&self, host: &SiteHost) -> Result<Erasing, CollectorError> {
+        Ok(Erasing(self.command(|reply| Command::Erase(host.clone(), reply))?))
     }
 
     /// The collector's number and the epoch of its edge file.
@@ -355,13 +370,41 @@ impl Collector {
 
     fn ask<T>(
         &self,
-        command: impl FnOnce(SyncSender<Result<T, EdgeFileError>>) -> Command,
+        command: impl FnOnce(SyncSender<Answer<T>>) -> Command,
     ) -> Result<T, CollectorError> {
+        match self.command(command)?.recv_timeout(COMMAND_PATIENCE) {
+            Ok(answer) => Ok(answer?),
+            Err(RecvTimeoutError::Timeout) => Err(CollectorError::Late),
+            Err(RecvTimeoutError::Disconnected) => Err(CollectorError::Stopped),
+        }
+    }
+
+    fn command<T>(
+        &self,
+        command: impl FnOnce(SyncSender<Answer<T>>) -> Command,
+    ) -> Result<Receiver<Answer<T>>, CollectorError> {
         let (reply, answer) = sync_channel(1);
         self.commands.send(command(reply)).map_err(|_| CollectorError::Stopped)?;
         self.doorbell.ring();
-        let answer = answer.recv_timeout(COMMAND_PATIENCE).map_err(|_| CollectorError::Stopped)?;
-        Ok(answer?)
+        Ok(answer)
+    }
+}
+
+/// An erasure that was asked for.
+#[derive(Debug)]
+pub struct Erasing(Receiver<Answer<()>>);
+
+impl Erasing {
+    /// Whether it is done; waits `patience` at most. When it is, or has failed, it says so once.
+    ///
+    /// # Errors
+    /// [`CollectorError`] if the edge file refused it, or the committer has ended.
+    pub fn is_done_within(&self, patience: Duration) -> Result<bool, CollectorError> {
+        match self.0.recv_timeout(patience) {
+            Ok(answer) => Ok(answer.map(|()| true)?),
+            Err(RecvTimeoutError::Timeout) => Ok(false),
+            Err(RecvTimeoutError::Disconnected) => Err(CollectorError::Stopped),
+        }
     }
 }
 

@@ -216,17 +216,19 @@ fn fallback(stats: axum::Router, apart: bool, house: Arc<House>, origin: String)
 pub(crate) async fn wait(house: &Arc<House>, mut signals: Signals) -> anyhow::Result<()> {
     let mut ticks = tokio::time::interval(HOUSE_INTERVAL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = signals.next() => return Ok(()),
-            _ = ticks.tick() => {
-                if !house.is_alive() {
-                    bail!("a room has stopped, see above; nothing that was answered is lost");
-                }
-                let house = Arc::clone(house);
-                tokio::task::spawn_blocking(move || house.keep()).await.context("the house")?;
+    let keeping = async {
+        loop {
+            ticks.tick().await;
+            if !house.is_alive() {
+                bail!("a room has stopped, see above; nothing that was answered is lost");
             }
+            let house = Arc::clone(house);
+            tokio::task::spawn_blocking(move || house.keep()).await.context("the house")?;
         }
+    };
+    tokio::select! {
+        () = signals.next() => Ok(()),
+        fallen = keeping => fallen,
     }
 }
 

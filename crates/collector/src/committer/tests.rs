@@ -24,6 +24,7 @@ const LIMITS: NameLimits = NameLimits {
 struct Bench {
     committer: Committer,
     state: State,
+    commands: SyncSender<Command>,
     _subscriber: LocalSubscriber,
 }
 
@@ -31,7 +32,7 @@ impl Bench {
     fn open(path: &Path) -> Self {
         let (file, recovered) = EdgeFile::open(path, 7).unwrap();
         let (publisher, subscriber) = local::pair(16);
-        let (_, inbox) = sync_channel(16);
+        let (commands, inbox) = sync_channel(16);
         let mut committer = Committer {
             names: Arc::new(Names::new(LIMITS, recovered.names.iter().cloned())),
             file,
@@ -48,7 +49,7 @@ impl Bench {
             metrics: Arc::new(Metrics::register(&mut Registry::default())),
         };
         let state = committer.begin().unwrap();
-        Self { committer, state, _subscriber: subscriber }
+        Self { committer, state, commands, _subscriber: subscriber }
     }
 
     /// The number of [`HOST`], known to cells and names.
@@ -66,6 +67,17 @@ impl Bench {
         let counts = Counts { views: 1, visitors: 1, ..Counts::ZERO };
         let cell = (site, CellKey::Attribute { day, attribute, value }, counts);
         self.committer.shards[0].add(&[cell]);
+    }
+
+    /// Makes the file one that SQLite takes for damaged.
+    fn break_file(&self) {
+        let db = self.committer.file.db();
+        db.execute_batch(
+            "PRAGMA writable_schema = ON; \
+             UPDATE sqlite_schema SET sql = 'CREATE TABLE' WHERE type = 'table'",
+        )
+        .unwrap();
+        db.execute_batch("PRAGMA writable_schema = RESET").ok();
     }
 
     /// Makes every write that touches the sites fail, or no more.
@@ -103,4 +115,49 @@ fn an_erasure_that_failed_once_leaves_nothing_behind_the_second_time() {
     let (file, recovered) = EdgeFile::open(&path, 7).unwrap();
     assert!(recovered.held.is_empty());
     assert_eq!((recovered.names, file.sites().unwrap()), (vec![], vec![]));
+}
+
+#[test]
+fn a_failed_disk_ends_the_committer_whoever_asked() {
+    let (sites, erase) = (sync_channel(1), sync_channel(1));
+    for command in [Command::Sites(vec![host()], sites.0), Command::Erase(host(), erase.0)] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut bench = Bench::open(&folder.path().join("edge.db"));
+        bench.break_file();
+        bench.commands.send(command).unwrap();
+        let error = bench.committer.obey(&mut bench.state).unwrap_err();
+        assert!(!error.is_retryable(), "{error}");
+    }
+    assert!(sites.1.recv().is_err() && erase.1.recv().is_err(), "no answer");
+    let folder = tempfile::tempdir().unwrap();
+    let mut bench = Bench::open(&folder.path().join("edge.db"));
+    let (reply, answer) = sync_channel(1);
+    bench.state.erasing.push(reply);
+    bench.break_file();
+    bench.committer.publish(&mut bench.state).unwrap_err();
+    drop(bench);
+    assert!(answer.recv().is_err(), "no answer");
+}
+
+#[test]
+fn what_was_erased_is_cleared_once_and_everybody_hears() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut bench = Bench::open(&folder.path().join("edge.db"));
+    let answers: Vec<_> = (0..3)
+        .map(|_| {
+            let (reply, answer) = sync_channel(1);
+            bench.commands.send(Command::Erase(host(), reply)).unwrap();
+            answer
+        })
+        .collect();
+    // SQLite counts it up at every change of the schema, and clearing is one.
+    let cleared = |bench: &Bench| -> i64 {
+        let db = bench.committer.file.db();
+        db.pragma_query_value(None, "schema_version", |row| row.get(0)).unwrap()
+    };
+    let before = cleared(&bench);
+    assert!(!bench.committer.obey(&mut bench.state).unwrap());
+    bench.committer.publish(&mut bench.state).unwrap();
+    assert_eq!(cleared(&bench), before + 1);
+    answers.iter().for_each(|answer| answer.try_recv().unwrap().unwrap());
 }

@@ -3,15 +3,19 @@
 //! What it is not: on a hit's way.
 //!
 //! What surprises: sites change while it runs. Commands write them into the control file; twice a
-//! second this looks whether it changed.
+//! second this looks whether it changed. An erasure that waits for the other side is asked after
+//! then, and keeps nobody waiting: the operator's questions need the rooms alone, and who looks
+//! after the sites only shares them.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
 
 use anyhow::Context;
 use headcount_aggregator::Aggregator;
 use headcount_collector::metrics::Metrics;
-use headcount_collector::{Collector, Fallback};
+use headcount_collector::{Collector, Erasing, Fallback};
 use headcount_core::site::SiteHost;
 use headcount_core::time::Clock;
 use headcount_store::control::Control;
@@ -22,11 +26,15 @@ use crate::folder;
 use crate::ops::Health;
 
 /// How long a core may still work with a table of sites that was replaced.
-const TABLE_GRACE: std::time::Duration = std::time::Duration::from_millis(50);
+const TABLE_GRACE: Duration = Duration::from_millis(50);
+/// How long one look at an erasure waits: long enough for one that has nothing to wait for.
+const ERASE_LOOK: Duration = Duration::from_millis(100);
 
 /// What runs, and what it runs for.
 pub(crate) struct House {
-    inner: Mutex<Inner>,
+    /// Written at the start and at the stop only. Lock it after `sites`.
+    rooms: RwLock<Option<Rooms>>,
+    sites: Mutex<Sites>,
     hosts: Mutex<Vec<SiteHost>>,
     configured: Vec<RawSite>,
     data_dir: PathBuf,
@@ -36,10 +44,12 @@ pub(crate) struct House {
     clock: Arc<dyn Clock>,
 }
 
-struct Inner {
-    rooms: Option<Rooms>,
+/// The control file, and what of it has been done.
+struct Sites {
     control: Control,
     version: Option<i64>,
+    /// Erasures that the collector is at.
+    erasing: BTreeMap<SiteHost, Erasing>,
 }
 
 impl House {
@@ -50,7 +60,8 @@ impl House {
         (metrics, clock): (Arc<Metrics>, Arc<dyn Clock>),
     ) -> anyhow::Result<Self> {
         Ok(Self {
-            inner: Mutex::new(Inner { rooms: Some(rooms), control, version: None }),
+            rooms: RwLock::new(Some(rooms)),
+            sites: Mutex::new(Sites { control, version: None, erasing: BTreeMap::new() }),
             hosts: Mutex::default(),
             configured: config.sites.clone(),
             data_dir: config.data_dir.clone(),
@@ -66,7 +77,7 @@ impl House {
         listeners: Vec<std::net::TcpListener>,
         fallback: &Fallback,
     ) -> anyhow::Result<()> {
-        match &mut self.inner().rooms {
+        match &mut *self.rooms.write().unwrap_or_else(PoisonError::into_inner) {
             Some(rooms) => Ok(rooms.collector.listen(listeners, Some(fallback))?),
             None => Ok(()),
         }
@@ -84,13 +95,13 @@ impl House {
 
     /// Reads the sites again, if they changed.
     pub(crate) fn renew_sites(&self, always: bool) -> anyhow::Result<()> {
-        let mut inner = self.inner();
-        let version = inner.control.version()?;
-        if !always && inner.version == Some(version) {
+        let mut known = self.sites();
+        let version = known.control.version()?;
+        if !always && known.version == Some(version) {
             return Ok(());
         }
-        let added = inner.control.site_list()?;
-        let gone = inner.control.tombstones()?;
+        let added = known.control.site_list()?;
+        let gone = known.control.tombstones()?;
         let mut sites = self.configured.clone();
         for host in added {
             if !sites.iter().any(|site| site.host == host.as_str()) {
@@ -104,12 +115,12 @@ impl House {
             sites.iter().map(site_setting).collect::<Result<Vec<_>, _>>().context("sites")?;
         settings.retain(|setting| !gone.contains(&setting.host));
         let hosts: Vec<SiteHost> = settings.iter().map(|setting| setting.host.clone()).collect();
-        if let Some(rooms) = &inner.rooms {
+        if let Some(rooms) = &*self.rooms() {
             rooms.collector.set_sites(settings)?;
         }
         folder::note_sites(&self.data_dir, &hosts).context("the list of sites")?;
         *self.hosts.lock().unwrap_or_else(PoisonError::into_inner) = hosts;
-        inner.version = Some(version);
+        known.version = Some(version);
         Ok(())
     }
 
@@ -121,21 +132,33 @@ impl House {
     }
 
     fn erase_asked(&self) -> anyhow::Result<()> {
-        let mut inner = self.inner();
-        let open = inner.control.erasures_open()?;
-        for host in open {
-            let Some(rooms) = &inner.rooms else { return Ok(()) };
-            // A core that took the old table adds its hit within microseconds.
-            std::thread::sleep(TABLE_GRACE);
-            rooms.erase(&host)?;
-            inner.control.erasure_done(&host)?;
+        let mut sites = self.sites();
+        let rooms = self.rooms();
+        let Some(rooms) = &*rooms else { return Ok(()) };
+        for host in sites.control.erasures_open()? {
+            let erasing = match sites.erasing.remove(&host) {
+                Some(erasing) => erasing,
+                None => {
+                    // A core that took the old table adds its hit within microseconds.
+                    std::thread::sleep(TABLE_GRACE);
+                    rooms.collector.begin_erasing(&host)?
+                }
+            };
+            if !erasing.is_done_within(ERASE_LOOK)? {
+                sites.erasing.insert(host, erasing);
+                continue;
+            }
+            if let Some(aggregator) = &rooms.aggregator {
+                aggregator.erase(&host)?;
+            }
+            sites.control.erasure_done(&host)?;
             tracing::info!(site = %host, "every count of a site was erased");
         }
         Ok(())
     }
 
     pub(crate) fn is_alive(&self) -> bool {
-        self.inner().rooms.as_ref().is_some_and(|rooms| {
+        self.rooms().as_ref().is_some_and(|rooms| {
             let aggregates = rooms.aggregator.as_ref().is_none_or(Aggregator::is_alive);
             rooms.collector.is_alive() && aggregates
         })
@@ -157,23 +180,27 @@ impl House {
 
     /// The way forwards to the end: no hit that was answered stays behind.
     pub(crate) fn stop(&self) -> anyhow::Result<()> {
-        let rooms = self.inner().rooms.take();
+        let rooms = self.rooms.write().unwrap_or_else(PoisonError::into_inner).take();
         rooms.map_or(Ok(()), Rooms::stop)
     }
 
     fn with_collector<T>(&self, look: impl FnOnce(&Collector) -> T) -> Option<T> {
-        self.inner().rooms.as_ref().map(|rooms| look(&rooms.collector))
+        self.rooms().as_ref().map(|rooms| look(&rooms.collector))
     }
 
-    fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn rooms(&self) -> RwLockReadGuard<'_, Option<Rooms>> {
+        self.rooms.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn sites(&self) -> MutexGuard<'_, Sites> {
+        self.sites.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Health for House {
     fn missing(&self) -> Option<String> {
-        let inner = self.inner();
-        let Some(rooms) = &inner.rooms else { return Some("stopping".to_owned()) };
+        let rooms = self.rooms();
+        let Some(rooms) = &*rooms else { return Some("stopping".to_owned()) };
         if !rooms.collector.is_alive() {
             return Some("the edge file takes nothing".to_owned());
         }
@@ -190,8 +217,8 @@ impl Health for House {
         if let Some(rate) = self.with_collector(Collector::miss_rate).flatten() {
             self.metrics.miss_rate(rate);
         }
-        let inner = self.inner();
-        let aggregator = inner.rooms.as_ref().and_then(|rooms| rooms.aggregator.as_ref());
+        let rooms = self.rooms();
+        let aggregator = rooms.as_ref().and_then(|rooms| rooms.aggregator.as_ref());
         let books = aggregator.and_then(|aggregator| aggregator.status().books);
         if let Some(books) = books {
             self.metrics.audit_delta(books.audit_delta);
@@ -208,3 +235,6 @@ fn demo() -> RawSite {
         ..RawSite::default()
     }
 }
+
+#[cfg(test)]
+mod tests;
