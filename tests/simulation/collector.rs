@@ -15,7 +15,7 @@ use headcount_collector::shipper::Shipper;
 use headcount_core::batch::{Batch, BatchId};
 use headcount_core::cell::{Attribute, CellKey, Counts};
 use headcount_core::tally::Tally;
-use headcount_core::time::{Day, Hour};
+use headcount_core::time::Hour;
 use headcount_transport::{News, Offered, Record};
 
 use crate::rng::Rng;
@@ -66,7 +66,7 @@ pub(crate) struct Memory {
 /// Transactions that are written and not yet synced.
 struct Writing {
     transactions: VecDeque<Transaction>,
-    plan: Option<(Plan, Day)>,
+    plan: Option<Plan>,
     increments: Vec<EdgeCell>,
     hits: Vec<u32>,
     deletes: Vec<(u32, BatchId)>,
@@ -294,7 +294,6 @@ impl World {
             hits.iter().for_each(|hit| self.promises[*hit as usize] = Promise::Answered);
         }
         say!(self, "collector {c} writes hits {hits:?}, releases {:?}", ids(&records));
-        let plan = plan.map(|plan| (plan, today));
         memory.writing = Some(Writing { transactions, plan, increments, hits, deletes, records });
     }
 
@@ -315,8 +314,8 @@ impl World {
         }
         memory.held.add(&writing.increments);
         memory.shipper.deleted(&writing.deletes);
-        if let Some((plan, today)) = &writing.plan {
-            memory.held.released(plan, *today);
+        if let Some(plan) = &writing.plan {
+            memory.held.released(plan);
             memory.shipper.put(writing.records);
         }
         writing.hits.iter().for_each(|hit| self.promises[*hit as usize] = Promise::Answered);

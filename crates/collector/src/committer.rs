@@ -88,6 +88,13 @@ struct State {
     erasing: Vec<SyncSender<Answer<()>>>,
 }
 
+impl State {
+    /// Pages whose names are forgotten are admitted no more.
+    fn forget_admitted(&mut self) {
+        self.held.forget_admitted(|page| self.texts.name(page).is_some());
+    }
+}
+
 impl Committer {
     /// Runs until it is told to stop.
     ///
@@ -177,19 +184,20 @@ impl Committer {
         if increments.is_empty() && names.is_empty() && plan.is_none() && deletable.is_empty() {
             return Ok(());
         }
-        let before = plan.as_ref().and_then(|(plan, _)| self.names_before(state, plan));
-        let release = plan.as_ref().map(|(plan, batches)| Folding {
+        let (plan, batches) = plan.unzip();
+        let before = plan.as_ref().and_then(|plan| self.names_before(state, plan));
+        let release = plan.as_ref().map(|plan| Folding {
             write: &plan.write,
             delete: &plan.delete,
             journal: &[],
-            batches,
+            batches: batches.unwrap_or_default(),
             names_before: before,
         });
         // A release folds the journal, this group included: it need not be written there first.
         let in_journal = if release.is_some() { &[] } else { increments };
         let step = Step { names: &names, increments: in_journal, release, acked: &deletable };
         let started = Instant::now();
-        let records = match self.file.commit(&step) {
+        let records = match self.file.commit(step) {
             Ok(records) => records,
             Err(error) => {
                 self.names.not_saved(names);
@@ -200,14 +208,15 @@ impl Committer {
         self.metrics.commit_seconds.observe(started.elapsed().as_secs_f64());
         state.held.add(increments);
         state.shipper.deleted(&deletable);
-        if let Some((plan, _)) = plan {
-            state.held.released(&plan, today);
+        if let Some(plan) = plan {
+            state.held.released(&plan);
             state.released_at = Instant::now();
             state.released_day = today;
             state.shipper.put(records);
             if let Some(day) = before {
                 self.names.forget_before(day);
                 state.texts.forget_before(day);
+                state.forget_admitted();
             }
         }
         self.metrics.gauges(state.held.len(), state.shipper.len(), self.names.total());
@@ -322,6 +331,7 @@ impl Committer {
         state.held.erase(site);
         self.names.forget_site(site);
         state.texts.forget_site(site);
+        state.forget_admitted();
         Ok(())
     }
 
@@ -372,7 +382,7 @@ impl Committer {
 /// Deletes what is acknowledged, and its bytes.
 fn clear(file: &mut EdgeFile, shipper: &mut Shipper) -> Result<(), EdgeFileError> {
     let deletable = shipper.deletable();
-    file.commit(&Step { acked: &deletable, ..Step::default() })?;
+    file.commit(Step { acked: &deletable, ..Step::default() })?;
     shipper.deleted(&deletable);
     file.clear_free_pages()
 }

@@ -172,7 +172,7 @@ pub struct Folding<'a> {
     /// What is left in the journal afterwards: nothing, but for an erasure.
     pub journal: &'a [EdgeCell],
     /// Encoded batches to send and their partitions, in order.
-    pub batches: &'a [(u32, Vec<u8>)],
+    pub batches: Vec<(u32, Vec<u8>)>,
     /// Names of days before this one may go.
     pub names_before: Option<Day>,
 }
@@ -290,27 +290,29 @@ impl EdgeFile {
     /// # Errors
     /// [`EdgeFileError`]; then nothing of the step is in the file, unless the disk failed in the
     /// moment of syncing.
-    pub fn commit(&mut self, step: &Step<'_>) -> Result<Vec<Record>, EdgeFileError> {
+    pub fn commit(&mut self, step: Step<'_>) -> Result<Vec<Record>, EdgeFileError> {
         let transaction = self.db.transaction()?;
         let mut commits = self.commits;
-        let mut lanes = self.lanes.clone();
         rows::put_names(&transaction, step.names)?;
         if !step.increments.is_empty() {
             commits += 1;
             rows::put_journal(&transaction, commits, step.increments)?;
         }
         let mut records = Vec::new();
-        if let Some(folding) = &step.release {
-            commits = fold(&transaction, commits, folding)?;
+        // Only a release moves them.
+        let mut lanes = None;
+        if let Some(folding) = step.release {
+            commits = fold(&transaction, commits, &folding)?;
+            let moved = lanes.insert(self.lanes.clone());
             for (partition, payload) in folding.batches {
-                let seq = lanes.entry(*partition).or_default();
+                let seq = moved.entry(partition).or_default();
                 *seq += 1;
                 let id = BatchId { collector: self.collector, epoch: self.epoch, seq: *seq };
-                let record = Record { id, partition: *partition, payload: payload.clone() };
+                let record = Record { id, partition, payload };
                 rows::put_record(&transaction, &record)?;
                 records.push(record);
             }
-            for (partition, last_seq) in &lanes {
+            for (partition, last_seq) in moved.iter() {
                 if self.lanes.get(partition) != Some(last_seq) {
                     rows::put_lane(&transaction, *partition, *last_seq)?;
                 }
@@ -318,7 +320,9 @@ impl EdgeFile {
         }
         rows::delete_records(&transaction, step.acked)?;
         transaction.commit()?;
-        self.lanes = lanes;
+        if let Some(lanes) = lanes {
+            self.lanes = lanes;
+        }
         self.committed(commits);
         Ok(records)
     }

@@ -39,7 +39,7 @@ pub struct Held {
     fresh: Tally<SiteId, NameId>,
     /// Waiting since before: row for row what the edge file's table `cells` holds.
     kept: Tally<SiteId, NameId>,
-    /// Pages whose names may leave.
+    /// Pages whose names may leave, for as long as they are names.
     admitted: HashSet<NameId>,
 }
 
@@ -78,9 +78,9 @@ impl Held {
         self.len() == 0
     }
 
-    /// The earliest day of a held cell.
-    pub fn first_day(&self) -> Option<Day> {
-        self.fresh.iter().chain(self.kept.iter()).map(|(_, key, _)| key.day()).min()
+    #[cfg(test)]
+    pub(crate) fn admitted_len(&self) -> usize {
+        self.admitted.len()
     }
 
     /// Works out a release. `listed` tells which pages their site lists by name; `flow` is false
@@ -145,7 +145,7 @@ impl Held {
     }
 
     /// Does a release that the edge file has written.
-    pub fn released(&mut self, plan: &Plan, today: Day) {
+    pub fn released(&mut self, plan: &Plan) {
         self.fresh = Tally::default();
         let gone: HashSet<_> = plan
             .delete
@@ -158,9 +158,12 @@ impl Held {
             self.kept.add(*site, *key, counts);
         }
         self.admitted.extend(&plan.admitted);
-        if self.first_day().is_none_or(|day| day >= today) && self.is_empty() {
-            self.admitted.clear();
-        }
+    }
+
+    /// Forgets that pages were admitted whose names are gone. Theirs go with their day, so that
+    /// what is kept here is as bounded as names are.
+    pub fn forget_admitted(&mut self, is_known: impl Fn(NameId) -> bool) {
+        self.admitted.retain(|page| is_known(*page));
     }
 
     /// What the edge file needs for an erasure of a site: the rows of `cells` to delete, and the
@@ -273,12 +276,12 @@ mod tests {
         let plan = held.plan(RULE, (TODAY, true), unlisted);
         assert_eq!(plan.leaving, [page(5, 1)]);
         assert_eq!(plan.write.len(), 2);
-        held.released(&plan, TODAY);
+        held.released(&plan);
         held.add(&[device(TODAY, 1, 1)]);
         let plan = held.plan(RULE, (TODAY, true), unlisted);
         assert_eq!(plan.leaving.len(), 2);
         assert_eq!(plan.delete.len(), 2);
-        held.released(&plan, TODAY);
+        held.released(&plan);
         assert!(held.is_empty());
     }
 
@@ -297,11 +300,11 @@ mod tests {
         held.add(&[page(5, 2), page(6, 1)]);
         let plan = held.plan(STRICT, (TODAY, true), |_, page| page == NameId(6));
         assert_eq!(plan.leaving, [page(6, 1)], "listed");
-        held.released(&plan, TODAY);
+        held.released(&plan);
         held.add(&[page(5, 1), page(7, 1)]);
         let plan = held.plan(STRICT, (TODAY, true), unlisted);
         assert_eq!(plan.leaving.len(), 1, "third visitor");
-        held.released(&plan, TODAY);
+        held.released(&plan);
         held.add(&[page(5, 0)]);
         assert_eq!(
             held.plan(STRICT, (TODAY, true), unlisted).leaving,
@@ -311,6 +314,19 @@ mod tests {
         let plan = held.plan(STRICT, (TODAY.plus(1), true), unlisted);
         assert!(plan.leaving.iter().any(|cell| *cell == page(0, 1)), "folded {:?}", plan.leaving);
         assert!(!plan.leaving.iter().any(|cell| *cell == page(7, 1)));
+    }
+
+    #[test]
+    fn admission_ends_with_the_name_and_not_before() {
+        let mut held = Held::default();
+        held.add(&[page(5, 3), page(6, 3)]);
+        held.released(&held.plan(STRICT, (TODAY, true), unlisted));
+        assert!(held.is_empty());
+        held.add(&[page(5, 1)]);
+        assert_eq!(held.plan(STRICT, (TODAY, true), unlisted).leaving, [page(5, 1)], "still");
+        held.forget_admitted(|name| name == NameId(6));
+        assert_eq!(held.admitted, HashSet::from([NameId(6)]));
+        assert!(held.plan(STRICT, (TODAY, true), unlisted).leaving.is_empty());
     }
 
     proptest! {
@@ -331,11 +347,11 @@ mod tests {
                 held.add(&[cell]);
                 let plan = held.plan(rule, (TODAY, flow), unlisted);
                 plan.leaving.iter().for_each(|(_, _, counts)| left.add(counts));
-                held.released(&plan, TODAY);
+                held.released(&plan);
             }
             let plan = held.plan(rule, (TODAY.plus(1), true), unlisted);
             plan.leaving.iter().for_each(|(_, _, counts)| left.add(counts));
-            held.released(&plan, TODAY.plus(1));
+            held.released(&plan);
             prop_assert_eq!(put, left);
             prop_assert!(held.is_empty());
         }
@@ -350,7 +366,7 @@ mod tests {
                 let plan = held.plan(RULE, (TODAY, true), unlisted);
                 let crowd: u64 = plan.leaving.iter().map(|(_, _, counts)| counts.visitors).sum();
                 prop_assert!(plan.leaving.is_empty() || crowd >= RULE.crowd);
-                held.released(&plan, TODAY);
+                held.released(&plan);
             }
         }
     }

@@ -25,19 +25,23 @@ pub(crate) type Addressed = (u32, Vec<u8>);
 pub(crate) struct Texts {
     names: HashMap<NameId, (SiteId, Day, Box<str>)>,
     sites: HashMap<SiteId, Box<str>>,
+    /// The earliest day of a name; asked at every release.
+    first_day: Option<Day>,
 }
 
 impl Texts {
     pub(crate) fn new(names: &[Name], sites: &[(SiteId, String)]) -> Self {
         let sites = sites.iter().map(|(id, host)| (*id, host.as_str().into())).collect();
-        let mut texts = Self { names: HashMap::new(), sites };
+        let mut texts = Self { names: HashMap::new(), sites, first_day: None };
         texts.learn(names);
         texts
     }
 
     pub(crate) fn learn(&mut self, names: &[Name]) {
-        self.names
-            .extend(names.iter().map(|name| (name.id, (name.site, name.day, name.text.clone()))));
+        for name in names {
+            self.first_day = Some(self.first_day.map_or(name.day, |first| first.min(name.day)));
+            self.names.insert(name.id, (name.site, name.day, name.text.clone()));
+        }
     }
 
     pub(crate) fn site(&mut self, id: SiteId, host: &SiteHost) {
@@ -52,16 +56,21 @@ impl Texts {
     }
 
     pub(crate) fn first_day(&self) -> Option<Day> {
-        self.names.values().map(|(_, day, _)| *day).min()
+        self.first_day
     }
 
     pub(crate) fn forget_before(&mut self, day: Day) {
-        self.names.retain(|_, (_, of, _)| *of >= day);
+        self.retain(|_, of| of >= day);
     }
 
     pub(crate) fn forget_site(&mut self, site: SiteId) {
-        self.names.retain(|_, (of, _, _)| *of != site);
+        self.retain(|of, _| of != site);
         self.sites.remove(&site);
+    }
+
+    fn retain(&mut self, stays: impl Fn(SiteId, Day) -> bool) {
+        self.names.retain(|_, (site, day, _)| stays(*site, *day));
+        self.first_day = self.names.values().map(|(_, day, _)| *day).min();
     }
 
     /// Encoded batches of these cells and their partitions, in order.
@@ -129,4 +138,33 @@ fn name_bytes(key: &CellKey<&str>) -> usize {
 
 fn encoded(cells: Vec<(&str, CellKey<&str>, Counts)>) -> Vec<u8> {
     Batch::new(cells).expect("cells are cut to BATCH_CELLS_MAX before").encode()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::names::NameKind;
+
+    proptest! {
+        #[test]
+        fn the_first_day_is_that_of_the_earliest_name(
+            steps in proptest::collection::vec((0u8..4, 0u32..20, 0u32..3, 0u32..9), 0..60)
+        ) {
+            let mut texts = Texts::new(&[], &[]);
+            for (what, id, site, day) in steps {
+                let (id, site, day) = (NameId(id), SiteId(site), Day(day));
+                match what {
+                    0 => texts.forget_before(day),
+                    1 => texts.forget_site(site),
+                    // A name that was not saved is learned again, a number never for another day.
+                    _ if texts.names.contains_key(&id) => {}
+                    _ => texts.learn(&[Name { id, site, day, kind: NameKind::Page, text: "/".into() }]),
+                }
+                let first = texts.names.values().map(|(_, day, _)| *day).min();
+                prop_assert_eq!(texts.first_day(), first);
+            }
+        }
+    }
 }

@@ -25,6 +25,7 @@ struct Bench {
     committer: Committer,
     state: State,
     commands: SyncSender<Command>,
+    clock: Arc<ManualClock>,
     _subscriber: LocalSubscriber,
 }
 
@@ -33,6 +34,7 @@ impl Bench {
         let (file, recovered) = EdgeFile::open(path, 7).unwrap();
         let (publisher, subscriber) = local::pair(16);
         let (commands, inbox) = sync_channel(16);
+        let clock = Arc::new(ManualClock::at(86_400));
         let mut committer = Committer {
             names: Arc::new(Names::new(LIMITS, recovered.names.iter().cloned())),
             file,
@@ -45,11 +47,11 @@ impl Bench {
             rule: ReleaseRule { crowd: 8, admission: false },
             held_cells_max: 1_000,
             partitions: 1,
-            clock: Arc::new(ManualClock::at(86_400)),
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
             metrics: Arc::new(Metrics::register(&mut Registry::default())),
         };
         let state = committer.begin().unwrap();
-        Self { committer, state, commands, _subscriber: subscriber }
+        Self { committer, state, commands, clock, _subscriber: subscriber }
     }
 
     /// The number of [`HOST`], known to cells and names.
@@ -160,4 +162,23 @@ fn what_was_erased_is_cleared_once_and_everybody_hears() {
     bench.committer.publish(&mut bench.state).unwrap();
     assert_eq!(cleared(&bench), before + 1);
     answers.iter().for_each(|answer| answer.try_recv().unwrap().unwrap());
+}
+
+#[test]
+fn strict_admission_is_forgotten_with_the_day_although_cells_wait() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut bench = Bench::open(&folder.path().join("edge.db"));
+    bench.committer.rule.admission = true;
+    let site = bench.site();
+    let hour = bench.committer.clock.hour();
+    let page = bench.committer.names.admit(site, hour.day(), NameKind::Page, "/a");
+    let counts = Counts { views: 3, visitors: 3, ..Counts::ZERO };
+    bench.committer.shards[0].add(&[(site, CellKey::Page { hour, page }, counts)]);
+    bench.view(site);
+    bench.committer.round(&mut bench.state, true).unwrap();
+    assert_eq!(bench.state.held.admitted_len(), 1);
+    bench.clock.set(2 * 86_400 + 2 * NAMES_GRACE_SECONDS);
+    bench.view(site);
+    bench.committer.round(&mut bench.state, true).unwrap();
+    assert_eq!((bench.state.held.len(), bench.state.held.admitted_len()), (1, 0));
 }

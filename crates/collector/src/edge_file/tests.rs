@@ -27,15 +27,15 @@ fn filled(path: &Path, crash: bool) -> Vec<EdgeCell> {
     let (mut file, _) = EdgeFile::open(path, 7).unwrap();
     file.site_id(&SiteHost::parse("example.org").unwrap()).unwrap();
     let names: Vec<Name> = (1..40).map(name).collect();
-    file.commit(&Step { names: &names, increments: &[cell(1, 1)], ..Step::default() }).unwrap();
+    file.commit(Step { names: &names, increments: &[cell(1, 1)], ..Step::default() }).unwrap();
     let folding = Folding {
         write: &[cell(1, 1)],
-        batches: &[(0, vec![1; 600]), (0, vec![2; 5_000])],
+        batches: vec![(0, vec![1; 600]), (0, vec![2; 5_000])],
         ..Folding::default()
     };
-    file.commit(&Step { release: Some(folding), ..Step::default() }).unwrap();
+    file.commit(Step { release: Some(folding), ..Step::default() }).unwrap();
     for page in 2..40 {
-        file.commit(&Step { increments: &[cell(page, 2)], ..Step::default() }).unwrap();
+        file.commit(Step { increments: &[cell(page, 2)], ..Step::default() }).unwrap();
     }
     if crash {
         let copy = path.with_extension("copy");
@@ -66,7 +66,7 @@ fn finds_everything_again() {
         assert_eq!(recovered.names.len(), 39);
         assert_eq!(file.lane().0, 7);
         let acked = recovered.outbox[0].id;
-        file.commit(&Step { acked: &[(0, acked)], ..Step::default() }).unwrap();
+        file.commit(Step { acked: &[(0, acked)], ..Step::default() }).unwrap();
         drop(file);
         let (file, recovered) = EdgeFile::open(&path, 9).unwrap();
         assert_eq!(recovered.outbox.len(), 1);
@@ -125,10 +125,10 @@ fn each_partition_has_its_own_numbers_and_a_new_epoch_keeps_the_old_rows() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("edge.db");
     let (mut file, _) = EdgeFile::open(&path, 7).unwrap();
-    let batches = [(0, vec![1]), (2, vec![2]), (0, vec![3])];
+    let batches = vec![(0, vec![1]), (2, vec![2]), (0, vec![3])];
     let send = |file: &mut EdgeFile| {
-        let release = Some(Folding { batches: &batches, ..Folding::default() });
-        file.commit(&Step { release, ..Step::default() }).unwrap()
+        let release = Some(Folding { batches: batches.clone(), ..Folding::default() });
+        file.commit(Step { release, ..Step::default() }).unwrap()
     };
     let sent: Vec<_> = send(&mut file).iter().map(|r| (r.partition, r.id.seq)).collect();
     assert_eq!(sent, [(0, 1), (2, 1), (0, 2)]);
@@ -140,7 +140,7 @@ fn each_partition_has_its_own_numbers_and_a_new_epoch_keeps_the_old_rows() {
     let (mut file, recovered) = EdgeFile::open(&path, 7).unwrap();
     let payloads: Vec<_> = recovered.outbox.iter().map(|r| r.payload[0]).collect();
     assert_eq!(payloads, [1, 2, 3, 1, 2, 3], "in the order of their rows");
-    file.commit(&Step { acked: &[(0, recovered.outbox[2].id)], ..Step::default() }).unwrap();
+    file.commit(Step { acked: &[(0, recovered.outbox[2].id)], ..Step::default() }).unwrap();
     drop(file);
     let (_, recovered) = EdgeFile::open(&path, 7).unwrap();
     let left: Vec<_> = recovered.outbox.iter().map(|r| (r.partition, r.payload[0])).collect();

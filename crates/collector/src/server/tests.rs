@@ -8,9 +8,9 @@ fn batches_of_a_partition_that_is_not_here_are_refused_and_kept() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("edge.db");
     let (mut file, _) = EdgeFile::open(&path, 7).unwrap();
-    let batches = [(0, vec![1]), (5, vec![2])];
-    let release = Some(Folding { batches: &batches, ..Folding::default() });
-    file.commit(&Step { release, ..Step::default() }).unwrap();
+    let batches = vec![(0, vec![1]), (5, vec![2])];
+    let release = Some(Folding { batches, ..Folding::default() });
+    file.commit(Step { release, ..Step::default() }).unwrap();
     let lane = file.lane();
     drop(file);
     let local = || EpochRule::Applied(Box::new(|_, _| 9));
