@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
+use headcount_collector::partition_of;
 use headcount_core::batch::{Batch, BatchId};
 use headcount_core::cell::{CellKey, Counts};
 use headcount_transport::kafka::{KafkaPublisher, Settings};
@@ -140,9 +141,7 @@ fn partition(site: &str, key: &CellKey<&str>) -> u32 {
         CellKey::Page { page, .. } | CellKey::Click { page, .. } => *page,
         CellKey::Site { .. } | CellKey::Attribute { .. } | CellKey::Refusal { .. } => "",
     };
-    let hash = blake3::hash(&[site.as_bytes(), b"\0", page.as_bytes()].concat());
-    let word = hash.as_bytes().first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
-    u32::try_from(word % u64::from(PARTITIONS)).unwrap_or(0)
+    partition_of(site, page, PARTITIONS)
 }
 
 /// Writes batches as one collector.

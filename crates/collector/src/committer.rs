@@ -7,7 +7,7 @@
 //! while one is being synced, and for a few milliseconds more, because a sync costs what dozens of
 //! hits do.
 
-mod batches;
+pub(crate) mod batches;
 
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -21,6 +21,20 @@ const CELL_BYTES: usize = 80;
 /// A partition and an encoded batch for it.
 pub(crate) type Addressed = (u32, Vec<u8>);
 
+/// The partition of a cell by its site and page, empty for a cell without one: BLAKE3 of both, so
+/// that all counts of a page meet in one partition, whichever collector counted them.
+pub fn partition_of(site: &str, page: &str, partitions: u32) -> u32 {
+    if partitions <= 1 {
+        return 0;
+    }
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(site.as_bytes());
+    hasher.update(&[0]);
+    hasher.update(page.as_bytes());
+    let word = hasher.finalize().as_bytes().first_chunk().map_or(0, |b| u64::from_le_bytes(*b));
+    u32::try_from(word % u64::from(partitions)).unwrap_or(0)
+}
+
 /// What the numbers of cells stand for.
 pub(crate) struct Texts {
     names: HashMap<NameId, (SiteId, Day, Box<str>)>,
@@ -78,7 +92,7 @@ impl Texts {
         let mut heaps: BTreeMap<(u32, bool), Vec<&EdgeCell>> = BTreeMap::new();
         for cell in cells {
             let is_attribute = matches!(cell.1, CellKey::Attribute { .. });
-            let partition = if partitions > 1 { self.partition(cell, partitions) } else { 0 };
+            let partition = self.partition(cell, partitions);
             heaps.entry((partition, is_attribute)).or_default().push(cell);
         }
         let encoded =
@@ -88,18 +102,13 @@ impl Texts {
             .collect()
     }
 
-    /// BLAKE3 of site and page, so that all counts of a page meet in one partition.
     fn partition(&self, (site, key, _): &EdgeCell, partitions: u32) -> u32 {
         let page = match key {
             CellKey::Page { page, .. } | CellKey::Click { page, .. } => self.name(*page),
             CellKey::Site { .. } | CellKey::Attribute { .. } | CellKey::Refusal { .. } => None,
         };
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(self.sites.get(site).map_or(&[], |host| host.as_bytes()));
-        hasher.update(&[0]);
-        hasher.update(page.unwrap_or_default().as_bytes());
-        let word = hasher.finalize().as_bytes().first_chunk().map_or(0, |b| u64::from_le_bytes(*b));
-        u32::try_from(word % u64::from(partitions)).unwrap_or(0)
+        let site = self.sites.get(site).map_or("", |host| host);
+        partition_of(site, page.unwrap_or_default(), partitions)
     }
 
     fn encode_heap(&self, cells: &[&EdgeCell]) -> Vec<Vec<u8>> {
@@ -146,6 +155,17 @@ mod tests {
 
     use super::*;
     use crate::names::NameKind;
+
+    /// Collectors of two versions run side by side while one is replaced by the other.
+    #[test]
+    fn partitions_are_those_of_every_version() {
+        let cells =
+            [("example.org", ""), ("example.org", "/"), ("example.org", "/a"), ("a.b", "/a")];
+        let found = cells.map(|(site, page)| {
+            [1, 3, 8, 1_000].map(|partitions| partition_of(site, page, partitions))
+        });
+        assert_eq!(found, [[0, 2, 2, 954], [0, 1, 2, 850], [0, 2, 4, 748], [0, 2, 2, 298]]);
+    }
 
     proptest! {
         #[test]
