@@ -85,10 +85,15 @@ pub(crate) fn host_of(url: &str) -> Option<Cow<'_, str>> {
         None => host.split(':').next()?,
     };
     let host = host.trim_end_matches('.');
-    if host.bytes().any(|b| b.is_ascii_uppercase()) {
-        return Some(host.to_ascii_lowercase().into());
+    (!host.is_empty()).then(|| lower(host))
+}
+
+/// The text in lower case, copied only if it is not.
+pub(crate) fn lower(text: &str) -> Cow<'_, str> {
+    if text.bytes().any(|b| b.is_ascii_uppercase()) {
+        return text.to_ascii_lowercase().into();
     }
-    (!host.is_empty()).then_some(host.into())
+    text.into()
 }
 
 #[cfg(test)]
@@ -131,8 +136,15 @@ mod tests {
         check("http://[::1]:8080/", Some("[::1]"));
         check("http://a.b./", Some("a.b"));
         check("null", None);
+        check("http://.", None);
         check("http://", None);
         check("http://[::1", None);
+    }
+
+    #[test]
+    fn copies_only_what_is_not_in_lower_case() {
+        assert!(matches!(lower("example.org"), Cow::Borrowed("example.org")));
+        assert_eq!(lower("Example.ORG"), "example.org");
     }
 
     proptest! {

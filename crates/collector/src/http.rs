@@ -227,14 +227,11 @@ fn tracker() -> Response<Body> {
 
 /// For clients that send `application/json`; ours sends `text/plain`, which needs no preflight.
 fn preflight() -> Response<Body> {
-    let mut answer = Response::new(Either::Left(Full::default()));
-    *answer.status_mut() = StatusCode::NO_CONTENT;
+    let mut answer = taken();
     let headers = answer.headers_mut();
-    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, ANY);
     headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST"));
     headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("content-type"));
     headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
-    headers.insert(header::CACHE_CONTROL, NO_STORE);
     answer
 }
 

@@ -16,7 +16,7 @@ use headcount_core::time::{Clock, Hour};
 use hyper::HeaderMap;
 use hyper::header;
 
-use crate::beacon::{Beacon, host_of};
+use crate::beacon::{Beacon, host_of, lower};
 use crate::client::{ClientFamily, Clients, UaDigest};
 use crate::country::{Countries, CountryCode};
 use crate::metrics::Metrics;
@@ -133,7 +133,7 @@ impl Judge {
         let signals = Signals::of(headers);
         let from = signals.host();
         let site = match &beacon.s {
-            Some(s) => sites.by_host(&s.0.trim().to_ascii_lowercase()),
+            Some(s) => sites.by_host(&lower(s.0.trim())),
             None => from.as_deref().and_then(|host| sites.by_host(host)),
         };
         let Some(site) = site else {

@@ -439,12 +439,11 @@ fn open(
 }
 
 fn number() -> Result<u64, CollectorError> {
-    let bytes = random()?;
-    Ok(bytes.first_chunk().map_or(1, |b| u64::from_le_bytes(*b)))
+    random().map(u64::from_le_bytes)
 }
 
-fn random() -> Result<[u8; 32], CollectorError> {
-    let mut bytes = [0; 32];
+fn random<const BYTES: usize>() -> Result<[u8; BYTES], CollectorError> {
+    let mut bytes = [0; BYTES];
     getrandom::fill(&mut bytes).map_err(|_| CollectorError::Random)?;
     Ok(bytes)
 }
