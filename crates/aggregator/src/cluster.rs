@@ -7,6 +7,7 @@
 //! is read that could not be written, and nobody else need take over.
 
 mod feed;
+mod pace;
 mod post;
 
 use std::collections::BTreeMap;

@@ -3,7 +3,8 @@
 //! What it is not: in touch with Kafka. What has to be said there is handed back.
 //!
 //! What surprises: an effect that fails stays first in its queue and is tried again later. The lane
-//! knows nothing of that; it waits for its answer.
+//! knows nothing of that; it waits for its answer. An insert that was not confirmed is answered at
+//! once, but what the lane wants then comes after a pause.
 
 use std::collections::VecDeque;
 use std::fmt::Display;
@@ -18,11 +19,9 @@ use headcount_store::{Insert, StoreError};
 use headcount_transport::kafka::Consumed;
 use headcount_transport::wire;
 
+use super::pace::Pace;
 use super::{ClusterStatus, PartitionStatus};
 use crate::lane::{Alarm, Answer, Effect, Event, Lane, Unreadable};
-
-/// Pause before something that failed is tried again: the first, and the longest.
-const RETRY_PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 
 /// What has to be said to Kafka, or to a human.
 pub(super) enum Outcome {
@@ -42,8 +41,7 @@ pub(super) struct Post {
     aside: Vec<u64>,
     todo: VecDeque<Effect>,
     opened_at: Option<Instant>,
-    /// Not before this moment; doubled at each failure.
-    wait: Option<(Instant, Duration)>,
+    pace: Pace,
     /// Whether Kafka gives records now.
     pub(super) is_flowing: bool,
 }
@@ -51,7 +49,8 @@ pub(super) struct Post {
 impl Post {
     pub(super) fn new(src: String, aside: Vec<u64>) -> Self {
         let todo = VecDeque::new();
-        Self { src, lane: None, aside, todo, opened_at: None, wait: None, is_flowing: true }
+        let pace = Pace::default();
+        Self { src, lane: None, aside, todo, opened_at: None, pace, is_flowing: true }
     }
 
     /// Whether something is written now, or should be.
@@ -101,7 +100,7 @@ impl Post {
     /// Does what the lane wants, until it wants nothing or something fails.
     pub(super) fn settle(&mut self, desk: &mut Desk) -> Result<Vec<Outcome>, StoreError> {
         let mut outcomes = Vec::new();
-        if self.wait.is_some_and(|(until, _)| Instant::now() < until) {
+        if self.pace.is_early(Instant::now()) {
             return Ok(outcomes);
         }
         if self.lane.is_none() {
@@ -109,6 +108,7 @@ impl Post {
             outcomes.push(Outcome::Begin(standing.applied));
             outcomes.push(Outcome::Applied(standing.applied));
             self.lane = Some(Lane::new(standing));
+            self.pace.worked();
             for position in std::mem::take(&mut self.aside) {
                 self.step(Event::SetAside(position));
             }
@@ -127,6 +127,7 @@ impl Post {
                     None => return Ok(self.again(effect, outcomes)),
                 },
                 Effect::Ack(position) => {
+                    self.pace.worked();
                     outcomes.push(Outcome::Applied(*position));
                     failpoint::hit("ack-after");
                     None
@@ -140,12 +141,17 @@ impl Post {
                     None
                 }
             };
-            let was_refused = matches!(event, Some(Event::Answered(Answer::Refused)));
+            // Without a pause here, a server that answers questions and takes no insert would be
+            // asked as fast as it answers, and nobody would listen to Kafka or to a stop.
+            let is_unwritten = matches!(
+                event,
+                Some(Event::Answered(Answer::Unclear | Answer::Refused) | Event::Fenced)
+            );
             if let Some(event) = event {
                 self.step(event);
             }
-            if was_refused {
-                self.postpone();
+            if is_unwritten {
+                self.pace.failed(Instant::now());
                 return Ok(outcomes);
             }
         }
@@ -159,22 +165,11 @@ impl Post {
 
     /// `None` if it failed and may be tried again later.
     fn tried<T>(&mut self, done: Result<Option<T>, StoreError>) -> Result<Option<T>, StoreError> {
-        match done? {
-            Some(value) => {
-                self.wait = None;
-                Ok(Some(value))
-            }
-            None => {
-                self.postpone();
-                Ok(None)
-            }
+        let done = done?;
+        if done.is_none() {
+            self.pace.failed(Instant::now());
         }
-    }
-
-    fn postpone(&mut self) {
-        let (first, longest) = RETRY_PAUSES;
-        let pause = self.wait.map_or(first, |(_, pause)| (pause * 2).min(longest));
-        self.wait = Some((Instant::now() + pause, pause));
+        Ok(done)
     }
 }
 
@@ -271,7 +266,7 @@ impl Desk {
                 });
                 Answer::Success
             }
-            Err(ApplyError::Unclear(error)) => {
+            Err(ApplyError::Unclear(error)) if error.is_retryable() => {
                 self.trouble("clickhouse", &error);
                 Answer::Unclear
             }
@@ -281,7 +276,8 @@ impl Desk {
                 self.trouble("clickhouse", &error);
                 Answer::Refused
             }
-            Err(ApplyError::Refused(error)) => return Err(error),
+            // If it was written after all, the ledger says so at the next start.
+            Err(ApplyError::Unclear(error) | ApplyError::Refused(error)) => return Err(error),
         };
         failpoint::hit("apply-after");
         Ok(answer)
