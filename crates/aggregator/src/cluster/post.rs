@@ -20,7 +20,7 @@ use headcount_transport::kafka::Consumed;
 use headcount_transport::wire;
 
 use super::pace::Pace;
-use super::{ClusterStatus, PartitionStatus};
+use super::{ClusterStatus, Part, PartitionStatus};
 use crate::lane::{Alarm, Answer, Effect, Event, Lane, Unreadable};
 
 /// What has to be said to Kafka, or to a human.
@@ -128,6 +128,7 @@ impl Post {
                 },
                 Effect::Ack(position) => {
                     self.pace.worked();
+                    desk.worked(Part::Insert);
                     outcomes.push(Outcome::Applied(*position));
                     failpoint::hit("ack-after");
                     None
@@ -197,29 +198,29 @@ impl Desk {
         self.note(|status| change(status.partitions.entry(partition).or_default()));
     }
 
-    /// Notes a failure that may pass; it is logged once until something works again.
-    pub(super) fn trouble(&self, part: &str, error: &dyn Display) {
+    /// Notes a failure that may pass; it is logged once until its part works again.
+    pub(super) fn trouble(&self, part: Part, error: &dyn Display) {
         self.note(|status| {
-            if status.trouble.is_none() {
+            if status.failed(part, error) {
+                let part = part.as_str();
                 tracing::warn!(part, error = %error, "trying again, nothing is lost");
             }
-            status.retries += 1;
-            status.trouble = Some(format!("{part}: {error}"));
         });
     }
 
-    fn worked(&self) {
-        self.note(|status| status.trouble = None);
+    /// Takes back what was noted of a part, and of no other.
+    pub(super) fn worked(&self, part: Part) {
+        self.note(|status| status.worked(part));
     }
 
     fn tried<T>(&self, done: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
         match done {
             Ok(value) => {
-                self.worked();
+                self.worked(Part::ClickHouse);
                 Ok(Some(value))
             }
             Err(error) if error.is_retryable() => {
-                self.trouble("clickhouse", &error);
+                self.trouble(Part::ClickHouse, &error);
                 Ok(None)
             }
             Err(error) => Err(error),
@@ -259,7 +260,6 @@ impl Desk {
         };
         let answer = match self.writer.apply(&insert, attempt - 1) {
             Ok(()) => {
-                self.worked();
                 self.note(|status| {
                     status.inserts += 1;
                     status.cells += cells;
@@ -267,13 +267,13 @@ impl Desk {
                 Answer::Success
             }
             Err(ApplyError::Unclear(error)) if error.is_retryable() => {
-                self.trouble("clickhouse", &error);
+                self.trouble(Part::Insert, &error);
                 Answer::Unclear
             }
             // Somebody else has written since the ledger was read; it will be read again.
             Err(ApplyError::Refused(StoreError::OutOfOrder { .. })) => Answer::Refused,
             Err(ApplyError::Refused(error)) if error.is_retryable() => {
-                self.trouble("clickhouse", &error);
+                self.trouble(Part::Insert, &error);
                 Answer::Refused
             }
             // If it was written after all, the ledger says so at the next start.
