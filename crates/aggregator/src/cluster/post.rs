@@ -14,14 +14,15 @@ use std::time::{Duration, Instant};
 use headcount_core::batch::{Batch, BatchId, WireError};
 use headcount_core::failpoint;
 use headcount_core::time::Day;
+use headcount_store::StoreError;
 use headcount_store::clickhouse::{ApplyError, Writer};
-use headcount_store::{Insert, StoreError};
 use headcount_transport::kafka::Consumed;
 use headcount_transport::wire;
 
 use super::pace::Pace;
 use super::{ClusterStatus, Part, PartitionStatus};
-use crate::lane::{Alarm, Answer, Effect, Event, Lane, Unreadable};
+use crate::ends::{decoded, ledgered};
+use crate::lane::{self, Alarm, Answer, Effect, Event, Lane, Unreadable};
 
 /// What has to be said to Kafka, or to a human.
 pub(super) enum Outcome {
@@ -65,10 +66,7 @@ impl Post {
 
     pub(super) fn arrived(&mut self, consumed: Consumed) {
         let record = match consumed.record {
-            Ok((id, payload)) => match Batch::decode(&payload) {
-                Ok(batch) => Ok((id, batch)),
-                Err(error) => Err(Unreadable { id: Some(id), error }),
-            },
+            Ok((id, payload)) => decoded(id, &payload),
             Err(error) => Err(Unreadable { id: None, error: of_envelope(error) }),
         };
         self.step(Event::Arrived { position: consumed.position, record });
@@ -114,31 +112,31 @@ impl Post {
             }
         }
         while let Some(effect) = self.todo.pop_front() {
-            let event = match &effect {
+            let event = match effect {
                 Effect::Insert { insert, attempt } => {
-                    Some(Event::Answered(desk.insert(&self.src, insert, *attempt)?))
+                    Some(Event::Answered(desk.insert(&self.src, insert, attempt)?))
                 }
                 Effect::ReadLedger => match self.tried(desk.standing(&self.src))? {
                     Some(standing) => Some(Event::ReadBack(standing)),
                     None => return Ok(self.again(effect, outcomes)),
                 },
-                Effect::Fence { lo } => match self.tried(desk.fence(&self.src, *lo))? {
+                Effect::Fence { lo } => match self.tried(desk.fence(&self.src, lo))? {
                     Some(()) => Some(Event::Fenced),
                     None => return Ok(self.again(effect, outcomes)),
                 },
                 Effect::Ack(position) => {
                     self.pace.worked();
                     desk.worked(Part::Insert);
-                    outcomes.push(Outcome::Applied(*position));
+                    outcomes.push(Outcome::Applied(position));
                     failpoint::hit("ack-after");
                     None
                 }
                 Effect::Seek(position) => {
-                    outcomes.push(Outcome::Begin(*position));
+                    outcomes.push(Outcome::Begin(position));
                     None
                 }
                 Effect::Alarm(alarm) => {
-                    outcomes.push(Outcome::Stopped(*alarm));
+                    outcomes.push(Outcome::Stopped(alarm));
                     None
                 }
             };
@@ -243,21 +241,12 @@ impl Desk {
     fn insert(
         &mut self,
         src: &str,
-        insert: &crate::lane::Insert,
+        insert: lane::Insert,
         attempt: u32,
     ) -> Result<Answer, StoreError> {
         failpoint::hit("apply-before");
         let cells = insert.batches.iter().map(Batch::len).sum::<usize>() as u64;
-        let insert = Insert {
-            src: src.to_owned(),
-            lo: insert.lo,
-            hi: insert.hi,
-            closed_day: insert.closed_day,
-            totals: Insert::totals_of(&insert.batches)
-                .ok_or(StoreError::BadInsert { why: "its totals pass the limit of a count" })?,
-            batches: insert.batches.clone(),
-            last_seqs: insert.last_seqs.clone(),
-        };
+        let insert = ledgered(src, insert)?;
         let answer = match self.writer.apply(&insert, attempt - 1) {
             Ok(()) => {
                 self.note(|status| {
