@@ -6,9 +6,9 @@
 //! What surprises: certificates are always checked, and there is no setting to change that. A
 //! cluster with its own authority needs `ca_file`.
 
-use std::fmt;
 use std::path::PathBuf;
 
+use headcount_core::secret::Secret;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 
 use super::KafkaError;
@@ -74,23 +74,6 @@ pub enum Mechanism {
     ScramSha512,
 }
 
-/// A text that is not shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Hides `text`.
-    pub fn new(text: String) -> Self {
-        Self(text)
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("REDACTED")
-    }
-}
-
 impl Mechanism {
     /// Kafka's name of it.
     pub const fn as_str(self) -> &'static str {
@@ -130,7 +113,7 @@ impl Settings {
         }
         match &self.login {
             Some(login) if login.username.is_empty() => refuse("username", "", "a user's name"),
-            Some(login) if login.password.0.is_empty() => refuse("password", "", "a password"),
+            Some(login) if login.password.text().is_empty() => refuse("password", "", "a password"),
             _ => Ok(()),
         }
     }
@@ -169,7 +152,7 @@ impl Settings {
             config
                 .set("sasl.mechanism", login.mechanism.as_str())
                 .set("sasl.username", &login.username)
-                .set("sasl.password", &login.password.0);
+                .set("sasl.password", login.password.text());
         }
         Ok(config)
     }
