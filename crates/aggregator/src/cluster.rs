@@ -21,7 +21,7 @@ use headcount_core::time::{Clock, Day};
 use headcount_store::StoreError;
 use headcount_store::clickhouse::Writer;
 use headcount_store::question::Books;
-use headcount_transport::kafka::{Consumed, Heard, KafkaError, KafkaSubscriber};
+use headcount_transport::kafka::{Heard, KafkaError, KafkaSubscriber};
 use thiserror::Error;
 
 pub use self::feed::{Feed, FeedError};
@@ -239,7 +239,11 @@ impl Driver {
                     self.desk.note(|status| drop(status.partitions.remove(&partition)));
                 }
             }
-            Ok(Heard::Record(consumed)) => self.take(consumed)?,
+            Ok(Heard::Record(consumed)) => {
+                if let Some(post) = self.posts.get_mut(&consumed.partition) {
+                    post.arrived(consumed);
+                }
+            }
             Ok(Heard::Broken { partition, why }) => {
                 tracing::error!(partition, %why, "partition stopped");
                 self.desk.partition(partition, |status| status.alarm = Some(why.to_string()));
@@ -252,13 +256,6 @@ impl Driver {
             Err(error) => return Err(error.into()),
         }
         Ok(())
-    }
-
-    fn take(&mut self, consumed: Consumed) -> Result<(), ClusterError> {
-        let partition = consumed.partition;
-        let Some(post) = self.posts.get_mut(&partition) else { return Ok(()) };
-        post.arrived(consumed);
-        self.settle(partition)
     }
 
     /// What is due in every partition.

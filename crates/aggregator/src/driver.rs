@@ -63,10 +63,6 @@ pub struct Status {
     pub books: Option<Books>,
     /// Why the lane stopped, if it did.
     pub alarm: Option<Alarm>,
-    /// Batches written.
-    pub applied: u64,
-    /// Writes that failed and were tried again.
-    pub retries: u64,
 }
 
 enum Request {
@@ -225,10 +221,7 @@ impl Driver {
                 self.changed = true;
                 let insert = ledgered(&self.src, insert)?;
                 let answer = match self.writer.apply(&insert) {
-                    Ok(_) => {
-                        self.note(|status| status.applied = insert.hi);
-                        Answer::Success
-                    }
+                    Ok(_) => Answer::Success,
                     Err(error) => {
                         self.survive(error)?;
                         Answer::Unclear
@@ -261,13 +254,12 @@ impl Driver {
     }
 
     /// Waits after a failure that may pass; gives up on one that will not.
-    fn survive(&mut self, error: StoreError) -> Result<(), AggregatorError> {
+    fn survive(&self, error: StoreError) -> Result<(), AggregatorError> {
         if !error.is_retryable() {
             tracing::error!(error = %error, "store failed, stopping");
             return Err(error.into());
         }
         tracing::warn!(error = %error, "store refused a write, trying again");
-        self.note(|status| status.retries += 1);
         std::thread::sleep(RETRY_PAUSE);
         Ok(())
     }

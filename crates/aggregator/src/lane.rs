@@ -231,11 +231,6 @@ impl Lane {
         !self.open.batches.is_empty()
     }
 
-    /// The last position that the ledger has, as far as the lane knows.
-    pub fn applied(&self) -> u64 {
-        self.standing.applied
-    }
-
     /// Why the lane has stopped, if it has.
     pub fn alarm(&self) -> Option<Alarm> {
         self.alarm
