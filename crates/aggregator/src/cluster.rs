@@ -140,6 +140,11 @@ pub struct ClusterAggregator {
     status: Arc<Mutex<ClusterStatus>>,
 }
 
+/// The name under which the ledger keeps a partition of a topic.
+fn kafka_src(topic: &str, partition: u32) -> String {
+    format!("kafka:{topic}:{partition}")
+}
+
 impl ClusterAggregator {
     /// Starts the thread.
     ///
@@ -225,7 +230,7 @@ impl Driver {
         match heard {
             Ok(Heard::Assigned(partitions)) => {
                 for partition in partitions {
-                    let src = format!("kafka:{}:{partition}", self.setting.topic);
+                    let src = kafka_src(&self.setting.topic, partition);
                     let aside = self.setting.set_aside.iter();
                     let aside = aside.filter(|(of, _)| *of == partition).map(|(_, at)| *at);
                     self.posts.insert(partition, Post::new(src, aside.collect()));
@@ -374,7 +379,16 @@ fn told(alarm: Alarm) -> String {
 
 #[cfg(test)]
 mod tests {
+    use headcount_store::insert::SRC_BYTES_MAX;
+    use headcount_transport::kafka::{PARTITIONS_MAX, TOPIC_BYTES_MAX};
+
     use super::*;
+
+    #[test]
+    fn every_partition_that_may_be_has_a_name_that_the_ledger_takes() {
+        let longest = kafka_src(&"t".repeat(TOPIC_BYTES_MAX), PARTITIONS_MAX - 1);
+        assert!(longest.len() <= SRC_BYTES_MAX, "{} bytes", longest.len());
+    }
 
     #[test]
     fn a_part_that_works_takes_back_no_trouble_of_another() {

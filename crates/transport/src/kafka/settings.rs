@@ -15,10 +15,11 @@ use super::KafkaError;
 
 /// How the clients name themselves to the broker.
 const CLIENT_ID: &str = "headcount";
-/// Kafka's own limit on the name of a topic.
-const TOPIC_BYTES_MAX: usize = 249;
+/// Bytes of a topic's name at most. Kafka itself takes 249, but a ledger keeps a partition under
+/// `kafka:TOPIC:PARTITION`, and that may have 255.
+pub const TOPIC_BYTES_MAX: usize = 245;
 /// Partitions at most: more than any deployment needs, and a typing error is found.
-const PARTITIONS_MAX: u32 = 1_000;
+pub const PARTITIONS_MAX: u32 = 1_000;
 /// How long a client waits between two tries to connect, at most. The library's own ten seconds
 /// would be most of an outage.
 const RECONNECT_PAUSE_MAX_MS: u32 = 2_000;
@@ -97,7 +98,7 @@ impl Settings {
         let is_letter = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
         let in_length = (1..=TOPIC_BYTES_MAX).contains(&self.topic.len());
         if !in_length || !self.topic.bytes().all(is_letter) || [".", ".."].contains(&&*self.topic) {
-            return refuse("topic", &self.topic, "1 to 249 of the letters a-z A-Z 0-9 . _ -");
+            return refuse("topic", &self.topic, "1 to 245 of the letters a-z A-Z 0-9 . _ -");
         }
         if self.group.is_empty() || self.group.chars().any(char::is_control) {
             return refuse("group", &self.group, "a name");
@@ -203,7 +204,7 @@ mod tests {
         check(|s| s.brokers = "kafka:0".to_owned(), "brokers");
         check(|s| s.topic = "a b".to_owned(), "topic");
         check(|s| s.topic = "..".to_owned(), "topic");
-        check(|s| s.topic = "x".repeat(250), "topic");
+        check(|s| s.topic = "x".repeat(TOPIC_BYTES_MAX + 1), "1 to 245");
         check(|s| s.group = String::new(), "group");
         check(|s| s.partitions = 0, "partitions");
         check(|s| s.security = Security::Tls { ca_file: Some("/nowhere".into()) }, "ca_file");
