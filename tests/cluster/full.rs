@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::crash::{HIT_PAUSE, Load, SETTINGS};
 use super::{Cluster, PARTITIONS, shared};
-use crate::server::PATIENCE;
+use crate::server::{CHROME, Deployment as _, PATIENCE, SITE};
 
 /// How long the load lasts.
 const LOAD_TIME: Duration = Duration::from_secs(2);
@@ -31,6 +31,8 @@ const TOKEN: &[u8] = b"insert_deduplication_token=";
 /// How the server says it.
 const NO_ROOM: &str = "Code: 243. DB::Exception: Cannot reserve 1.00 MiB, not enough space. \
     (NOT_ENOUGH_SPACE) (version 25.8.1.1 (official build))";
+/// What no waiting mends, and does not tell whether anything was written.
+const A_FAULT: &str = "Code: 49. DB::Exception: Bad cast. (LOGICAL_ERROR) (version 25.8.1.1)";
 
 /// The way to a server that is full.
 struct Full {
@@ -40,7 +42,7 @@ struct Full {
 }
 
 impl Full {
-    fn start(target: String) -> Self {
+    fn start(target: String, says: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let (is_full, refused) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicU64::new(0)));
@@ -51,9 +53,9 @@ impl Full {
                 let Ok(server) = TcpStream::connect(&target) else { continue };
                 let (from, to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
                 let (full, count) = (Arc::clone(&full), Arc::clone(&count));
-                std::thread::spawn(move || forward(server, client, |_| false));
+                std::thread::spawn(move || forward(server, client, says, |_| false));
                 std::thread::spawn(move || {
-                    forward(from, to, |piece| {
+                    forward(from, to, says, |piece| {
                         let is_insert = piece.windows(TOKEN.len()).any(|part| part == TOKEN);
                         let refuses = is_insert && full.load(Ordering::Relaxed);
                         count.fetch_add(u64::from(refuses), Ordering::Relaxed);
@@ -71,11 +73,16 @@ impl Full {
 }
 
 /// Moves bytes one way until an end closes, or until a request is refused.
-fn forward(mut from: TcpStream, mut to: TcpStream, mut refuses: impl FnMut(&[u8]) -> bool) {
+fn forward(
+    mut from: TcpStream,
+    mut to: TcpStream,
+    says: &str,
+    mut refuses: impl FnMut(&[u8]) -> bool,
+) {
     let mut buffer = vec![0; CHUNK_BYTES];
     while let Ok(length @ 1..) = from.read(&mut buffer) {
         if refuses(&buffer[..length]) {
-            answer(from.try_clone().unwrap());
+            answer(from.try_clone().unwrap(), says);
             break;
         }
         if to.write_all(&buffer[..length]).is_err() {
@@ -86,19 +93,19 @@ fn forward(mut from: TcpStream, mut to: TcpStream, mut refuses: impl FnMut(&[u8]
     to.shutdown(Shutdown::Both).ok();
 }
 
-/// Hears the request to its end and says that there is no room.
-fn answer(mut client: TcpStream) {
+/// Hears the request to its end and refuses it.
+fn answer(mut client: TcpStream, says: &str) {
     client.set_read_timeout(Some(LOOK_PAUSE)).unwrap();
     let mut buffer = vec![0; CHUNK_BYTES];
     while client.read(&mut buffer).is_ok_and(|length| length > 0) {}
-    let head = format!("Content-Length: {}\r\nConnection: close\r\n\r\n", NO_ROOM.len());
-    write!(client, "HTTP/1.1 500 Internal Server Error\r\n{head}{NO_ROOM}").ok();
+    let head = format!("Content-Length: {}\r\nConnection: close\r\n\r\n", says.len());
+    write!(client, "HTTP/1.1 500 Internal Server Error\r\n{head}{says}").ok();
 }
 
 #[test]
 fn a_full_clickhouse_is_asked_seldom_and_holds_up_no_stop() {
     let mut cluster = Cluster::new(shared(), SETTINGS);
-    let full = Full::start(cluster.engine.clone());
+    let full = Full::start(cluster.engine.clone(), NO_ROOM);
     let url = format!("http://{}", full.address);
     let aggregator = cluster.aggregator(0, &[("HEADCOUNT_CLICKHOUSE_URL", &url)]).unwrap();
     cluster.collectors = vec![cluster.collector(0, &[]).unwrap()];
@@ -131,4 +138,25 @@ fn a_full_clickhouse_is_asked_seldom_and_holds_up_no_stop() {
     cluster.aggregators = vec![cluster.aggregator(1, &[]).unwrap()];
     let sent = std::mem::take(&mut *load.sent.lock().unwrap());
     cluster.settle(&sent, &format!("{} refused inserts", full.refused()));
+}
+
+#[test]
+fn an_insert_that_no_waiting_mends_ends_the_aggregator() {
+    let mut cluster = Cluster::new(shared(), SETTINGS);
+    let full = Full::start(cluster.engine.clone(), A_FAULT);
+    let url = format!("http://{}", full.address);
+    let mut aggregator = cluster.aggregator(0, &[("HEADCOUNT_CLICKHOUSE_URL", &url)]).unwrap();
+    cluster.collectors = vec![cluster.collector(0, &[]).unwrap()];
+    let body = format!("{{\"s\":\"{SITE}\",\"p\":\"/om\"}}");
+    let headers = format!("User-Agent: {CHROME}\r\n");
+    assert_eq!(cluster.send("POST /hit", &headers, &body).unwrap().status, 204);
+    let begun = Instant::now();
+    while !aggregator.ended() && begun.elapsed() < PATIENCE {
+        std::thread::sleep(LOOK_PAUSE);
+    }
+    assert!(aggregator.ended(), "{} tries", full.refused());
+    full.is_full.store(false, Ordering::Relaxed);
+    cluster.aggregators = vec![cluster.aggregator(0, &[]).unwrap()];
+    cluster.wait_for("SELECT sum(views) FROM page_counts", 1);
+    cluster.assert_balanced();
 }
