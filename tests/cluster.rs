@@ -9,6 +9,7 @@
 pub(crate) mod parts;
 
 mod crash;
+mod full;
 mod hole;
 mod local;
 mod merge;

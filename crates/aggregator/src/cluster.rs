@@ -7,9 +7,11 @@
 //! is read that could not be written, and nobody else need take over.
 
 mod feed;
+mod pace;
 mod post;
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -19,7 +21,7 @@ use headcount_core::time::{Clock, Day};
 use headcount_store::StoreError;
 use headcount_store::clickhouse::Writer;
 use headcount_store::question::Books;
-use headcount_transport::kafka::{Consumed, Heard, KafkaError, KafkaSubscriber};
+use headcount_transport::kafka::{Heard, KafkaError, KafkaSubscriber};
 use thiserror::Error;
 
 pub use self::feed::{Feed, FeedError};
@@ -91,8 +93,43 @@ pub struct ClusterStatus {
     pub cells: u64,
     /// Writes and reads that failed and were tried again.
     pub retries: u64,
-    /// What is missing now: the last failure of Kafka or the store since it last worked.
-    pub trouble: Option<String>,
+    /// What is missing now: of each part that has failed since it last worked, how it failed.
+    pub troubles: BTreeMap<Part, String>,
+}
+
+impl ClusterStatus {
+    /// Notes a failure of a part; whether it is the first since the part worked.
+    fn failed(&mut self, part: Part, error: &dyn Display) -> bool {
+        self.retries += 1;
+        self.troubles.insert(part, error.to_string()).is_none()
+    }
+
+    /// Takes back what was noted of a part, and of no other.
+    fn worked(&mut self, part: Part) {
+        self.troubles.remove(&part);
+    }
+}
+
+/// What can fail and work again by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// Reading from Kafka.
+    Kafka,
+    /// Questions to ClickHouse.
+    ClickHouse,
+    /// Inserts into ClickHouse, which may fail while it answers questions: it may be full.
+    Insert,
+}
+
+impl Part {
+    /// The word in logs and for the operator.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Kafka => "kafka",
+            Self::ClickHouse => "clickhouse",
+            Self::Insert => "clickhouse insert",
+        }
+    }
 }
 
 /// A running aggregator of a cluster.
@@ -101,6 +138,11 @@ pub struct ClusterAggregator {
     thread: JoinHandle<Result<(), ClusterError>>,
     stop: Arc<AtomicBool>,
     status: Arc<Mutex<ClusterStatus>>,
+}
+
+/// The name under which the ledger keeps a partition of a topic.
+fn kafka_src(topic: &str, partition: u32) -> String {
+    format!("kafka:{topic}:{partition}")
 }
 
 impl ClusterAggregator {
@@ -180,41 +222,45 @@ impl Driver {
 
     /// One event of Kafka.
     fn hear(&mut self) -> Result<(), ClusterError> {
-        match self.subscriber.hear(PATIENCE) {
+        let heard = self.subscriber.hear(PATIENCE);
+        // Nothing in time says nothing: a broker that is away sends nothing either.
+        if matches!(heard, Ok(Heard::Assigned(_) | Heard::Record(_))) {
+            self.desk.worked(Part::Kafka);
+        }
+        match heard {
             Ok(Heard::Assigned(partitions)) => {
                 for partition in partitions {
-                    let src = format!("kafka:{}:{partition}", self.setting.topic);
+                    let src = kafka_src(&self.setting.topic, partition);
                     let aside = self.setting.set_aside.iter();
                     let aside = aside.filter(|(of, _)| *of == partition).map(|(_, at)| *at);
                     self.posts.insert(partition, Post::new(src, aside.collect()));
                 }
             }
             Ok(Heard::Revoked(partitions)) => {
+                // What could not be written may be another's now; what is still ours says so again.
+                self.desk.worked(Part::Insert);
                 for partition in partitions {
                     self.posts.remove(&partition);
                     self.desk.note(|status| drop(status.partitions.remove(&partition)));
                 }
             }
-            Ok(Heard::Record(consumed)) => self.take(consumed)?,
+            Ok(Heard::Record(consumed)) => {
+                if let Some(post) = self.posts.get_mut(&consumed.partition) {
+                    post.arrived(consumed);
+                }
+            }
             Ok(Heard::Broken { partition, why }) => {
                 tracing::error!(partition, %why, "partition stopped");
                 self.desk.partition(partition, |status| status.alarm = Some(why.to_string()));
             }
             Ok(Heard::Nothing) => {}
             Err(error) if error.is_retryable() => {
-                self.desk.trouble("kafka", &error);
+                self.desk.trouble(Part::Kafka, &error);
                 std::thread::sleep(KAFKA_PAUSE);
             }
             Err(error) => return Err(error.into()),
         }
         Ok(())
-    }
-
-    fn take(&mut self, consumed: Consumed) -> Result<(), ClusterError> {
-        let partition = consumed.partition;
-        let Some(post) = self.posts.get_mut(&partition) else { return Ok(()) };
-        post.arrived(consumed);
-        self.settle(partition)
     }
 
     /// What is due in every partition.
@@ -260,35 +306,45 @@ impl Driver {
 
     /// Retention and the audit.
     fn keep_house(&mut self) -> Result<(), ClusterError> {
-        let oldest = self.clock.hour().day().minus(self.setting.retention_days.saturating_sub(1));
-        // One of the group cleans up: whoever has the first partition.
-        let cleans = self.posts.contains_key(&0);
-        if cleans && self.purged != Some(oldest) && self.desk.purge(oldest)? {
-            self.purged = Some(oldest);
-        }
         let due = self.audited.is_none_or(|(at, took)| {
             at.elapsed() >= AUDIT_INTERVAL.max(took.saturating_mul(AUDIT_SHARE))
         });
-        if due {
-            let started = Instant::now();
-            if cleans {
-                self.desk.sweep()?;
+        if !due {
+            return Ok(());
+        }
+        let started = Instant::now();
+        // One of the group cleans up: whoever has the first partition.
+        if self.posts.contains_key(&0) {
+            let kept = self.setting.retention_days.saturating_sub(1);
+            let oldest = self.clock.hour().day().minus(kept);
+            if self.purged != Some(oldest) && self.desk.purge(oldest)? {
+                self.purged = Some(oldest);
             }
-            self.desk.audit(self.clock.unix_seconds())?;
-            self.audited = Some((Instant::now(), started.elapsed()));
-            for partition in self.posts.keys() {
-                match self.subscriber.ends(*partition) {
-                    Ok((_, end)) => self.desk.partition(*partition, |status| {
+            self.desk.sweep()?;
+        }
+        self.desk.audit(self.clock.unix_seconds())?;
+        self.audited = Some((Instant::now(), started.elapsed()));
+        self.look_at_lag();
+        Ok(())
+    }
+
+    /// How far each partition is behind its log. Who has none asks after the first one, to know
+    /// whether Kafka answers.
+    fn look_at_lag(&mut self) {
+        let ours: Vec<u32> = self.posts.keys().copied().collect();
+        let asked = if ours.is_empty() { &[0] } else { &*ours };
+        for partition in asked {
+            match self.subscriber.ends(*partition) {
+                Ok((_, end)) if ours.contains(partition) => {
+                    self.desk.partition(*partition, |status| {
                         status.lag = end.saturating_sub(status.applied);
-                    }),
-                    Err(error) => {
-                        self.desk.trouble("kafka", &error);
-                        break;
-                    }
+                    });
                 }
+                Ok(_) => {}
+                Err(error) => return self.desk.trouble(Part::Kafka, &error),
             }
         }
-        Ok(())
+        self.desk.worked(Part::Kafka);
     }
 }
 
@@ -318,5 +374,31 @@ fn told(alarm: Alarm) -> String {
         Alarm::LedgerDiffers { hi } => {
             format!("the ledger has other batches up to {hi}: two clusters write to one store")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use headcount_store::insert::SRC_BYTES_MAX;
+    use headcount_transport::kafka::{PARTITIONS_MAX, TOPIC_BYTES_MAX};
+
+    use super::*;
+
+    #[test]
+    fn every_partition_that_may_be_has_a_name_that_the_ledger_takes() {
+        let longest = kafka_src(&"t".repeat(TOPIC_BYTES_MAX), PARTITIONS_MAX - 1);
+        assert!(longest.len() <= SRC_BYTES_MAX, "{} bytes", longest.len());
+    }
+
+    #[test]
+    fn a_part_that_works_takes_back_no_trouble_of_another() {
+        let mut status = ClusterStatus::default();
+        assert!(status.failed(Part::Kafka, &"no answer"));
+        assert!(!status.failed(Part::Kafka, &"still none"), "it is logged once");
+        assert!(status.failed(Part::Insert, &"no room"));
+        status.worked(Part::ClickHouse);
+        status.worked(Part::Insert);
+        let left = BTreeMap::from([(Part::Kafka, "still none".to_owned())]);
+        assert_eq!((status.troubles, status.retries), (left, 3));
     }
 }

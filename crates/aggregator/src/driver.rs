@@ -10,19 +10,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use headcount_core::batch::{Batch, BatchId};
+use headcount_core::batch::BatchId;
 use headcount_core::failpoint;
-use headcount_core::ledger::{Standing, Stream};
 use headcount_core::site::SiteHost;
 use headcount_core::time::{Clock, Day};
+use headcount_store::StoreError;
 use headcount_store::question::Books;
 use headcount_store::sqlite::Writer;
-use headcount_store::{Insert, StoreError};
 use headcount_transport::Record;
 use headcount_transport::local::{Heard, LocalSubscriber};
 use thiserror::Error;
 
-use crate::lane::{Alarm, Answer, Effect, Event, Lane, Unreadable};
+use crate::ends::{decoded, ledgered};
+use crate::lane::{Alarm, Answer, Effect, Event, Lane};
 
 /// How long one look at the transport waits.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -63,10 +63,6 @@ pub struct Status {
     pub books: Option<Books>,
     /// Why the lane stopped, if it did.
     pub alarm: Option<Alarm>,
-    /// Batches written.
-    pub applied: u64,
-    /// Writes that failed and were tried again.
-    pub retries: u64,
 }
 
 enum Request {
@@ -92,14 +88,14 @@ impl Aggregator {
     /// # Errors
     /// [`AggregatorError`] if the ledger cannot be read or the thread cannot start.
     pub fn start(
-        mut writer: Writer,
+        writer: Writer,
         subscriber: LocalSubscriber,
         (collector, epoch): (u64, u64),
         retention_days: u32,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, AggregatorError> {
         let src = local_src(collector, epoch);
-        let lane = Lane::new(standing(&mut writer, &src)?);
+        let lane = Lane::new(writer.standing(&src)?);
         let (requests, inbox) = sync_channel(REQUESTS_MAX);
         let status = Arc::new(Mutex::new(Status::default()));
         let driver = Driver {
@@ -192,11 +188,8 @@ impl Driver {
     fn take(&mut self, first: Record) -> Result<(), AggregatorError> {
         let mut next = Some(first);
         while let Some(record) = next.take() {
-            let id = record.id;
-            let batch = Batch::decode(&record.payload)
-                .map(|batch| (id, batch))
-                .map_err(|error| Unreadable { id: Some(id), error });
-            self.step(Event::Arrived { position: id.seq, record: batch })?;
+            let (position, record) = (record.id.seq, decoded(record.id, &record.payload));
+            self.step(Event::Arrived { position, record })?;
             if self.lane.takes_records()
                 && let Heard::Record(record) = self.subscriber.hear(Duration::ZERO)
             {
@@ -226,12 +219,9 @@ impl Driver {
             Effect::Insert { insert, .. } => {
                 failpoint::hit("apply-before");
                 self.changed = true;
-                let insert = self.ledgered(insert)?;
+                let insert = ledgered(&self.src, insert)?;
                 let answer = match self.writer.apply(&insert) {
-                    Ok(_) => {
-                        self.note(|status| status.applied = insert.hi);
-                        Answer::Success
-                    }
+                    Ok(_) => Answer::Success,
                     Err(error) => {
                         self.survive(error)?;
                         Answer::Unclear
@@ -241,7 +231,7 @@ impl Driver {
                 Ok(Some(Event::Answered(answer)))
             }
             Effect::ReadLedger => loop {
-                match standing(&mut self.writer, &self.src) {
+                match self.writer.standing(&self.src) {
                     Ok(standing) => return Ok(Some(Event::ReadBack(standing))),
                     Err(error) => self.survive(error)?,
                 }
@@ -263,28 +253,13 @@ impl Driver {
         }
     }
 
-    fn ledgered(&self, insert: crate::lane::Insert) -> Result<Insert, AggregatorError> {
-        let totals = Insert::totals_of(&insert.batches)
-            .ok_or(StoreError::BadInsert { why: "its totals pass the limit of a count" })?;
-        Ok(Insert {
-            src: self.src.clone(),
-            lo: insert.lo,
-            hi: insert.hi,
-            closed_day: insert.closed_day,
-            batches: insert.batches,
-            totals,
-            last_seqs: insert.last_seqs,
-        })
-    }
-
     /// Waits after a failure that may pass; gives up on one that will not.
-    fn survive(&mut self, error: StoreError) -> Result<(), AggregatorError> {
+    fn survive(&self, error: StoreError) -> Result<(), AggregatorError> {
         if !error.is_retryable() {
             tracing::error!(error = %error, "store failed, stopping");
             return Err(error.into());
         }
         tracing::warn!(error = %error, "store refused a write, trying again");
-        self.note(|status| status.retries += 1);
         std::thread::sleep(RETRY_PAUSE);
         Ok(())
     }
@@ -344,10 +319,4 @@ impl Driver {
     fn note(&self, change: impl FnOnce(&mut Status)) {
         change(&mut self.status.lock().unwrap_or_else(PoisonError::into_inner));
     }
-}
-
-fn standing(writer: &mut Writer, src: &str) -> Result<Standing, StoreError> {
-    let applied = writer.progress(src)?.applied;
-    let last_seqs = writer.last_seqs(src)?.into_iter().map(|id| (Stream::of(id), id.seq)).collect();
-    Ok(Standing { applied, last_seqs })
 }

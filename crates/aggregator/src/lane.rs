@@ -13,13 +13,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use headcount_core::batch::{Batch, BatchId, WireError};
+use headcount_core::batch::{BATCH_CELLS_MAX, BATCH_NAME_BYTES_MAX, Batch, BatchId, WireError};
 use headcount_core::ledger::{Standing, Stream, Verdict};
 use headcount_core::mutant::{self, Mutant};
 use headcount_core::time::Day;
+use headcount_store::clickhouse::{INSERT_BYTES_MAX, INSERT_ROW_BYTES, INSERT_ROWS_MAX};
 
 /// Cells that close an insert.
 pub const INSERT_CELLS_MAX: usize = 100_000;
+/// Bytes that close an insert, counted as ClickHouse's rows are: so many that the largest batch
+/// still fits on top of them.
+pub const OPEN_BYTES_MAX: usize =
+    INSERT_BYTES_MAX - BATCH_CELLS_MAX * INSERT_ROW_BYTES - BATCH_NAME_BYTES_MAX;
+
+/// The same for its cells; one row more is the ledger's.
+const _: () = assert!(INSERT_CELLS_MAX + BATCH_CELLS_MAX < INSERT_ROWS_MAX);
 
 /// What happens to a lane.
 #[derive(Debug)]
@@ -169,8 +177,21 @@ pub struct Lane {
 struct Open {
     batches: Vec<Batch>,
     cells: usize,
+    bytes: usize,
     day: Day,
     last_seqs: BTreeMap<Stream, u64>,
+}
+
+impl Open {
+    fn push(&mut self, batch: Batch) {
+        self.cells += batch.len();
+        self.bytes += batch.len() * INSERT_ROW_BYTES + batch.name_bytes();
+        self.batches.push(batch);
+    }
+
+    fn is_full(&self) -> bool {
+        self.cells >= INSERT_CELLS_MAX || self.bytes >= OPEN_BYTES_MAX
+    }
 }
 
 #[derive(Debug)]
@@ -202,17 +223,12 @@ impl Lane {
         self.in_flight.is_none()
             && self.coming.is_none()
             && self.alarm.is_none()
-            && self.open.cells < INSERT_CELLS_MAX
+            && !self.open.is_full()
     }
 
     /// Whether something taken waits to be written: then say [`Event::Due`] in time.
     pub fn has_open(&self) -> bool {
         !self.open.batches.is_empty()
-    }
-
-    /// The last position that the ledger has, as far as the lane knows.
-    pub fn applied(&self) -> u64 {
-        self.standing.applied
     }
 
     /// Why the lane has stopped, if it has.
@@ -305,9 +321,8 @@ impl Lane {
         if self.open.batches.is_empty() {
             self.open.day = day;
         }
-        self.open.cells += batch.len();
-        self.open.batches.push(batch);
-        if self.open.cells >= INSERT_CELLS_MAX && effects.is_empty() {
+        self.open.push(batch);
+        if self.open.is_full() && effects.is_empty() {
             return self.close();
         }
         effects

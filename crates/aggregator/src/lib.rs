@@ -10,5 +10,6 @@ pub mod cluster;
 pub mod lane;
 
 mod driver;
+mod ends;
 
 pub use crate::driver::{Aggregator, AggregatorError, Status, local_src};

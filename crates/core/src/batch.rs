@@ -22,6 +22,9 @@ pub const BATCH_CELLS_MAX: usize = 20_000;
 /// Bytes of one encoded batch at most: a Kafka broker's default is 1 MiB a message, and a page of
 /// 2,048 bytes a cell must fit, so the edge also closes a batch by bytes.
 pub const BATCH_BYTES_MAX: usize = 900_000;
+/// Bytes of the names of all cells of a batch at most, each name counted in every cell that has it:
+/// a page and a target of 2,048 bytes in each. A store writes names out, so this limits its rows.
+pub const BATCH_NAME_BYTES_MAX: usize = BATCH_CELLS_MAX * 2 * 2_048;
 
 /// Who made a batch and which one it is: unique for ever, never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -86,7 +89,8 @@ impl Batch {
     /// zeros dropped.
     ///
     /// # Errors
-    /// [`WireError::Invalid`] if there are more than [`BATCH_CELLS_MAX`] cells.
+    /// [`WireError::Invalid`] if there are more than [`BATCH_CELLS_MAX`] cells, or more than
+    /// [`BATCH_NAME_BYTES_MAX`] bytes of names in them.
     pub fn new<'a>(
         cells: impl IntoIterator<Item = (&'a str, CellKey<&'a str>, Counts)>,
     ) -> Result<Self, WireError> {
@@ -123,7 +127,8 @@ impl Batch {
         if packed.len() > BATCH_CELLS_MAX {
             return Err(WireError::Invalid);
         }
-        Ok(Self { names: names.into_iter().map(Box::from).collect(), cells: packed })
+        let batch = Self { names: names.into_iter().map(Box::from).collect(), cells: packed };
+        if batch.name_bytes() > BATCH_NAME_BYTES_MAX { Err(WireError::Invalid) } else { Ok(batch) }
     }
 
     /// The cells with their names as text.
@@ -143,6 +148,11 @@ impl Batch {
     /// Whether there is no cell.
     pub fn is_empty(&self) -> bool {
         self.cells.is_empty()
+    }
+
+    /// Bytes of the names of all cells but those of sites, each counted in every cell that has it.
+    pub fn name_bytes(&self) -> usize {
+        self.cells().map(|(_, key, _)| key.name_bytes()).sum()
     }
 
     /// The latest UTC day that a cell lies in; `None` without cells.
@@ -191,6 +201,7 @@ impl Batch {
                     && !cell.counts.is_zero()
             })
             && self.totals().is_some()
+            && self.name_bytes() <= BATCH_NAME_BYTES_MAX
     }
 }
 
@@ -260,6 +271,25 @@ mod tests {
                 prop_assert_eq!(Batch::decode(&batch.encode()), Ok(batch));
             }
         }
+    }
+
+    #[test]
+    fn refuses_names_that_are_long_when_written_out() {
+        let page = "x".repeat(2 * 2_048);
+        let counts = counts(1);
+        let batch = |page: &str, cells: u32| {
+            Batch::new((0..cells).map(|h| ("a.b", CellKey::Page { hour: Hour(h), page }, counts)))
+        };
+        let most = u32::try_from(BATCH_CELLS_MAX).unwrap();
+        let full = batch(&page, most).unwrap();
+        assert_eq!(full.name_bytes(), BATCH_NAME_BYTES_MAX);
+        let longer = batch(&format!("{page}x"), most);
+        assert_eq!(longer, Err(WireError::Invalid));
+        let mut full = full;
+        full.names.iter_mut().filter(|name| name.len() > 3).for_each(|name| {
+            *name = format!("{name}x").into();
+        });
+        assert_eq!(Batch::decode(&full.encode()), Err(WireError::Invalid));
     }
 
     #[test]

@@ -132,6 +132,17 @@ impl<N> CellKey<N> {
     }
 }
 
+impl CellKey<&str> {
+    /// Bytes of its names.
+    pub fn name_bytes(&self) -> usize {
+        match self {
+            Self::Page { page: name, .. } | Self::Attribute { value: name, .. } => name.len(),
+            Self::Click { page, target, .. } => page.len() + target.len(),
+            Self::Site { .. } | Self::Refusal { .. } => 0,
+        }
+    }
+}
+
 /// The numbers of a cell, and likewise the totals of many cells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {

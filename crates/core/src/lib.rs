@@ -17,6 +17,7 @@ pub mod mutant;
 pub mod page;
 pub mod refusal;
 pub mod rules;
+pub mod secret;
 pub mod site;
 pub mod source;
 pub mod tally;

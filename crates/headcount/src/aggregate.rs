@@ -210,7 +210,10 @@ impl Health for Room {
         });
         let unbalanced = status.books.is_some_and(|books| !books.balanced());
         alarm
-            .or(status.trouble)
+            .or_else(|| {
+                let mut troubles = status.troubles.iter();
+                troubles.next().map(|(part, error)| format!("{}: {error}", part.as_str()))
+            })
             .or_else(|| unbalanced.then(|| "the books do not balance".to_owned()))
     }
 

@@ -21,9 +21,8 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
-
 pub use fault::{ApplyError, ServerFault};
+pub use headcount_core::secret::Secret;
 pub use reader::Reader;
 pub use rows::{INSERT_BYTES_MAX, INSERT_ROW_BYTES, INSERT_ROWS_MAX};
 pub use writer::Writer;
@@ -45,26 +44,4 @@ pub struct Settings {
     /// The cluster's name, where tables are replicated; its servers must have the macros that
     /// `default_replica_path` and `default_replica_name` use. None: one server.
     pub cluster: Option<String>,
-}
-
-/// A text that is never shown.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Keeps `text`.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The text itself.
-    pub(crate) fn text(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("REDACTED")
-    }
 }

@@ -18,8 +18,9 @@ pub mod topic;
 use thiserror::Error;
 
 pub use cat::cat;
+pub use headcount_core::secret::Secret;
 pub use publisher::KafkaPublisher;
-pub use settings::{Login, Mechanism, Secret, Security, Settings};
+pub use settings::{Login, Mechanism, PARTITIONS_MAX, Security, Settings, TOPIC_BYTES_MAX};
 pub use subscriber::{Consumed, Heard, KafkaSubscriber, Loss};
 
 /// What can go wrong with a cluster.

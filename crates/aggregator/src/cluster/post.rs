@@ -3,7 +3,8 @@
 //! What it is not: in touch with Kafka. What has to be said there is handed back.
 //!
 //! What surprises: an effect that fails stays first in its queue and is tried again later. The lane
-//! knows nothing of that; it waits for its answer.
+//! knows nothing of that; it waits for its answer. An insert that was not confirmed is answered at
+//! once, but what the lane wants then comes after a pause.
 
 use std::collections::VecDeque;
 use std::fmt::Display;
@@ -13,16 +14,15 @@ use std::time::{Duration, Instant};
 use headcount_core::batch::{Batch, BatchId, WireError};
 use headcount_core::failpoint;
 use headcount_core::time::Day;
+use headcount_store::StoreError;
 use headcount_store::clickhouse::{ApplyError, Writer};
-use headcount_store::{Insert, StoreError};
 use headcount_transport::kafka::Consumed;
 use headcount_transport::wire;
 
-use super::{ClusterStatus, PartitionStatus};
-use crate::lane::{Alarm, Answer, Effect, Event, Lane, Unreadable};
-
-/// Pause before something that failed is tried again: the first, and the longest.
-const RETRY_PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
+use super::pace::Pace;
+use super::{ClusterStatus, Part, PartitionStatus};
+use crate::ends::{decoded, ledgered};
+use crate::lane::{self, Alarm, Answer, Effect, Event, Lane, Unreadable};
 
 /// What has to be said to Kafka, or to a human.
 pub(super) enum Outcome {
@@ -42,8 +42,7 @@ pub(super) struct Post {
     aside: Vec<u64>,
     todo: VecDeque<Effect>,
     opened_at: Option<Instant>,
-    /// Not before this moment; doubled at each failure.
-    wait: Option<(Instant, Duration)>,
+    pace: Pace,
     /// Whether Kafka gives records now.
     pub(super) is_flowing: bool,
 }
@@ -51,7 +50,8 @@ pub(super) struct Post {
 impl Post {
     pub(super) fn new(src: String, aside: Vec<u64>) -> Self {
         let todo = VecDeque::new();
-        Self { src, lane: None, aside, todo, opened_at: None, wait: None, is_flowing: true }
+        let pace = Pace::default();
+        Self { src, lane: None, aside, todo, opened_at: None, pace, is_flowing: true }
     }
 
     /// Whether something is written now, or should be.
@@ -66,10 +66,7 @@ impl Post {
 
     pub(super) fn arrived(&mut self, consumed: Consumed) {
         let record = match consumed.record {
-            Ok((id, payload)) => match Batch::decode(&payload) {
-                Ok(batch) => Ok((id, batch)),
-                Err(error) => Err(Unreadable { id: Some(id), error }),
-            },
+            Ok((id, payload)) => decoded(id, &payload),
             Err(error) => Err(Unreadable { id: None, error: of_envelope(error) }),
         };
         self.step(Event::Arrived { position: consumed.position, record });
@@ -101,7 +98,7 @@ impl Post {
     /// Does what the lane wants, until it wants nothing or something fails.
     pub(super) fn settle(&mut self, desk: &mut Desk) -> Result<Vec<Outcome>, StoreError> {
         let mut outcomes = Vec::new();
-        if self.wait.is_some_and(|(until, _)| Instant::now() < until) {
+        if self.pace.is_early(Instant::now()) {
             return Ok(outcomes);
         }
         if self.lane.is_none() {
@@ -109,43 +106,51 @@ impl Post {
             outcomes.push(Outcome::Begin(standing.applied));
             outcomes.push(Outcome::Applied(standing.applied));
             self.lane = Some(Lane::new(standing));
+            self.pace.worked();
             for position in std::mem::take(&mut self.aside) {
                 self.step(Event::SetAside(position));
             }
         }
         while let Some(effect) = self.todo.pop_front() {
-            let event = match &effect {
+            let event = match effect {
                 Effect::Insert { insert, attempt } => {
-                    Some(Event::Answered(desk.insert(&self.src, insert, *attempt)?))
+                    Some(Event::Answered(desk.insert(&self.src, insert, attempt)?))
                 }
                 Effect::ReadLedger => match self.tried(desk.standing(&self.src))? {
                     Some(standing) => Some(Event::ReadBack(standing)),
                     None => return Ok(self.again(effect, outcomes)),
                 },
-                Effect::Fence { lo } => match self.tried(desk.fence(&self.src, *lo))? {
+                Effect::Fence { lo } => match self.tried(desk.fence(&self.src, lo))? {
                     Some(()) => Some(Event::Fenced),
                     None => return Ok(self.again(effect, outcomes)),
                 },
                 Effect::Ack(position) => {
-                    outcomes.push(Outcome::Applied(*position));
+                    self.pace.worked();
+                    desk.worked(Part::Insert);
+                    outcomes.push(Outcome::Applied(position));
                     failpoint::hit("ack-after");
                     None
                 }
                 Effect::Seek(position) => {
-                    outcomes.push(Outcome::Begin(*position));
+                    outcomes.push(Outcome::Begin(position));
                     None
                 }
                 Effect::Alarm(alarm) => {
-                    outcomes.push(Outcome::Stopped(*alarm));
+                    outcomes.push(Outcome::Stopped(alarm));
                     None
                 }
             };
-            let was_refused = matches!(event, Some(Event::Answered(Answer::Refused)));
+            // Without a pause here, a server that answers questions and takes no insert would be
+            // asked as fast as it answers, and nobody would listen to Kafka or to a stop.
+            let is_unwritten = matches!(
+                event,
+                Some(Event::Answered(Answer::Unclear | Answer::Refused) | Event::Fenced)
+            );
             if let Some(event) = event {
                 self.step(event);
             }
-            if was_refused {
-                self.postpone();
+            if is_unwritten {
+                self.pace.failed(Instant::now());
                 return Ok(outcomes);
             }
         }
@@ -159,22 +164,11 @@ impl Post {
 
     /// `None` if it failed and may be tried again later.
     fn tried<T>(&mut self, done: Result<Option<T>, StoreError>) -> Result<Option<T>, StoreError> {
-        match done? {
-            Some(value) => {
-                self.wait = None;
-                Ok(Some(value))
-            }
-            None => {
-                self.postpone();
-                Ok(None)
-            }
+        let done = done?;
+        if done.is_none() {
+            self.pace.failed(Instant::now());
         }
-    }
-
-    fn postpone(&mut self) {
-        let (first, longest) = RETRY_PAUSES;
-        let pause = self.wait.map_or(first, |(_, pause)| (pause * 2).min(longest));
-        self.wait = Some((Instant::now() + pause, pause));
+        Ok(done)
     }
 }
 
@@ -202,29 +196,29 @@ impl Desk {
         self.note(|status| change(status.partitions.entry(partition).or_default()));
     }
 
-    /// Notes a failure that may pass; it is logged once until something works again.
-    pub(super) fn trouble(&self, part: &str, error: &dyn Display) {
+    /// Notes a failure that may pass; it is logged once until its part works again.
+    pub(super) fn trouble(&self, part: Part, error: &dyn Display) {
         self.note(|status| {
-            if status.trouble.is_none() {
+            if status.failed(part, error) {
+                let part = part.as_str();
                 tracing::warn!(part, error = %error, "trying again, nothing is lost");
             }
-            status.retries += 1;
-            status.trouble = Some(format!("{part}: {error}"));
         });
     }
 
-    fn worked(&self) {
-        self.note(|status| status.trouble = None);
+    /// Takes back what was noted of a part, and of no other.
+    pub(super) fn worked(&self, part: Part) {
+        self.note(|status| status.worked(part));
     }
 
     fn tried<T>(&self, done: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
         match done {
             Ok(value) => {
-                self.worked();
+                self.worked(Part::ClickHouse);
                 Ok(Some(value))
             }
             Err(error) if error.is_retryable() => {
-                self.trouble("clickhouse", &error);
+                self.trouble(Part::ClickHouse, &error);
                 Ok(None)
             }
             Err(error) => Err(error),
@@ -247,41 +241,32 @@ impl Desk {
     fn insert(
         &mut self,
         src: &str,
-        insert: &crate::lane::Insert,
+        insert: lane::Insert,
         attempt: u32,
     ) -> Result<Answer, StoreError> {
         failpoint::hit("apply-before");
         let cells = insert.batches.iter().map(Batch::len).sum::<usize>() as u64;
-        let insert = Insert {
-            src: src.to_owned(),
-            lo: insert.lo,
-            hi: insert.hi,
-            closed_day: insert.closed_day,
-            totals: Insert::totals_of(&insert.batches)
-                .ok_or(StoreError::BadInsert { why: "its totals pass the limit of a count" })?,
-            batches: insert.batches.clone(),
-            last_seqs: insert.last_seqs.clone(),
-        };
+        let insert = ledgered(src, insert)?;
         let answer = match self.writer.apply(&insert, attempt - 1) {
             Ok(()) => {
-                self.worked();
                 self.note(|status| {
                     status.inserts += 1;
                     status.cells += cells;
                 });
                 Answer::Success
             }
-            Err(ApplyError::Unclear(error)) => {
-                self.trouble("clickhouse", &error);
+            Err(ApplyError::Unclear(error)) if error.is_retryable() => {
+                self.trouble(Part::Insert, &error);
                 Answer::Unclear
             }
             // Somebody else has written since the ledger was read; it will be read again.
             Err(ApplyError::Refused(StoreError::OutOfOrder { .. })) => Answer::Refused,
             Err(ApplyError::Refused(error)) if error.is_retryable() => {
-                self.trouble("clickhouse", &error);
+                self.trouble(Part::Insert, &error);
                 Answer::Refused
             }
-            Err(ApplyError::Refused(error)) => return Err(error),
+            // If it was written after all, the ledger says so at the next start.
+            Err(ApplyError::Unclear(error) | ApplyError::Refused(error)) => return Err(error),
         };
         failpoint::hit("apply-after");
         Ok(answer)

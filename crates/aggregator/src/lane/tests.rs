@@ -269,6 +269,46 @@ fn closes_by_cells() {
     assert!(!lane.takes_records());
 }
 
+/// A batch of so many clicks, with about so many bytes of names in each.
+fn clicks(cells: u32, name_bytes: usize) -> Batch {
+    let target = "x".repeat(name_bytes);
+    let pages: Vec<String> = (0..cells).map(|n| n.to_string()).collect();
+    let counts = Counts { clicks: 1, ..Counts::ZERO };
+    Batch::new(pages.iter().map(|page| {
+        let (hour, page, target) = (DAY.first_hour(), page.as_str(), target.as_str());
+        ("a.b", CellKey::Click { hour, page, target }, counts)
+    }))
+    .unwrap()
+}
+
+#[test]
+fn closes_no_more_than_the_store_takes() {
+    let check = |shapes: &[(u32, usize)]| {
+        let batches: Vec<Batch> = shapes.iter().map(|(n, bytes)| clicks(*n, *bytes)).collect();
+        let (mut lane, mut effects, mut seq) = (Lane::default(), Vec::new(), 0);
+        for batch in batches.iter().cycle() {
+            if !effects.is_empty() {
+                break;
+            }
+            assert!(lane.takes_records(), "it must close when it is full");
+            seq += 1;
+            let record = Ok((id(7, seq), batch.clone()));
+            effects = lane.step(Event::Arrived { position: seq, record });
+        }
+        let (insert, _) = inserted(&mut lane, effects);
+        let cells = || insert.batches.iter().flat_map(Batch::cells);
+        let bytes: usize = cells().map(|(_, key, _)| INSERT_ROW_BYTES + key.name_bytes()).sum();
+        assert!(cells().count() < INSERT_ROWS_MAX, "{shapes:?}");
+        assert!(bytes <= INSERT_BYTES_MAX, "{shapes:?}: {bytes} bytes");
+    };
+    // As a collector closes them by bytes; as short names are; the largest that can be read; and
+    // that one on top of what is almost full.
+    check(&[(430, 2_048)]);
+    check(&[(20_000, 60)]);
+    check(&[(20_000, 4_090)]);
+    check(&[(11_900, 4_090), (20_000, 4_090)]);
+}
+
 proptest! {
     /// Resends, failed inserts that were written, and failed ones that were not.
     #[test]

@@ -16,9 +16,13 @@ use headcount_collector::release::ReleaseRule;
 use headcount_collector::sites::SiteSetting;
 use headcount_core::page::{OwnerRules, PagePolicy};
 use headcount_core::rules::SiteRules;
+use headcount_transport::kafka::TOPIC_BYTES_MAX;
 
 use super::raw::{RawClickhouse, RawConfig, RawKafka, RawLimits, RawSite};
 use super::{Config, ConfigError, host};
+
+/// Bytes of a consumer group's name at most, as Kafka has it for a topic.
+const GROUP_BYTES_MAX: usize = 249;
 
 /// A preset's crowd and k: (`notes/privacy.md`, section 5.2).
 const STANDARD: (u32, u32) = (8, 5);
@@ -101,13 +105,15 @@ fn kafka(raw: RawKafka) -> Result<Option<RawKafka>, ConfigError> {
             return wrong("kafka.brokers", broker, "HOST:PORT is needed, such as 127.0.0.1:9092");
         }
     }
-    let is_name = |text: &str| {
-        let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-        (1..=249).contains(&text.len()) && text.bytes().all(legal)
-    };
-    for (key, text) in [("kafka.topic", &raw.topic), ("kafka.group", &raw.group)] {
-        if !is_name(text) {
-            return wrong(key, text, "1 to 249 letters, digits, `.`, `_` or `-` are needed");
+    let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+    let names = [
+        ("kafka.topic", &raw.topic, TOPIC_BYTES_MAX),
+        ("kafka.group", &raw.group, GROUP_BYTES_MAX),
+    ];
+    for (key, text, bytes_max) in names {
+        if !(1..=bytes_max).contains(&text.len()) || !text.bytes().all(legal) {
+            let right = format!("1 to {bytes_max} letters, digits, `.`, `_` or `-` are needed");
+            return wrong(key, text, &right);
         }
     }
     if !(1..=1_000).contains(&raw.partitions) {

@@ -74,6 +74,9 @@ fn says_what_is_wrong_and_what_would_be_right() {
         assert!(parts.iter().all(|part| message.contains(part)), "{text}: {message}");
         assert!(!message.contains('\n'), "{message}");
     }
+    let topic = "t".repeat(246);
+    let long = error(&format!("[kafka]\nbrokers = \"a:1\"\ntopic = \"{topic}\""));
+    assert!(long.contains("kafka.topic") && long.contains("1 to 245"), "{long}");
     let unknown = load("", &[("HEADCOUNT_NOPE", "1")], Flags::default()).err().unwrap();
     assert!(unknown.to_string().contains("HEADCOUNT_NOPE"));
 }

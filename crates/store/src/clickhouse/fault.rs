@@ -51,32 +51,42 @@ pub enum ServerFault {
     },
 }
 
-/// Errors of ClickHouse that pass by themselves or when room is made.
-const RETRYABLE: [u32; 24] = [
-    3,   // UNEXPECTED_END_OF_FILE
-    23,  // CANNOT_READ_FROM_ISTREAM
-    159, // TIMEOUT_EXCEEDED
-    173, // CANNOT_ALLOCATE_MEMORY
-    202, // TOO_MANY_SIMULTANEOUS_QUERIES
-    209, // SOCKET_TIMEOUT
-    210, // NETWORK_ERROR
-    225, // NO_ZOOKEEPER
-    236, // ABORTED
-    241, // MEMORY_LIMIT_EXCEEDED
-    242, // TABLE_IS_READ_ONLY
-    243, // NOT_ENOUGH_SPACE
-    252, // TOO_MANY_PARTS
-    285, // TOO_FEW_LIVE_REPLICAS
-    286, // UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE
-    289, // REPLICA_IS_NOT_IN_QUORUM
-    319, // UNKNOWN_STATUS_OF_INSERT
-    388, // CANNOT_ASSIGN_OPTIMIZE
-    394, // QUERY_WAS_CANCELLED
-    425, // SYSTEM_ERROR
-    473, // DEADLOCK_AVOIDED
-    745, // SERVER_OVERLOADED
-    755, // TOO_SLOW_PARSING
-    999, // KEEPER_EXCEPTION
+/// Errors of ClickHouse that pass by themselves or when room is made. A full disk has many names.
+const RETRYABLE: [u32; 34] = [
+    3,    // UNEXPECTED_END_OF_FILE
+    23,   // CANNOT_READ_FROM_ISTREAM
+    24,   // CANNOT_WRITE_TO_OSTREAM
+    74,   // CANNOT_READ_FROM_FILE_DESCRIPTOR
+    75,   // CANNOT_WRITE_TO_FILE_DESCRIPTOR
+    76,   // CANNOT_OPEN_FILE
+    95,   // CANNOT_READ_FROM_SOCKET
+    96,   // CANNOT_WRITE_TO_SOCKET
+    159,  // TIMEOUT_EXCEEDED
+    173,  // CANNOT_ALLOCATE_MEMORY
+    202,  // TOO_MANY_SIMULTANEOUS_QUERIES
+    209,  // SOCKET_TIMEOUT
+    210,  // NETWORK_ERROR
+    225,  // NO_ZOOKEEPER
+    236,  // ABORTED
+    241,  // MEMORY_LIMIT_EXCEEDED
+    242,  // TABLE_IS_READ_ONLY
+    243,  // NOT_ENOUGH_SPACE
+    244,  // UNEXPECTED_ZOOKEEPER_ERROR
+    252,  // TOO_MANY_PARTS
+    285,  // TOO_FEW_LIVE_REPLICAS
+    286,  // UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE
+    289,  // REPLICA_IS_NOT_IN_QUORUM
+    319,  // UNKNOWN_STATUS_OF_INSERT
+    388,  // CANNOT_ASSIGN_OPTIMIZE
+    394,  // QUERY_WAS_CANCELLED
+    425,  // SYSTEM_ERROR
+    473,  // DEADLOCK_AVOIDED
+    499,  // S3_ERROR
+    735,  // QUERY_WAS_CANCELLED_BY_CLIENT
+    745,  // SERVER_OVERLOADED
+    999,  // KEEPER_EXCEPTION
+    1000, // POCO_EXCEPTION
+    1001, // STD_EXCEPTION
 ];
 /// Errors of ClickHouse that come before anything of an insert is written.
 const BEFORE_WRITE: [u32; 19] = [
@@ -222,6 +232,16 @@ mod tests {
             }
             other => panic!("{other}"),
         }
+    }
+
+    #[test]
+    fn a_full_disk_is_waited_for_under_each_of_its_names() {
+        let fault = |code| ServerFault::Refused { code, name: String::new() };
+        // Reserving, writing, opening, and what the file system says by itself.
+        for code in [243, 75, 76, 1001] {
+            assert!(fault(code).is_retryable() && !fault(code).is_before_write(), "{code}");
+        }
+        assert!(!fault(60).is_retryable(), "a table that is not there");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! makes one block of them, and one block in one partition is one part: all of it or nothing.
 
 use clickhouse::Row;
+use headcount_core::batch::Batch;
 use headcount_core::cell::{Attribute, CellKey, Counts};
 use headcount_core::time::{Day, Hour};
 use serde::Serialize;
@@ -115,8 +116,7 @@ pub(super) fn week_of(day: Day) -> Day {
 /// The week an insert goes to: that of its closing day. Where a collector's clock runs ahead, that
 /// of its latest cell, so that dropping a week never takes a younger day with it.
 pub(super) fn week_for(insert: &Insert) -> Day {
-    let cells = insert.batches.iter().flat_map(|batch| batch.cells());
-    let latest = cells.map(|(_, key, _)| key.day()).max();
+    let latest = insert.batches.iter().filter_map(Batch::last_day).max();
     week_of(latest.unwrap_or_default().max(insert.closed_day))
 }
 

@@ -6,19 +6,20 @@
 //! What surprises: certificates are always checked, and there is no setting to change that. A
 //! cluster with its own authority needs `ca_file`.
 
-use std::fmt;
 use std::path::PathBuf;
 
+use headcount_core::secret::Secret;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 
 use super::KafkaError;
 
 /// How the clients name themselves to the broker.
 const CLIENT_ID: &str = "headcount";
-/// Kafka's own limit on the name of a topic.
-const TOPIC_BYTES_MAX: usize = 249;
+/// Bytes of a topic's name at most. Kafka itself takes 249, but a ledger keeps a partition under
+/// `kafka:TOPIC:PARTITION`, and that may have 255.
+pub const TOPIC_BYTES_MAX: usize = 245;
 /// Partitions at most: more than any deployment needs, and a typing error is found.
-const PARTITIONS_MAX: u32 = 1_000;
+pub const PARTITIONS_MAX: u32 = 1_000;
 /// How long a client waits between two tries to connect, at most. The library's own ten seconds
 /// would be most of an outage.
 const RECONNECT_PAUSE_MAX_MS: u32 = 2_000;
@@ -74,23 +75,6 @@ pub enum Mechanism {
     ScramSha512,
 }
 
-/// A text that is not shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Hides `text`.
-    pub fn new(text: String) -> Self {
-        Self(text)
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("REDACTED")
-    }
-}
-
 impl Mechanism {
     /// Kafka's name of it.
     pub const fn as_str(self) -> &'static str {
@@ -114,7 +98,7 @@ impl Settings {
         let is_letter = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
         let in_length = (1..=TOPIC_BYTES_MAX).contains(&self.topic.len());
         if !in_length || !self.topic.bytes().all(is_letter) || [".", ".."].contains(&&*self.topic) {
-            return refuse("topic", &self.topic, "1 to 249 of the letters a-z A-Z 0-9 . _ -");
+            return refuse("topic", &self.topic, "1 to 245 of the letters a-z A-Z 0-9 . _ -");
         }
         if self.group.is_empty() || self.group.chars().any(char::is_control) {
             return refuse("group", &self.group, "a name");
@@ -130,7 +114,7 @@ impl Settings {
         }
         match &self.login {
             Some(login) if login.username.is_empty() => refuse("username", "", "a user's name"),
-            Some(login) if login.password.0.is_empty() => refuse("password", "", "a password"),
+            Some(login) if login.password.text().is_empty() => refuse("password", "", "a password"),
             _ => Ok(()),
         }
     }
@@ -169,7 +153,7 @@ impl Settings {
             config
                 .set("sasl.mechanism", login.mechanism.as_str())
                 .set("sasl.username", &login.username)
-                .set("sasl.password", &login.password.0);
+                .set("sasl.password", login.password.text());
         }
         Ok(config)
     }
@@ -220,7 +204,7 @@ mod tests {
         check(|s| s.brokers = "kafka:0".to_owned(), "brokers");
         check(|s| s.topic = "a b".to_owned(), "topic");
         check(|s| s.topic = "..".to_owned(), "topic");
-        check(|s| s.topic = "x".repeat(250), "topic");
+        check(|s| s.topic = "x".repeat(TOPIC_BYTES_MAX + 1), "1 to 245");
         check(|s| s.group = String::new(), "group");
         check(|s| s.partitions = 0, "partitions");
         check(|s| s.security = Security::Tls { ca_file: Some("/nowhere".into()) }, "ca_file");

@@ -159,7 +159,7 @@ impl KafkaSubscriber {
     pub fn pause(&mut self, partition: u32) -> Result<(), KafkaError> {
         let Some(lane) = self.lanes.get_mut(&partition) else { return Ok(()) };
         lane.pause();
-        let list = self.list(&[partition]);
+        let list = self.list(partition);
         Ok(self.consumer().pause(&list)?)
     }
 
@@ -179,7 +179,7 @@ impl KafkaSubscriber {
     /// waits for it.
     pub fn hint(&self, partition: u32, applied: u64) {
         let Ok(offset) = i64::try_from(applied) else { return };
-        let mut list = self.list(&[partition]);
+        let mut list = self.list(partition);
         let set = list.set_all_offsets(Offset::Offset(offset));
         if set.and_then(|()| self.consumer().commit(&list, CommitMode::Async)).is_err() {
             tracing::debug!(partition, "offset hint not sent");
@@ -201,9 +201,10 @@ impl KafkaSubscriber {
         self.consumer.as_ref().expect("only drop takes the consumer")
     }
 
-    fn list(&self, partitions: &[u32]) -> TopicPartitionList {
+    /// A partition, as the library wants to be told of it.
+    fn list(&self, partition: u32) -> TopicPartitionList {
         let mut list = TopicPartitionList::new();
-        for number in partitions.iter().filter_map(|p| i32::try_from(*p).ok()) {
+        if let Ok(number) = i32::try_from(partition) {
             list.add_partition(&self.topic, number);
         }
         list
@@ -245,7 +246,7 @@ impl KafkaSubscriber {
     /// Lets the library fetch a partition from an offset; what it had fetched before is dropped.
     fn fetch_from(&mut self, partition: u32, offset: u64) -> Result<(), KafkaError> {
         let consumer = self.consumer();
-        let mut list = self.list(&[partition]);
+        let mut list = self.list(partition);
         if consumer.context().stop_fetching(partition) {
             consumer.incremental_unassign(&list)?;
         }
@@ -256,7 +257,7 @@ impl KafkaSubscriber {
     }
 
     fn resume_natively(&self, partition: u32) -> Result<(), KafkaError> {
-        let list = self.list(&[partition]);
+        let list = self.list(partition);
         Ok(self.consumer().resume(&list)?)
     }
 
@@ -286,7 +287,7 @@ impl KafkaSubscriber {
             let Some(why) = Loss::of(next, ends) else { continue };
             self.lanes.remove(&partition);
             if self.consumer().context().stop_fetching(partition) {
-                self.consumer().incremental_unassign(&self.list(&[partition]))?;
+                self.consumer().incremental_unassign(&self.list(partition))?;
             }
             self.heard.push_back(Heard::Broken { partition, why });
         }
