@@ -33,10 +33,9 @@ const MERGE_PAUSE: Duration = Duration::from_millis(200);
 /// Rounds of taking out and merging: a second is needed where an insert came between.
 const ROUNDS_MAX: u32 = 10;
 
-/// `erased_sites.state`.
+/// `erased_sites.state`; [`Writer::finish_erasure`] makes 2 of the second.
 const COUNTED: u8 = 0;
 pub(super) const ERASING: u8 = 1;
-const ERASED: u8 = 2;
 
 /// What is to go.
 #[derive(Clone, Copy)]
@@ -111,9 +110,7 @@ impl Writer {
     /// When the server cannot be reached, or a merge does not come to an end: call again.
     pub fn erase_site(&mut self, host: &SiteHost) -> Result<Removed, StoreError> {
         self.put_state(host.as_str(), ERASING)?;
-        let removed = self.sweep(host.as_str())?;
-        self.put_state(host.as_str(), ERASED)?;
-        Ok(removed)
+        self.finish_erasure(host.as_str())
     }
 
     /// Takes out what is still there of erased sites: erasures that were killed, and cells that
@@ -123,14 +120,26 @@ impl Writer {
     /// As [`Writer::erase_site`].
     pub fn finish_erasures(&mut self) -> Result<Removed, StoreError> {
         let mut removed = Removed::default();
-        for erased in self.erased_sites()? {
-            let part = self.sweep(&erased.site)?;
+        for site in self.unfinished_erasures()? {
+            let part = self.finish_erasure(&site)?;
             removed.cells += part.cells;
             removed.totals.add(&part.totals);
-            if erased.latest == ERASING {
-                self.put_state(&erased.site, ERASED)?;
-            }
         }
+        Ok(removed)
+    }
+
+    /// Erased sites of which something is left to do.
+    pub(super) fn unfinished_erasures(&self) -> Result<Vec<String>, StoreError> {
+        self.sites(include_str!("sql/unfinished_erasures.sql"))
+    }
+
+    /// Takes out what is still there of a site. If it is counted again meanwhile, by whomever, then
+    /// nothing more is taken out and the note stays as it is.
+    pub(super) fn finish_erasure(&mut self, site: &str) -> Result<Removed, StoreError> {
+        let removed = self.sweep(site)?;
+        let query = self.link.client.query_raw(include_str!("sql/put_erasure_end.sql"));
+        self.link.execute("note an erasure", TIMEOUT, query.param("site", site))?;
+        self.forget_erased();
         Ok(removed)
     }
 
@@ -139,7 +148,8 @@ impl Writer {
     /// # Errors
     /// As [`Writer::erase_site`].
     pub fn restore_site(&mut self, host: &SiteHost) -> Result<(), StoreError> {
-        if self.erased_sites()?.iter().any(|erased| erased.site == host.as_str()) {
+        let erased = self.sites(include_str!("sql/erased_sites.sql"))?;
+        if erased.iter().any(|site| site == host.as_str()) {
             self.sweep(host.as_str())?;
             self.put_state(host.as_str(), COUNTED)?;
         }
@@ -154,7 +164,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Until no row of the site is left.
+    /// Until no row of the site is left, or it is counted again.
     fn sweep(&mut self, site: &str) -> Result<Removed, StoreError> {
         let going = Going { site, before: u32::MAX, kind: ERASE, src: "(erase)" };
         let weeks = include_str!("sql/weeks_of_site.sql");

@@ -26,6 +26,8 @@ use crate::question::Books;
 const INSERT_TIMEOUT: Duration = Duration::from_secs(60);
 /// Longest wait for the ledger.
 const LEDGER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest wait for the notes of erased sites, and of what is left of them.
+const NOTES_TIMEOUT: Duration = Duration::from_secs(120);
 /// Longest wait for an audit, which reads the whole table.
 const AUDIT_TIMEOUT: Duration = Duration::from_secs(600);
 /// How old the list of erased sites may be.
@@ -75,9 +77,8 @@ struct StandingRow {
 }
 
 #[derive(Row, Deserialize)]
-pub(super) struct ErasedSite {
-    pub(super) site: String,
-    pub(super) latest: u8,
+struct Site {
+    site: String,
 }
 
 #[derive(Row, Deserialize)]
@@ -258,15 +259,16 @@ impl Writer {
         if self.erased.read_at.is_some_and(|at| at.elapsed() < ERASED_AGE_MAX) {
             return Ok(());
         }
-        let rows = self.erased_sites()?;
-        self.note_erased(rows.into_iter().map(|row| row.site).collect());
+        let sites = self.sites(include_str!("sql/erased_sites.sql"))?;
+        self.note_erased(sites);
         Ok(())
     }
 
-    /// The erased sites now, and how far each erasure is.
-    pub(super) fn erased_sites(&self) -> Result<Vec<ErasedSite>, StoreError> {
-        let query = self.link.client.query_raw(include_str!("sql/erased_sites.sql"));
-        self.link.rows("list the erased sites", LEDGER_TIMEOUT, query)
+    /// The sites that a query of the notes finds now.
+    pub(super) fn sites(&self, sql: &str) -> Result<Vec<String>, StoreError> {
+        let query = self.link.client.query_raw(sql);
+        let rows: Vec<Site> = self.link.rows("list the erased sites", NOTES_TIMEOUT, query)?;
+        Ok(rows.into_iter().map(|row| row.site).collect())
     }
 
     pub(super) fn note_erased(&mut self, sites: Vec<String>) {

@@ -112,6 +112,45 @@ fn what_still_comes_of_an_erased_site_is_left_out_until_it_is_counted_again() {
 }
 
 #[test]
+fn an_erasure_that_is_overtaken_by_a_return_leaves_the_new_counts() {
+    let settings = fresh();
+    let mut writer = Writer::connect(&settings).unwrap();
+    let mut slow = Writer::connect(&settings).unwrap();
+    let (host, one) = (host("a.example"), [page("a.example", FIRST_DAY, "/", 1)]);
+    apply(&mut writer, &insert("p-0", 1, &one));
+    // The slow one has found the erasure, and before it goes on the site is back and counts.
+    writer.put_state("a.example", ERASING).unwrap();
+    assert_eq!(slow.unfinished_erasures().unwrap(), ["a.example"]);
+    writer.restore_site(&host).unwrap();
+    apply(&mut writer, &insert("p-0", 2, &one));
+    assert_eq!(slow.finish_erasure("a.example").unwrap(), Default::default());
+    assert_eq!(left(&settings, "a.example"), "1");
+    apply(&mut slow, &insert("p-1", 1, &one));
+    let reader = Reader::connect(&settings).unwrap();
+    assert_eq!(answers(&reader)[0], "/ 2 2");
+    assert!(writer.audit(0).unwrap().balanced());
+}
+
+#[test]
+fn only_sites_with_something_left_are_looked_at_again() {
+    let settings = fresh();
+    let mut writer = Writer::connect(&settings).unwrap();
+    let mut late = Writer::connect(&settings).unwrap();
+    let both = [page("a.example", FIRST_DAY, "/", 1), page("b.example", FIRST_DAY, "/", 1)];
+    apply(&mut late, &insert("p-0", 1, &both));
+    for site in ["a.example", "b.example"] {
+        writer.erase_site(&host(site)).unwrap();
+    }
+    assert!(writer.unfinished_erasures().unwrap().is_empty());
+    late.note_erased(Vec::new());
+    apply(&mut late, &insert("p-0", 2, &both[1..]));
+    writer.put_state("c.example", ERASING).unwrap();
+    assert_eq!(writer.unfinished_erasures().unwrap(), ["b.example", "c.example"]);
+    assert_eq!(writer.finish_erasures().unwrap().cells, 1);
+    assert!(writer.unfinished_erasures().unwrap().is_empty());
+}
+
+#[test]
 fn an_erasure_that_was_killed_is_finished_at_the_next_connect() {
     let settings = fresh();
     let mut writer = Writer::connect(&settings).unwrap();
