@@ -30,6 +30,8 @@ const MERGE_TIMEOUT: Duration = Duration::from_secs(3_600);
 /// How long to try again while another merge of the week runs.
 const MERGE_BUSY_TIMEOUT: Duration = Duration::from_secs(120);
 const MERGE_PAUSE: Duration = Duration::from_millis(200);
+/// Before a removal that failed is sent again.
+const REMOVAL_PAUSE: Duration = Duration::from_secs(1);
 /// Rounds of taking out and merging: a second is needed where an insert came between.
 const ROUNDS_MAX: u32 = 10;
 
@@ -121,9 +123,7 @@ impl Writer {
     pub fn finish_erasures(&mut self) -> Result<Removed, StoreError> {
         let mut removed = Removed::default();
         for site in self.unfinished_erasures()? {
-            let part = self.finish_erasure(&site)?;
-            removed.cells += part.cells;
-            removed.totals.add(&part.totals);
+            removed.add(&self.finish_erasure(&site)?);
         }
         Ok(removed)
     }
@@ -199,29 +199,41 @@ impl Writer {
     ///
     /// The number of the removal is read before its cells and names its token. So of two writers
     /// that take out the same at once, the second is dropped as a twin of the first.
+    ///
+    /// A removal that fails may have been written, or still be on its way: another eraser stops
+    /// those it finds. So it is sent again under its token, unless the number has moved on.
     fn take_out(
         &mut self,
         going: Going<'_>,
         week: u16,
         removed: &mut Removed,
     ) -> Result<(), StoreError> {
-        let (mut last, mut attempt) = (None, 0);
+        let (mut last, mut attempt, mut failures) = (None, 0, 0);
         while attempt < ROUNDS_MAX {
             let number = self.removals(going, week)? + 1;
             let cells = self.standing_cells(going, week)?;
             if cells.is_empty() {
                 return Ok(());
             }
-            // The same number again: success was answered and nothing written.
-            attempt = if last == Some(number) { attempt + 1 } else { 0 };
-            last = Some(number);
+            attempt = match last {
+                // The same number again: success was answered and nothing written.
+                Some((same, true)) if same == number => attempt + 1,
+                Some((same, false)) if same == number => attempt,
+                _ => 0,
+            };
             let rows = opposite(going, (week, number), &cells);
             let token = format!("{}:{week}:{number}.{attempt}", going.src);
-            self.write(&rows, &token, &format!("headcount:{}:{number}:", going.src))?;
-            removed.cells += u64::try_from(cells.len()).unwrap_or(u64::MAX);
-            for cell in &cells {
-                removed.totals.add(&counts(cell.numbers()));
+            match self.write(&rows, &token, &format!("headcount:{}:{number}:", going.src)) {
+                Ok(()) => removed.add(&removed_with(&cells)),
+                Err(error) if error.is_retryable() && failures < ROUNDS_MAX => {
+                    failures += 1;
+                    last = Some((number, false));
+                    std::thread::sleep(REMOVAL_PAUSE);
+                    continue;
+                }
+                Err(error) => return Err(error),
             }
+            last = Some((number, true));
         }
         Err(StoreError::Busy { doing: "take counts out of clickhouse", source: None })
     }
@@ -280,11 +292,8 @@ impl Writer {
         let before = cut.0.saturating_mul(DAY_SECONDS);
         let going = Going { site: "", before, kind: RETENTION, src: "(retention)" };
         let late = include_str!("sql/weeks_with_old.sql");
-        let part = self.clear(going, |it| it.link.client.query_raw(late).param("cut", date))?;
-        let dropped = self.drop_weeks(cut, date)?;
-        removed.cells += part.cells + dropped.cells;
-        removed.totals.add(&part.totals);
-        removed.totals.add(&dropped.totals);
+        removed.add(&self.clear(going, |it| it.link.client.query_raw(late).param("cut", date))?);
+        removed.add(&self.drop_weeks(cut, date)?);
         Ok(removed)
     }
 
@@ -351,6 +360,16 @@ impl Cell {
     fn numbers(&self) -> [i64; 5] {
         [self.views_sum, self.visitors_sum, self.visits_sum, self.clicks_sum, self.refused_sum]
     }
+}
+
+/// What is gone with these cells.
+fn removed_with(cells: &[Cell]) -> Removed {
+    let mut removed =
+        Removed { cells: u64::try_from(cells.len()).unwrap_or(u64::MAX), ..Removed::default() };
+    for cell in cells {
+        removed.totals.add(&counts(cell.numbers()));
+    }
+    removed
 }
 
 fn counts(numbers: [i64; 5]) -> Counts {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use headcount_core::cell::{CellKey, Counts};
 use proptest::prelude::*;
 
+use super::apply::{CUT_ONE_INSERT, PASS, SWALLOW_ONE_INSERT, lossy_way};
 use super::*;
 use crate::clickhouse::remove::ERASING;
 use crate::clickhouse::rows::{date, week_of};
@@ -191,6 +192,23 @@ fn two_writers_that_erase_at_once_take_each_cell_out_once() {
     assert_eq!(rows(&settings, ledger), "4\t-189\t1");
     assert_eq!(left(&settings, "a.example"), "0");
     assert!(writer.audit(0).unwrap().balanced());
+}
+
+#[test]
+fn an_erasure_goes_on_when_a_removal_is_cut_off_or_its_answer_lost() {
+    let straight = fresh();
+    let (url, mode) = lossy_way();
+    let mut writer = Writer::connect(&Settings { url, ..straight.clone() }).unwrap();
+    three_weeks(&mut writer);
+    for (site, loss) in [("a.example", CUT_ONE_INSERT), ("b.example", SWALLOW_ONE_INSERT)] {
+        mode.store(loss, Ordering::SeqCst);
+        writer.erase_site(&host(site)).unwrap();
+        assert_eq!(mode.load(Ordering::SeqCst), PASS, "it was lost");
+        assert_eq!(left(&straight, site), "0");
+        assert!(writer.audit(0).unwrap().balanced());
+    }
+    let ledger = "SELECT count(), sum(views) FROM DB.ledger WHERE kind = 'erase'";
+    assert_eq!(rows(&straight, ledger), "8\t-378");
 }
 
 #[test]
