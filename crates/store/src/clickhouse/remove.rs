@@ -17,6 +17,7 @@ use serde::Deserialize;
 
 use super::fault::MERGE_BUSY;
 use super::rows::{CountRow, DAY_SECONDS, ERASE, FLOOR, RETENTION, date, week_of};
+use super::writer::NOTES_AGE_MAX;
 use super::{Writer, facts};
 use crate::error::StoreError;
 use crate::sqlite::Removed;
@@ -32,6 +33,8 @@ const MERGE_BUSY_TIMEOUT: Duration = Duration::from_secs(120);
 const MERGE_PAUSE: Duration = Duration::from_millis(200);
 /// Before a removal that failed is sent again.
 const REMOVAL_PAUSE: Duration = Duration::from_secs(1);
+/// From the moment a writer has read the notes until its insert runs on the server.
+const NOTES_AGE_MARGIN: Duration = Duration::from_secs(1);
 /// Rounds of taking out and merging: a second is needed where an insert came between.
 const ROUNDS_MAX: u32 = 10;
 
@@ -139,7 +142,7 @@ impl Writer {
         let removed = self.sweep(site)?;
         let query = self.link.client.query_raw(include_str!("sql/put_erasure_end.sql"));
         self.link.execute("note an erasure", TIMEOUT, query.param("site", site))?;
-        self.forget_erased();
+        self.forget_notes();
         Ok(removed)
     }
 
@@ -160,7 +163,7 @@ impl Writer {
         let query = self.link.client.query_raw(include_str!("sql/put_erased_site.sql"));
         let query = query.param("site", site).param("state", state);
         self.link.execute("note an erasure", TIMEOUT, query)?;
-        self.forget_erased();
+        self.forget_notes();
         Ok(())
     }
 
@@ -297,24 +300,28 @@ impl Writer {
         Ok(removed)
     }
 
-    /// Drops the weeks before `cut`.
-    fn drop_weeks(&mut self, cut: Day, date: u16) -> Result<Removed, StoreError> {
+    /// Drops the weeks before `cut`, where no readable day lies any more.
+    fn drop_weeks(&self, cut: Day, date: u16) -> Result<Removed, StoreError> {
         let doing = "drop old weeks";
         let ask = |sql: &str| self.link.client.query_raw(sql).param("cut", date);
-        let weeks: Vec<Week> =
-            self.link.rows(doing, TIMEOUT, ask(include_str!("sql/weeks_before.sql")))?;
-        if weeks.is_empty() {
+        let weeks = || -> Result<Vec<Week>, StoreError> {
+            self.link.rows(doing, TIMEOUT, ask(include_str!("sql/weeks_before.sql")))
+        };
+        if weeks()?.is_empty() {
             return Ok(Removed::default());
         }
-        let totals: Vec<Totals> =
-            self.link.rows(doing, TIMEOUT, ask(include_str!("sql/totals_before.sql")))?;
         if facts::day(&self.link, facts::FLOORED_BEFORE_DAY)? < cut {
+            // Until every other writer has seen that these days go, and has stopped to fill them:
+            // a ledger row that came after the floors would be lost.
+            std::thread::sleep(NOTES_AGE_MAX + NOTES_AGE_MARGIN);
+            self.stop("headcount:")?;
             self.write_floors(cut, date)?;
             // From here on the floors count, and the rows of the old weeks do not.
             facts::put(&self.link, &[(facts::FLOORED_BEFORE_DAY, cut.0.into())])?;
         }
-        self.floored_before = self.floored_before.max(cut);
-        for Week { week } in weeks {
+        let totals: Vec<Totals> =
+            self.link.rows(doing, TIMEOUT, ask(include_str!("sql/totals_before.sql")))?;
+        for Week { week } in weeks()? {
             let day = Day(week.into()).to_string();
             let sql = include_str!("sql/drop_week.sql").replace("{WEEK}", &day);
             self.link.execute(doing, TIMEOUT, self.link.client.query_raw(&sql))?;
@@ -333,7 +340,7 @@ impl Writer {
 
     /// Writes one row for every unbroken run of ranges in the weeks before `cut`, all in one
     /// block into the first week that is kept.
-    pub(super) fn write_floors(&mut self, cut: Day, date: u16) -> Result<(), StoreError> {
+    pub(super) fn write_floors(&self, cut: Day, date: u16) -> Result<(), StoreError> {
         let doing = "write the floors of the ledger";
         let floored = facts::day(&self.link, facts::FLOORED_BEFORE_DAY)?;
         self.stop("headcount:(floor):")?;
