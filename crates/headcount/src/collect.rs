@@ -108,9 +108,14 @@ async fn live(config: &Config, kafka: Settings) -> anyhow::Result<()> {
 /// Checks the topic; `false` if no broker answers now.
 async fn check_topic(kafka: Settings, create: bool) -> anyhow::Result<bool> {
     let checked = tokio::task::spawn_blocking(move || topic::ensure(&kafka, create));
-    match checked.await.context("checking the topic")? {
+    is_fit(checked.await.context("checking the topic")?)
+}
+
+/// Whether the topic is fit; `false` if that is to be asked again.
+fn is_fit(checked: Result<(), KafkaError>) -> anyhow::Result<bool> {
+    match checked {
         Ok(()) => Ok(true),
-        Err(error @ KafkaError::Unreachable { .. }) => {
+        Err(error) if error.is_retryable() => {
             tracing::warn!(%error, "counting goes on, batches wait here");
             Ok(false)
         }
@@ -137,4 +142,29 @@ fn fallback(house: Arc<House>, origin: String) -> Fallback {
         }
         welcome::nothing_here()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_of_kafka_that_passes_does_not_end_the_counting() {
+        let unreachable = KafkaError::Unreachable {
+            brokers: "kafka:9092".to_owned(),
+            patience_seconds: 10,
+            reason: "gone".to_owned(),
+        };
+        for passing in [unreachable, KafkaError::Tls("the connection broke".to_owned())] {
+            assert!(!is_fit(Err(passing)).unwrap());
+        }
+        for lasting in [
+            KafkaError::Login("wrong".to_owned()),
+            KafkaError::MissingTopic("batches".to_owned()),
+            KafkaError::Topic(vec!["5 partitions".to_owned()]),
+        ] {
+            assert!(is_fit(Err(lasting)).is_err());
+        }
+        assert!(is_fit(Ok(())).unwrap());
+    }
 }
