@@ -4,6 +4,9 @@
 //!
 //! What surprises: an unknown site and another's site must be the same bytes.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
@@ -260,10 +263,10 @@ async fn what_the_store_declines_is_a_400_in_its_words() {
 async fn too_many_questions_are_refused() {
     let stats = Fake::default().stats();
     let (open, gate) = std::sync::mpsc::channel::<()>();
-    let gate = std::sync::Arc::new(std::sync::Mutex::new(gate));
+    let gate = Arc::new(std::sync::Mutex::new(gate));
     let mut waiting = tokio::task::JoinSet::new();
     for _ in 0..crate::backend::WAITING_MAX {
-        let (stats, gate) = (stats.clone(), std::sync::Arc::clone(&gate));
+        let (stats, gate) = (stats.clone(), Arc::clone(&gate));
         waiting.spawn(async move {
             stats.run(move |_| Ok(gate.lock().expect("no panic").recv().is_err())).await.is_ok()
         });
@@ -311,5 +314,25 @@ async fn exports_are_attachments() {
         let line = format!("GET /api/v1/export.csv?site=example.org&{query}");
         let got = send(&stats, &line, &headers, "").await;
         assert!(got.status.as_u16() == 400 && got.text.contains(error), "{line}: {}", got.text);
+    }
+}
+
+#[tokio::test]
+async fn only_the_range_all_looks_for_the_first_day() {
+    let asked = Arc::new(AtomicU32::new(0));
+    let seen = Arc::clone(&asked);
+    let mut backend = Fake::default().backend();
+    let first_day = Arc::clone(&backend.first_day);
+    backend.first_day = Arc::new(move |site| {
+        seen.fetch_add(1, Ordering::SeqCst);
+        first_day(site)
+    });
+    let stats = Fake::default().stats_over(backend);
+    let token = bearer(TOKEN);
+    for (range, times) in [("\"7d\"", 0), ("[\"2026-11-01\", \"2026-11-02\"]", 0), ("\"all\"", 1)] {
+        let body = QUERY.replace("\"7d\"", range);
+        let got = send(&stats, "POST /api/v2/query", &[("authorization", &token)], &body).await;
+        assert_eq!(got.status, StatusCode::OK, "{range}: {}", got.text);
+        assert_eq!(asked.load(Ordering::SeqCst), times, "{range}");
     }
 }
