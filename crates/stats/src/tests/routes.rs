@@ -308,7 +308,7 @@ async fn exports_are_attachments() {
         ("by=nope", "by is not known: use one of total, page, target,"),
         ("by=page&from=x", "from is not a date: write 2026-01-31"),
         ("by=page&from=2026-02-02&to=2026-02-01", "the first day 2026-02-02 must not be after"),
-        ("by=page&to=2020-01-01", "the period ends before 2025-11-21, the oldest day"),
+        ("by=page&to=2020-01-01", "the period ends before 2025-11-22, the oldest day"),
         ("by=page&site=twice", "the address must have site and by"),
     ] {
         let line = format!("GET /api/v1/export.csv?site=example.org&{query}");
@@ -334,5 +334,17 @@ async fn only_the_range_all_looks_for_the_first_day() {
         let got = send(&stats, "POST /api/v2/query", &[("authorization", &token)], &body).await;
         assert_eq!(got.status, StatusCode::OK, "{range}: {}", got.text);
         assert_eq!(asked.load(Ordering::SeqCst), times, "{range}");
+    }
+}
+
+#[tokio::test]
+async fn the_oldest_day_is_the_oldest_that_retention_leaves() {
+    let stats = Fake::default().stats();
+    let token = bearer(TOKEN);
+    // 365 days with today, 2026-11-21.
+    for (day, status) in [("2025-11-22", StatusCode::OK), ("2025-11-21", StatusCode::BAD_REQUEST)] {
+        let body = QUERY.replace("\"7d\"", &format!("[\"{day}\", \"{day}\"]"));
+        let got = send(&stats, "POST /api/v2/query", &[("authorization", &token)], &body).await;
+        assert_eq!(got.status, status, "{day}: {}", got.text);
     }
 }
