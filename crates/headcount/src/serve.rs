@@ -6,7 +6,7 @@
 //! have counts; nothing has to be said twice.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use headcount_core::site::SiteHost;
@@ -28,8 +28,10 @@ use crate::{cluster, commands, listen};
 
 /// Questions answered at once.
 const READERS: usize = 4;
-/// How often the sites are looked up, and the server is asked whether it is there.
+/// How often the server is asked whether it is there, and the sites of this folder are looked up.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+/// How often the sites that have counts are looked up, which takes a look at every row.
+const LIST_INTERVAL: Duration = Duration::from_secs(60);
 
 /// What the number of visitors means in a cluster.
 const VISITORS_NOTE: &str =
@@ -56,6 +58,7 @@ async fn live(config: Arc<Config>, reader: Arc<Reader>) -> anyhow::Result<()> {
     let desk = Arc::new(Desk {
         control: Mutex::new(Control::open(&config.data_dir.join(control::FILE_NAME))?),
         sites: Mutex::default(),
+        counted: Mutex::default(),
         trouble: Mutex::default(),
         reader,
     });
@@ -98,15 +101,24 @@ async fn live(config: Arc<Config>, reader: Arc<Reader>) -> anyhow::Result<()> {
 struct Desk {
     control: Mutex<Control>,
     sites: Mutex<Vec<SiteHost>>,
+    counted: Mutex<Counted>,
     /// Why the last look failed.
     trouble: Mutex<Option<String>>,
     reader: Arc<Reader>,
 }
 
+/// The sites that have counts, and when they were looked for.
+#[derive(Default)]
+struct Counted {
+    sites: Vec<SiteHost>,
+    looked_at: Option<Instant>,
+}
+
 impl Desk {
-    /// Looks up the sites, which also tells whether the server answers.
+    /// Whether the server answers; and looks up the sites.
     fn look(&self, config: &Config) -> anyhow::Result<()> {
-        let counted = self.reader.sites_with_counts()?;
+        self.reader.ping()?;
+        let counted = self.counted();
         let mut control = lock(&self.control);
         // Nothing of a site is held here, so there is nothing to wait for.
         for host in control.erasures_open()? {
@@ -120,6 +132,20 @@ impl Desk {
         sites.dedup();
         *lock(&self.sites) = sites;
         Ok(())
+    }
+
+    /// The sites that have counts. A list that does not come in time is no sign that the server is
+    /// gone: the last one is good until the next.
+    fn counted(&self) -> Vec<SiteHost> {
+        let mut counted = lock(&self.counted);
+        if counted.looked_at.is_none_or(|at| at.elapsed() >= LIST_INTERVAL) {
+            match self.reader.sites_with_counts() {
+                Ok(sites) => counted.sites = sites,
+                Err(error) => tracing::warn!(%error, "the sites with counts are not listed anew"),
+            }
+            counted.looked_at = Some(Instant::now());
+        }
+        counted.sites.clone()
     }
 
     /// Says once what is wrong, and once that it is over.

@@ -247,9 +247,13 @@ fn killed_in_the_middle_the_ledger_decides() {
 #[test]
 fn a_server_that_is_gone_is_unclear_or_refused_and_worth_another_try() {
     let mut server = ClickHouse::start(None, &[]);
-    let mut writer = Writer::connect(&settings(&server, server.database())).unwrap();
+    let database = server.database();
+    let mut writer = Writer::connect(&settings(&server, database.clone())).unwrap();
     assert_eq!(writer.standing("p-0").unwrap().applied, 0);
+    let reader = Reader::connect(&settings(&server, database)).unwrap();
+    reader.ping().unwrap();
     server.kill();
+    assert!(reader.ping().unwrap_err().is_retryable());
     let error =
         writer.apply(&insert("p-0", 1, &[page("a.example", FIRST_DAY, "/", 1)]), 0).unwrap_err();
     assert!(error.is_retryable(), "{error:?}");
