@@ -287,6 +287,14 @@ impl Writer {
         Ok(books)
     }
 
+    /// The last audit that a writer has written down; none before the first.
+    ///
+    /// # Errors
+    /// When the server cannot be reached.
+    pub fn last_audit(&self) -> Result<Option<Books>, StoreError> {
+        facts::last_audit(&self.link)
+    }
+
     /// Hides all counts of days before `day` from every view and question, at once.
     ///
     /// # Errors

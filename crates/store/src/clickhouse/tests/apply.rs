@@ -39,8 +39,11 @@ fn the_ledger_says_what_was_applied() {
     check(&mut Writer::connect(&settings).unwrap());
     rows(&settings, "OPTIMIZE TABLE DB.counts FINAL");
     check(&mut Writer::connect(&settings).unwrap());
+    let other = Writer::connect(&settings).unwrap();
+    assert_eq!(other.last_audit().unwrap(), None);
     let books = writer.audit(5).unwrap();
     assert!(books.balanced() && books.checked_at == 5);
+    assert_eq!(other.last_audit().unwrap(), Some(books));
     assert_eq!(rows(&settings, "SELECT uniqExact(week) FROM DB.counts"), "2");
 }
 
