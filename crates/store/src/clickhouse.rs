@@ -24,6 +24,7 @@ mod tests;
 use std::fmt;
 
 pub use fault::{ApplyError, ServerFault};
+pub use link::is_address;
 pub use reader::Reader;
 pub use rows::{INSERT_BYTES_MAX, INSERT_ROW_BYTES, INSERT_ROWS_MAX};
 pub use writer::Writer;

@@ -16,7 +16,7 @@ use super::KafkaError;
 /// How the clients name themselves to the broker.
 const CLIENT_ID: &str = "headcount";
 /// Kafka's own limit on the name of a topic.
-const TOPIC_BYTES_MAX: usize = 249;
+const NAME_BYTES_MAX: usize = 249;
 /// Partitions at most: more than any deployment needs, and a typing error is found.
 const PARTITIONS_MAX: u32 = 1_000;
 /// How long a client waits between two tries to connect, at most. The library's own ten seconds
@@ -109,15 +109,13 @@ impl Settings {
     /// [`KafkaError::Setting`] with the key, the value and what would be right.
     pub fn check(&self) -> Result<(), KafkaError> {
         if !self.brokers.split(',').all(is_address) {
-            return refuse("brokers", &self.brokers, "host:port, several separated by commas");
+            let right = "HOST:PORT, such as 127.0.0.1:9092, several separated by commas";
+            return refuse("brokers", &self.brokers, right);
         }
-        let is_letter = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
-        let in_length = (1..=TOPIC_BYTES_MAX).contains(&self.topic.len());
-        if !in_length || !self.topic.bytes().all(is_letter) || [".", ".."].contains(&&*self.topic) {
-            return refuse("topic", &self.topic, "1 to 249 of the letters a-z A-Z 0-9 . _ -");
-        }
-        if self.group.is_empty() || self.group.chars().any(char::is_control) {
-            return refuse("group", &self.group, "a name");
+        for (key, name) in [("topic", &self.topic), ("group", &self.group)] {
+            if !is_name(name) {
+                return refuse(key, name, "1 to 249 of the letters a-z A-Z 0-9 . _ -");
+            }
         }
         if !(1..=PARTITIONS_MAX).contains(&self.partitions) {
             return refuse("partitions", &self.partitions.to_string(), "1 to 1000");
@@ -173,6 +171,13 @@ impl Settings {
         }
         Ok(config)
     }
+}
+
+/// Whether Kafka takes a text as the name of a topic; groups are named alike here.
+fn is_name(text: &str) -> bool {
+    let is_letter = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+    let in_length = (1..=NAME_BYTES_MAX).contains(&text.len());
+    in_length && text.bytes().all(is_letter) && ![".", ".."].contains(&text)
 }
 
 fn is_address(text: &str) -> bool {
