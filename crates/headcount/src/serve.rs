@@ -19,7 +19,7 @@ use prometheus_client::registry::Registry;
 
 use crate::cli::UpArgs;
 use crate::commands::known_sites;
-use crate::config::Config;
+use crate::config::{Config, Flags};
 use crate::ops::{self, Health};
 use crate::process::{self, Signals};
 use crate::up::{flags, welcome};
@@ -36,13 +36,15 @@ const LIST_INTERVAL: Duration = Duration::from_secs(60);
 /// What the number of visitors means in a cluster.
 const VISITORS_NOTE: &str =
     "each collector counts its own: who is sent to two in a day counts twice";
+/// As `up` says it.
+const NO_VISITORS_NOTE: &str = "visitors are not counted (visitors = \"off\")";
 
 /// Runs until it is told to stop.
 ///
 /// # Errors
 /// Anything that keeps it from starting, with what to do.
 pub(crate) fn run(args: &UpArgs) -> anyhow::Result<()> {
-    let config = process::prepare(&flags(args))?;
+    let config = process::prepare(&shown(args))?;
     let settings = cluster::clickhouse(&config)?;
     let _lock = process::hold_folder(&config)?;
     let reader = Arc::new(Reader::connect(&settings)?);
@@ -50,6 +52,11 @@ pub(crate) fn run(args: &UpArgs) -> anyhow::Result<()> {
     let outcome = process::live(live(Arc::new(config), Arc::clone(&reader)));
     drop(reader);
     outcome
+}
+
+/// What the command line adds: `--listen` is where it shows, whatever a file says of that.
+fn shown(args: &UpArgs) -> Flags {
+    Flags { stats_listen: args.listen.clone(), ..flags(args) }
 }
 
 async fn live(config: Arc<Config>, reader: Arc<Reader>) -> anyhow::Result<()> {
@@ -166,19 +173,25 @@ impl Desk {
 
     fn stats(self: &Arc<Self>, config: &Config, code: String) -> Stats {
         let (of_tokens, of_sites) = (Arc::clone(self), Arc::clone(self));
+        let note = visitors_note(config);
         let token_site = Arc::new(move |text: &str| lock(&of_tokens.control).token_check(text));
         Stats::new(headcount_stats::Parts {
             backend: Backend::clickhouse(Arc::clone(&self.reader), token_site),
             readers: READERS,
             clock: Arc::new(WallClock),
             sites: Arc::new(move || lock(&of_sites.sites).clone()),
-            visitors_note: Arc::new(|| VISITORS_NOTE.to_owned()),
+            visitors_note: Arc::new(move || note.to_owned()),
             k: config.k,
             retention_days: config.retention_days,
             https: false,
             signin_codes: vec![code],
         })
     }
+}
+
+/// What the dashboard says beside the number of visitors.
+fn visitors_note(config: &Config) -> &'static str {
+    if config.visitors { VISITORS_NOTE } else { NO_VISITORS_NOTE }
 }
 
 impl Health for Desk {
@@ -191,4 +204,38 @@ impl Health for Desk {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn config(text: &str, args: &[&str]) -> Config {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("headcount.toml");
+        std::fs::write(&path, text).unwrap();
+        let line = ["headcount", "serve", "--config", path.to_str().unwrap()];
+        match Cli::parse_from(line.iter().chain(args)).command {
+            Some(Command::Serve(args)) => Config::load(&shown(&args), []).unwrap(),
+            _ => panic!("another command"),
+        }
+    }
+
+    #[test]
+    fn the_flag_wins_over_the_file() {
+        let file = "listen = \"127.0.0.1:1\"\nstats_listen = \"127.0.0.1:2\"";
+        assert_eq!(config(file, &[]).stats_listen.port(), 2);
+        assert_eq!(config(file, &["--listen", "127.0.0.1:3"]).stats_listen.port(), 3);
+        assert_eq!(config("", &["--listen", "127.0.0.1:3"]).stats_listen.port(), 3);
+    }
+
+    #[test]
+    fn says_that_visitors_are_not_counted() {
+        assert_eq!(visitors_note(&config("", &[])), VISITORS_NOTE);
+        let note = visitors_note(&config("visitors = \"off\"", &[]));
+        assert_eq!(note, "visitors are not counted (visitors = \"off\")");
+    }
 }

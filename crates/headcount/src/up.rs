@@ -67,6 +67,7 @@ pub(crate) fn flags(args: &UpArgs) -> Flags {
         config: args.data.config.clone(),
         data: args.data.data.clone(),
         listen: args.listen.clone(),
+        stats_listen: None,
         sites: args.site.clone(),
     }
 }
