@@ -71,7 +71,7 @@ impl Range {
                 .map(|hour| hour.to_string())
                 .collect(),
             TimeBucket::Day => days().map(|day| day.to_string()).collect(),
-            TimeBucket::Week => days().map(|day| day.minus(day.weekday()).to_string()).collect(),
+            TimeBucket::Week => days().map(|day| day.monday().to_string()).collect(),
             TimeBucket::Month => days().map(|day| month_start(day, 0).to_string()).collect(),
         };
         labels.dedup();

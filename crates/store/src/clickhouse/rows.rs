@@ -111,7 +111,7 @@ pub(super) fn date(day: Day) -> Result<u16, StoreError> {
 
 /// The Monday of a day's week.
 pub(super) fn week_of(day: Day) -> Day {
-    day.minus(day.weekday())
+    day.monday()
 }
 
 /// The week an insert goes to: that of its closing day. Where a collector's clock runs ahead, that
