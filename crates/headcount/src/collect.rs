@@ -83,9 +83,8 @@ async fn live(config: &Config, kafka: Settings) -> anyhow::Result<()> {
     let origin = welcome::origin(listen);
     house.listen(listeners, &fallback(Arc::clone(&house), origin.clone()))?;
     let ops = ops::router(Arc::clone(&house) as Arc<dyn ops::Health>, registry);
-    let ops_listener = tokio::net::TcpListener::from_std(ops_listener).context("ops_listen")?;
-    let mut servers = tokio::task::JoinSet::new();
-    servers.spawn(async move { axum::serve(ops_listener, ops).await.context("ops_listen") });
+    let mut servers = process::Servers::new();
+    process::serve(&mut servers, ("ops_listen", ops_listener), ops)?;
     let signals = Signals::new()?;
     let links = welcome::Links { origin, dashboard: None, ops: welcome::origin(ops_listen) };
     welcome::print(&house.hosts(), &links)?;

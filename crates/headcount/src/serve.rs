@@ -73,12 +73,10 @@ async fn live(config: Arc<Config>, reader: Arc<Reader>) -> anyhow::Result<()> {
     tokio::task::spawn_blocking(move || first.look(&of_first)).await.context("the sites")??;
     let code = new_secret().context("no random bytes for the sign-in link")?;
     let stats = router(desk.stats(&config, code.clone()));
-    let mut servers = tokio::task::JoinSet::new();
-    let listener = tokio::net::TcpListener::from_std(listener).context("stats_listen")?;
-    servers.spawn(async move { axum::serve(listener, stats).await });
+    let mut servers = process::Servers::new();
+    process::serve(&mut servers, ("stats_listen", listener), stats)?;
     let ops = ops::router(Arc::clone(&desk) as Arc<dyn Health>, Registry::default());
-    let ops_listener = tokio::net::TcpListener::from_std(ops_listener).context("ops_listen")?;
-    servers.spawn(async move { axum::serve(ops_listener, ops).await });
+    process::serve(&mut servers, ("ops_listen", ops_listener), ops)?;
     let mut signals = Signals::new()?;
     commands::say(&format!(
         "headcount {} is showing\n\ndashboard   {}\noperations  {}/metrics\n",
