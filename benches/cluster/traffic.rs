@@ -113,18 +113,6 @@ impl Cells {
 
     /// The cells as a batch wants them.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (CellKey<&str>, Counts)> {
-        self.0.iter().map(|(key, counts)| (borrowed(key), *counts))
-    }
-}
-
-fn borrowed(key: &CellKey<String>) -> CellKey<&str> {
-    match key {
-        CellKey::Site { hour } => CellKey::Site { hour: *hour },
-        CellKey::Page { hour, page } => CellKey::Page { hour: *hour, page },
-        CellKey::Click { hour, page, target } => CellKey::Click { hour: *hour, page, target },
-        CellKey::Attribute { day, attribute, value } => {
-            CellKey::Attribute { day: *day, attribute: *attribute, value }
-        }
-        CellKey::Refusal { day, reason } => CellKey::Refusal { day: *day, reason: *reason },
+        self.0.iter().map(|(key, counts)| (key.borrowed(), *counts))
     }
 }

@@ -304,7 +304,7 @@ impl Driver {
         Ok(())
     }
 
-    /// Retention and the audit.
+    /// Retention, what is left of erasures, and the audit.
     fn keep_house(&mut self) -> Result<(), ClusterError> {
         let due = self.audited.is_none_or(|(at, took)| {
             at.elapsed() >= AUDIT_INTERVAL.max(took.saturating_mul(AUDIT_SHARE))
@@ -313,7 +313,7 @@ impl Driver {
             return Ok(());
         }
         let started = Instant::now();
-        // One of the group cleans up: whoever has the first partition.
+        // One of the group cleans up and audits: whoever has the first partition.
         if self.posts.contains_key(&0) {
             let kept = self.setting.retention_days.saturating_sub(1);
             let oldest = self.clock.hour().day().minus(kept);
@@ -321,8 +321,10 @@ impl Driver {
                 self.purged = Some(oldest);
             }
             self.desk.sweep()?;
+            self.desk.audit(self.clock.unix_seconds())?;
+        } else {
+            self.desk.read_books()?;
         }
-        self.desk.audit(self.clock.unix_seconds())?;
         self.audited = Some((Instant::now(), started.elapsed()));
         self.look_at_lag();
         Ok(())

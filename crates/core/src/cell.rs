@@ -143,6 +143,21 @@ impl CellKey<&str> {
     }
 }
 
+impl CellKey<String> {
+    /// The same cell, as a batch takes it.
+    pub fn borrowed(&self) -> CellKey<&str> {
+        match self {
+            Self::Site { hour } => CellKey::Site { hour: *hour },
+            Self::Page { hour, page } => CellKey::Page { hour: *hour, page },
+            Self::Click { hour, page, target } => CellKey::Click { hour: *hour, page, target },
+            Self::Attribute { day, attribute, value } => {
+                CellKey::Attribute { day: *day, attribute: *attribute, value }
+            }
+            Self::Refusal { day, reason } => CellKey::Refusal { day: *day, reason: *reason },
+        }
+    }
+}
+
 /// The numbers of a cell, and likewise the totals of many cells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {

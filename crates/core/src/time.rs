@@ -106,6 +106,11 @@ impl Day {
         (self.0 + 3) % 7
     }
 
+    /// The Monday of its week, or the first day there is.
+    pub fn monday(self) -> Self {
+        self.minus(self.weekday())
+    }
+
     /// Year, month (1 to 12) and day of the month in the Gregorian calendar
     /// (Howard Hinnant's `civil_from_days`).
     pub fn civil(self) -> (u32, u32, u32) {
@@ -188,5 +193,8 @@ mod tests {
             assert_eq!(Day::parse(text), None, "{text}");
         }
         assert_eq!(Day::parse("2024-02-29").map(Day::weekday), Some(3));
+        assert_eq!(Day::parse("2024-02-29").map(Day::monday), Day::parse("2024-02-26"));
+        assert_eq!(Day::parse("2024-02-26").map(Day::monday), Day::parse("2024-02-26"));
+        assert_eq!(Day(2).monday(), Day(0));
     }
 }

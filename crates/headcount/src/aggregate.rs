@@ -59,9 +59,8 @@ async fn live(
     let mut registry = Registry::default();
     let room = Arc::new(Room::register(&mut registry));
     let ops = ops::router(Arc::clone(&room) as Arc<dyn Health>, registry);
-    let ops_listener = tokio::net::TcpListener::from_std(ops_listener).context("ops_listen")?;
-    let mut servers = tokio::task::JoinSet::new();
-    servers.spawn(async move { axum::serve(ops_listener, ops).await });
+    let mut servers = process::Servers::new();
+    process::serve(&mut servers, ("ops_listen", ops_listener), ops)?;
     let mut signals = Signals::new()?;
     let create = config.kafka.as_ref().is_some_and(|raw| raw.create_topic);
     let member = config.kafka.as_ref().map_or(String::new(), |raw| raw.member.clone());

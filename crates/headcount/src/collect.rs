@@ -85,9 +85,8 @@ async fn live(config: &Config, kafka: Settings) -> anyhow::Result<()> {
     let origin = welcome::origin(listen);
     house.listen(listeners, &fallback(Arc::clone(&house), origin.clone()))?;
     let ops = ops::router(Arc::clone(&house) as Arc<dyn ops::Health>, registry);
-    let ops_listener = tokio::net::TcpListener::from_std(ops_listener).context("ops_listen")?;
-    let mut servers = tokio::task::JoinSet::new();
-    servers.spawn(async move { axum::serve(ops_listener, ops).await.context("ops_listen") });
+    let mut servers = process::Servers::new();
+    process::serve(&mut servers, ("ops_listen", ops_listener), ops)?;
     let signals = Signals::new()?;
     let links = welcome::Links { origin, dashboard: None, ops: welcome::origin(ops_listen) };
     welcome::print(&house.hosts(), &links)?;
@@ -110,9 +109,14 @@ async fn live(config: &Config, kafka: Settings) -> anyhow::Result<()> {
 /// Checks the topic; `false` if no broker answers now.
 async fn check_topic(kafka: Settings, create: bool) -> anyhow::Result<bool> {
     let checked = tokio::task::spawn_blocking(move || topic::ensure(&kafka, create));
-    match checked.await.context("checking the topic")? {
+    is_fit(checked.await.context("checking the topic")?)
+}
+
+/// Whether the topic is fit; `false` if that is to be asked again.
+fn is_fit(checked: Result<(), KafkaError>) -> anyhow::Result<bool> {
+    match checked {
         Ok(()) => Ok(true),
-        Err(error @ KafkaError::Unreachable { .. }) => {
+        Err(error) if error.is_retryable() => {
             tracing::warn!(%error, "counting goes on, batches wait here");
             Ok(false)
         }
@@ -139,4 +143,29 @@ fn fallback(house: Arc<House>, origin: String) -> Fallback {
         }
         welcome::nothing_here()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_of_kafka_that_passes_does_not_end_the_counting() {
+        let unreachable = KafkaError::Unreachable {
+            brokers: "kafka:9092".to_owned(),
+            patience_seconds: 10,
+            reason: "gone".to_owned(),
+        };
+        for passing in [unreachable, KafkaError::Tls("the connection broke".to_owned())] {
+            assert!(!is_fit(Err(passing)).unwrap());
+        }
+        for lasting in [
+            KafkaError::Login("wrong".to_owned()),
+            KafkaError::MissingTopic("batches".to_owned()),
+            KafkaError::Topic(vec!["5 partitions".to_owned()]),
+        ] {
+            assert!(is_fit(Err(lasting)).is_err());
+        }
+        assert!(is_fit(Ok(())).unwrap());
+    }
 }

@@ -130,39 +130,43 @@ fn erase(host: &str, data: &DataArgs) -> anyhow::Result<()> {
     if config.clickhouse.is_some() {
         return erase_in_cluster(&host, &config, &mut control);
     }
+    // A running `up` does it; without one, this process becomes it for a moment.
+    settle(&host, (&config, &mut control), up::settle_erasures, || {
+        format!("the running `headcount up` has not erased {host} yet; it will go on trying")
+    })?;
+    say(&format!("every count of {host} is gone, and it is counted no more\n"))
+}
+
+/// Waits until the process on this folder has erased a site, or does it where none runs. `late`
+/// says what is wrong when that takes too long.
+fn settle(
+    host: &SiteHost,
+    (config, control): (&Config, &mut Control),
+    erase: impl Fn(&Config, &mut Control) -> anyhow::Result<()>,
+    late: impl Fn() -> String,
+) -> anyhow::Result<()> {
     let deadline = Instant::now() + ERASE_PATIENCE;
-    while control.erasures_open()?.contains(&host) {
-        // A running `up` does it; without one, this process becomes it for a moment.
+    while control.erasures_open()?.contains(host) {
         if let Some(lock) = folder::lock(&config.data_dir)? {
-            up::settle_erasures(&config, &mut control)?;
+            erase(config, control)?;
             drop(lock);
         } else if Instant::now() >= deadline {
-            bail!("the running `headcount up` has not erased {host} yet; it will go on trying");
+            bail!(late());
         } else {
             std::thread::sleep(ERASE_PAUSE);
         }
     }
-    say(&format!("every count of {host} is gone, and it is counted no more\n"))
+    Ok(())
 }
 
 /// Removes a site from ClickHouse, where it also keeps out what is still on its way, and from this
 /// folder's edge, if it has one.
 fn erase_in_cluster(host: &SiteHost, config: &Config, control: &mut Control) -> anyhow::Result<()> {
     Writer::connect(&cluster::clickhouse(config)?)?.erase_site(host)?;
-    let deadline = Instant::now() + ERASE_PATIENCE;
-    while control.erasures_open()?.contains(host) {
-        // A running `collect` drops what it holds, a running `serve` has nothing to drop.
-        if let Some(lock) = folder::lock(&config.data_dir)? {
-            collect::settle_erasures(config, control)?;
-            drop(lock);
-        } else if Instant::now() >= deadline {
-            bail!(
-                "{host} is erased from clickhouse; the process on this folder still holds counts"
-            );
-        } else {
-            std::thread::sleep(ERASE_PAUSE);
-        }
-    }
+    // A running `collect` drops what it holds, a running `serve` has nothing to drop.
+    settle(host, (config, control), collect::settle_erasures, || {
+        format!("{host} is erased from clickhouse; the process on this folder still holds counts")
+    })?;
     say(&format!(
         "every count of {host} is gone from clickhouse and from this folder; do the same on the \
          folder of each other collector, which stops counting it\n"

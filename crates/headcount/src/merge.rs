@@ -118,7 +118,8 @@ struct Pack {
 
 impl Pack {
     fn is_full_for(&self, key: &CellKey<&str>) -> bool {
-        !self.cells.is_empty() && (self.cells.len() == BATCH_CELLS_MAX || self.week != week_of(key))
+        !self.cells.is_empty()
+            && (self.cells.len() == BATCH_CELLS_MAX || self.week != key.day().monday())
     }
 
     fn add(&mut self, site: &str, key: CellKey<&str>, counts: Counts) {
@@ -126,7 +127,7 @@ impl Pack {
         if counts.is_zero() {
             return;
         }
-        self.week = week_of(&key);
+        self.week = key.day().monday();
         let key = key.try_map(|name| Ok::<_, std::convert::Infallible>(name.to_owned()));
         let key = key.unwrap_or_else(|never| match never {});
         self.cells.push((site.to_owned(), key, counts));
@@ -136,26 +137,9 @@ impl Pack {
         self.cells_closed += self.cells.len();
         let cells = std::mem::take(&mut self.cells);
         let batch = Batch::new(
-            cells.iter().map(|(site, key, counts)| (site.as_str(), borrowed(key), *counts)),
+            cells.iter().map(|(site, key, counts)| (site.as_str(), key.borrowed(), *counts)),
         );
         batch.context("the cells do not fit into a batch")
-    }
-}
-
-fn week_of(key: &CellKey<impl Sized>) -> Day {
-    let day = key.day();
-    day.minus(day.weekday())
-}
-
-fn borrowed(key: &CellKey<String>) -> CellKey<&str> {
-    match key {
-        CellKey::Site { hour } => CellKey::Site { hour: *hour },
-        CellKey::Page { hour, page } => CellKey::Page { hour: *hour, page },
-        CellKey::Click { hour, page, target } => CellKey::Click { hour: *hour, page, target },
-        CellKey::Attribute { day, attribute, value } => {
-            CellKey::Attribute { day: *day, attribute: *attribute, value }
-        }
-        CellKey::Refusal { day, reason } => CellKey::Refusal { day: *day, reason: *reason },
     }
 }
 

@@ -6,10 +6,13 @@
 
 use std::fs::File;
 use std::future::Future;
+use std::net::TcpListener;
 
 use anyhow::{Context, bail};
+use axum::Router;
 use headcount_core::failpoint;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinSet;
 
 use crate::config::{self, Config, ConfigError, Flags};
 use crate::{folder, harden};
@@ -56,6 +59,23 @@ pub(crate) fn live(life: impl Future<Output = anyhow::Result<()>>) -> anyhow::Re
         .build()
         .context("the runtime cannot start")?;
     runtime.block_on(life)
+}
+
+/// The listeners that are served; one that ends is an error with its key.
+pub(crate) type Servers = JoinSet<anyhow::Result<()>>;
+
+/// Serves a router at an open listener, which the configuration names `key`.
+///
+/// # Errors
+/// If the operating system refuses.
+pub(crate) fn serve(
+    servers: &mut Servers,
+    (key, listener): (&'static str, TcpListener),
+    router: Router,
+) -> anyhow::Result<()> {
+    let listener = tokio::net::TcpListener::from_std(listener).context(key)?;
+    servers.spawn(async move { axum::serve(listener, router).await.context(key) });
+    Ok(())
 }
 
 /// The signals that end a process in order.

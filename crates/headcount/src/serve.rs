@@ -6,7 +6,7 @@
 //! have counts; nothing has to be said twice.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use headcount_core::site::SiteHost;
@@ -19,7 +19,7 @@ use prometheus_client::registry::Registry;
 
 use crate::cli::UpArgs;
 use crate::commands::known_sites;
-use crate::config::Config;
+use crate::config::{Config, Flags};
 use crate::ops::{self, Health};
 use crate::process::{self, Signals};
 use crate::up::{flags, welcome};
@@ -28,19 +28,23 @@ use crate::{cluster, commands, listen};
 
 /// Questions answered at once.
 const READERS: usize = 4;
-/// How often the sites are looked up, and the server is asked whether it is there.
+/// How often the server is asked whether it is there, and the sites of this folder are looked up.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+/// How often the sites that have counts are looked up, which takes a look at every row.
+const LIST_INTERVAL: Duration = Duration::from_secs(60);
 
 /// What the number of visitors means in a cluster.
 const VISITORS_NOTE: &str =
     "each collector counts its own: who is sent to two in a day counts twice";
+/// As `up` says it.
+const NO_VISITORS_NOTE: &str = "visitors are not counted (visitors = \"off\")";
 
 /// Runs until it is told to stop.
 ///
 /// # Errors
 /// Anything that keeps it from starting, with what to do.
 pub(crate) fn run(args: &UpArgs) -> anyhow::Result<()> {
-    let config = process::prepare(&flags(args))?;
+    let config = process::prepare(&shown(args))?;
     let settings = cluster::clickhouse(&config)?;
     let _lock = process::hold_folder(&config)?;
     let reader = Arc::new(Reader::connect(&settings)?);
@@ -50,12 +54,18 @@ pub(crate) fn run(args: &UpArgs) -> anyhow::Result<()> {
     outcome
 }
 
+/// What the command line adds: `--listen` is where it shows, whatever a file says of that.
+fn shown(args: &UpArgs) -> Flags {
+    Flags { stats_listen: args.listen.clone(), ..flags(args) }
+}
+
 async fn live(config: Arc<Config>, reader: Arc<Reader>) -> anyhow::Result<()> {
     let (listener, address) = listen::one("stats_listen", config.stats_listen)?;
     let (ops_listener, ops_address) = listen::one("ops_listen", config.ops_listen)?;
     let desk = Arc::new(Desk {
         control: Mutex::new(Control::open(&config.data_dir.join(control::FILE_NAME))?),
         sites: Mutex::default(),
+        counted: Mutex::default(),
         trouble: Mutex::default(),
         reader,
     });
@@ -63,12 +73,10 @@ async fn live(config: Arc<Config>, reader: Arc<Reader>) -> anyhow::Result<()> {
     tokio::task::spawn_blocking(move || first.look(&of_first)).await.context("the sites")??;
     let code = new_secret().context("no random bytes for the sign-in link")?;
     let stats = router(desk.stats(&config, code.clone()));
-    let mut servers = tokio::task::JoinSet::new();
-    let listener = tokio::net::TcpListener::from_std(listener).context("stats_listen")?;
-    servers.spawn(async move { axum::serve(listener, stats).await });
+    let mut servers = process::Servers::new();
+    process::serve(&mut servers, ("stats_listen", listener), stats)?;
     let ops = ops::router(Arc::clone(&desk) as Arc<dyn Health>, Registry::default());
-    let ops_listener = tokio::net::TcpListener::from_std(ops_listener).context("ops_listen")?;
-    servers.spawn(async move { axum::serve(ops_listener, ops).await });
+    process::serve(&mut servers, ("ops_listen", ops_listener), ops)?;
     let mut signals = Signals::new()?;
     commands::say(&format!(
         "headcount {} is showing\n\ndashboard   {}\noperations  {}/metrics\n",
@@ -98,15 +106,24 @@ async fn live(config: Arc<Config>, reader: Arc<Reader>) -> anyhow::Result<()> {
 struct Desk {
     control: Mutex<Control>,
     sites: Mutex<Vec<SiteHost>>,
+    counted: Mutex<Counted>,
     /// Why the last look failed.
     trouble: Mutex<Option<String>>,
     reader: Arc<Reader>,
 }
 
+/// The sites that have counts, and when they were looked for.
+#[derive(Default)]
+struct Counted {
+    sites: Vec<SiteHost>,
+    looked_at: Option<Instant>,
+}
+
 impl Desk {
-    /// Looks up the sites, which also tells whether the server answers.
+    /// Whether the server answers; and looks up the sites.
     fn look(&self, config: &Config) -> anyhow::Result<()> {
-        let counted = self.reader.sites_with_counts()?;
+        self.reader.ping()?;
+        let counted = self.counted();
         let mut control = lock(&self.control);
         // Nothing of a site is held here, so there is nothing to wait for.
         for host in control.erasures_open()? {
@@ -120,6 +137,20 @@ impl Desk {
         sites.dedup();
         *lock(&self.sites) = sites;
         Ok(())
+    }
+
+    /// The sites that have counts. A list that does not come in time is no sign that the server is
+    /// gone: the last one is good until the next.
+    fn counted(&self) -> Vec<SiteHost> {
+        let mut counted = lock(&self.counted);
+        if counted.looked_at.is_none_or(|at| at.elapsed() >= LIST_INTERVAL) {
+            match self.reader.sites_with_counts() {
+                Ok(sites) => counted.sites = sites,
+                Err(error) => tracing::warn!(%error, "the sites with counts are not listed anew"),
+            }
+            counted.looked_at = Some(Instant::now());
+        }
+        counted.sites.clone()
     }
 
     /// Says once what is wrong, and once that it is over.
@@ -140,19 +171,25 @@ impl Desk {
 
     fn stats(self: &Arc<Self>, config: &Config, code: String) -> Stats {
         let (of_tokens, of_sites) = (Arc::clone(self), Arc::clone(self));
+        let note = visitors_note(config);
         let token_site = Arc::new(move |text: &str| lock(&of_tokens.control).token_check(text));
         Stats::new(headcount_stats::Parts {
             backend: Backend::clickhouse(Arc::clone(&self.reader), token_site),
             readers: READERS,
             clock: Arc::new(WallClock),
             sites: Arc::new(move || lock(&of_sites.sites).clone()),
-            visitors_note: Arc::new(|| VISITORS_NOTE.to_owned()),
+            visitors_note: Arc::new(move || note.to_owned()),
             k: config.k,
             retention_days: config.retention_days,
             https: false,
             signin_codes: vec![code],
         })
     }
+}
+
+/// What the dashboard says beside the number of visitors.
+fn visitors_note(config: &Config) -> &'static str {
+    if config.visitors { VISITORS_NOTE } else { NO_VISITORS_NOTE }
 }
 
 impl Health for Desk {
@@ -165,4 +202,38 @@ impl Health for Desk {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn config(text: &str, args: &[&str]) -> Config {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("headcount.toml");
+        std::fs::write(&path, text).unwrap();
+        let line = ["headcount", "serve", "--config", path.to_str().unwrap()];
+        match Cli::parse_from(line.iter().chain(args)).command {
+            Some(Command::Serve(args)) => Config::load(&shown(&args), []).unwrap(),
+            _ => panic!("another command"),
+        }
+    }
+
+    #[test]
+    fn the_flag_wins_over_the_file() {
+        let file = "listen = \"127.0.0.1:1\"\nstats_listen = \"127.0.0.1:2\"";
+        assert_eq!(config(file, &[]).stats_listen.port(), 2);
+        assert_eq!(config(file, &["--listen", "127.0.0.1:3"]).stats_listen.port(), 3);
+        assert_eq!(config("", &["--listen", "127.0.0.1:3"]).stats_listen.port(), 3);
+    }
+
+    #[test]
+    fn says_that_visitors_are_not_counted() {
+        assert_eq!(visitors_note(&config("", &[])), VISITORS_NOTE);
+        let note = visitors_note(&config("visitors = \"off\"", &[]));
+        assert_eq!(note, "visitors are not counted (visitors = \"off\")");
+    }
 }

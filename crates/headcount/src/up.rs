@@ -67,6 +67,7 @@ pub(crate) fn flags(args: &UpArgs) -> Flags {
         config: args.data.config.clone(),
         data: args.data.data.clone(),
         listen: args.listen.clone(),
+        stats_listen: None,
         sites: args.site.clone(),
     }
 }
@@ -118,14 +119,12 @@ async fn live(config: &Config) -> anyhow::Result<()> {
     let origin = welcome::origin(listen);
     let fallback = fallback(stats.clone(), stats_apart, Arc::clone(&house), origin.clone());
     house.listen(listeners, &fallback)?;
-    let mut servers = tokio::task::JoinSet::new();
+    let mut servers = process::Servers::new();
     if let Some(listener) = stats_listener {
-        let listener = tokio::net::TcpListener::from_std(listener).context("stats_listen")?;
-        servers.spawn(async move { axum::serve(listener, stats).await });
+        process::serve(&mut servers, ("stats_listen", listener), stats)?;
     }
     let ops = ops::router(Arc::clone(&house) as Arc<dyn ops::Health>, registry);
-    let ops_listener = tokio::net::TcpListener::from_std(ops_listener).context("ops_listen")?;
-    servers.spawn(async move { axum::serve(ops_listener, ops).await });
+    process::serve(&mut servers, ("ops_listen", ops_listener), ops)?;
     let dashboard = Some(welcome::sign_in(stats_listen, &code));
     let signals = Signals::new()?;
     let links = welcome::Links { origin, dashboard, ops: welcome::origin(ops_listen) };

@@ -103,7 +103,11 @@ impl Stats {
     /// The days that can be asked about without knowing a site's first.
     pub(crate) fn kept(&self) -> Bounds {
         let today = self.today();
-        Bounds { today, oldest: today.minus(self.0.parts.retention_days), first: None }
+        Bounds {
+            today,
+            oldest: today.minus(self.0.parts.retention_days.saturating_sub(1)),
+            first: None,
+        }
     }
 
     /// The days that can be asked about for this site.

@@ -58,7 +58,7 @@ pub(crate) fn bucket_of(time: TimeBucket, bucket: u32, hourly: bool) -> u32 {
     match time {
         TimeBucket::Hour => bucket,
         TimeBucket::Day => day.0,
-        TimeBucket::Week => day.minus(day.weekday()).0,
+        TimeBucket::Week => day.monday().0,
         TimeBucket::Month => {
             let (_, _, of_month) = day.civil();
             day.minus(of_month.saturating_sub(1)).0

@@ -23,6 +23,7 @@ mod tests;
 
 pub use fault::{ApplyError, ServerFault};
 pub use headcount_core::secret::Secret;
+pub use link::is_address;
 pub use reader::Reader;
 pub use rows::{INSERT_BYTES_MAX, INSERT_ROW_BYTES, INSERT_ROWS_MAX};
 pub use writer::Writer;

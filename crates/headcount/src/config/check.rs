@@ -16,13 +16,11 @@ use headcount_collector::release::ReleaseRule;
 use headcount_collector::sites::SiteSetting;
 use headcount_core::page::{OwnerRules, PagePolicy};
 use headcount_core::rules::SiteRules;
-use headcount_transport::kafka::TOPIC_BYTES_MAX;
+use headcount_store::clickhouse;
+use headcount_transport::kafka::{self, KafkaError};
 
 use super::raw::{RawClickhouse, RawConfig, RawKafka, RawLimits, RawSite};
 use super::{Config, ConfigError, host};
-
-/// Bytes of a consumer group's name at most, as Kafka has it for a topic.
-const GROUP_BYTES_MAX: usize = 249;
 
 /// A preset's crowd and k: (`notes/privacy.md`, section 5.2).
 const STANDARD: (u32, u32) = (8, 5);
@@ -81,8 +79,8 @@ pub(super) fn checked(raw: RawConfig) -> Result<Config, ConfigError> {
         cores: if raw.cores == 0 { cores } else { raw.cores.min(256) },
         limits: limits(&raw.limits)?,
         collector_id: collector_number(&raw.collector_id),
-        kafka: kafka(raw.kafka)?,
-        clickhouse: clickhouse(raw.clickhouse)?,
+        kafka: checked_kafka(raw.kafka)?,
+        clickhouse: checked_clickhouse(raw.clickhouse)?,
         sites,
     })
 }
@@ -95,29 +93,24 @@ fn collector_number(name: &str) -> Option<u64> {
 }
 
 /// Kafka's section; `None` if it names no broker.
-fn kafka(raw: RawKafka) -> Result<Option<RawKafka>, ConfigError> {
+fn checked_kafka(raw: RawKafka) -> Result<Option<RawKafka>, ConfigError> {
     if raw.brokers.is_empty() {
         return Ok(None);
     }
-    for broker in &raw.brokers {
-        let port = broker.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
-        if port.is_none() {
-            return wrong("kafka.brokers", broker, "HOST:PORT is needed, such as 127.0.0.1:9092");
+    let settings = kafka::Settings {
+        brokers: raw.brokers.join(","),
+        topic: raw.topic.clone(),
+        group: raw.group.clone(),
+        partitions: raw.partitions,
+        // What these say is checked when the files are read that they name.
+        security: kafka::Security::Plaintext,
+        login: None,
+    };
+    match settings.check() {
+        Err(KafkaError::Setting { key, found, right }) => {
+            return wrong(&format!("kafka.{key}"), found, &format!("needed is {right}"));
         }
-    }
-    let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-    let names = [
-        ("kafka.topic", &raw.topic, TOPIC_BYTES_MAX),
-        ("kafka.group", &raw.group, GROUP_BYTES_MAX),
-    ];
-    for (key, text, bytes_max) in names {
-        if !(1..=bytes_max).contains(&text.len()) || !text.bytes().all(legal) {
-            let right = format!("1 to {bytes_max} letters, digits, `.`, `_` or `-` are needed");
-            return wrong(key, text, &right);
-        }
-    }
-    if !(1..=1_000).contains(&raw.partitions) {
-        return wrong("kafka.partitions", raw.partitions, "a number from 1 to 1000 is needed");
+        other => other.map_err(|error| ConfigError(error.to_string()))?,
     }
     let words = ["plaintext", "tls", "sasl_plaintext", "sasl_tls"];
     let security = one_of("kafka.security", &raw.security, words)?;
@@ -138,13 +131,17 @@ fn kafka(raw: RawKafka) -> Result<Option<RawKafka>, ConfigError> {
 }
 
 /// ClickHouse's section; `None` if it names no server.
-fn clickhouse(raw: RawClickhouse) -> Result<Option<RawClickhouse>, ConfigError> {
+fn checked_clickhouse(raw: RawClickhouse) -> Result<Option<RawClickhouse>, ConfigError> {
     if raw.url.is_empty() {
         return Ok(None);
     }
-    let host = raw.url.strip_prefix("http://").or_else(|| raw.url.strip_prefix("https://"));
-    if host.is_none_or(str::is_empty) {
-        return wrong("clickhouse.url", &raw.url, "such as http://127.0.0.1:8123 is needed");
+    if !clickhouse::is_address(&raw.url) {
+        return wrong(
+            "clickhouse.url",
+            shown(&raw.url),
+            "such as http://127.0.0.1:8123 is needed; user and password have keys of their own, \
+             clickhouse.user and clickhouse.password_file",
+        );
     }
     let legal = |text: &str| {
         text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
@@ -157,6 +154,14 @@ fn clickhouse(raw: RawClickhouse) -> Result<Option<RawClickhouse>, ConfigError> 
         return wrong("clickhouse.cluster", &raw.cluster, "letters, digits and `_` are needed");
     }
     Ok(Some(raw))
+}
+
+/// An address as it may be shown: where a password can stand, nothing is.
+fn shown(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    if scheme.is_empty() { rest.to_owned() } else { format!("{scheme}://{rest}") }
 }
 
 pub(super) fn site_setting(site: &RawSite) -> Result<SiteSetting, ConfigError> {

@@ -228,6 +228,8 @@ pub(crate) struct Flags {
     pub(crate) config: Option<PathBuf>,
     /// `--listen`.
     pub(crate) listen: Option<String>,
+    /// `--listen` of a command that only shows.
+    pub(crate) stats_listen: Option<String>,
     /// `--data`.
     pub(crate) data: Option<PathBuf>,
     /// `--site`.
@@ -261,6 +263,9 @@ pub(crate) fn layered(
         .map_err(|error: toml::de::Error| ConfigError(format!("environment: {}", line(&error))))?;
     if let Some(listen) = &flags.listen {
         raw.listen.clone_from(listen);
+    }
+    if let Some(listen) = &flags.stats_listen {
+        raw.stats_listen.clone_from(listen);
     }
     if let Some(data) = &flags.data {
         raw.data_dir = data.to_string_lossy().into_owned();

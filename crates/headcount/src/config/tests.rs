@@ -67,6 +67,10 @@ fn says_what_is_wrong_and_what_would_be_right() {
         ("[kafka]\nbrokers = [\"a:1\"]\nsecurity = \"sasl_tls\"", ["kafka.security", "password"]),
         ("[kafka]\nbrokers = 7", ["line 2", "HOST:PORT"]),
         ("[clickhouse]\nurl = \"a\"", ["clickhouse.url = a", "http://"]),
+        ("[kafka]\nbrokers = \"http://a:1\"", ["kafka.brokers", "HOST:PORT"]),
+        ("[kafka]\nbrokers = \"a:1\"\npartitions = 0", ["kafka.partitions = 0", "1 to 1000"]),
+        ("[clickhouse]\nurl = \"http://a/ b\"", ["clickhouse.url = http://a/ b", "http://127"]),
+        ("[clickhouse]\nurl = \"http://a/?x=1\"", ["clickhouse.url = http://a/:", "http://127"]),
         ("[clickhouse]\nurl = \"http://a\"\ndatabase = \"1\"", ["clickhouse.database", "letters"]),
         ("[limits]\npages_per_site_day = 0", ["limits.pages_per_site_day", "from 1"]),
     ] {
@@ -79,4 +83,20 @@ fn says_what_is_wrong_and_what_would_be_right() {
     assert!(long.contains("kafka.topic") && long.contains("1 to 245"), "{long}");
     let unknown = load("", &[("HEADCOUNT_NOPE", "1")], Flags::default()).err().unwrap();
     assert!(unknown.to_string().contains("HEADCOUNT_NOPE"));
+}
+
+#[test]
+fn a_password_in_an_address_is_refused_and_not_shown() {
+    for url in [
+        "http://me:tulip@ch:8123",
+        "http://me:a@tulip@ch:8123/",
+        "http://ch:8123/?user=me&password=tulip",
+        "http://me:x?tulip@ch:8123",
+        "me:tulip@ch:8123",
+        "ch:8123#tulip",
+    ] {
+        let message = error(&format!("[clickhouse]\nurl = \"{url}\""));
+        assert!(message.contains("clickhouse.url = ") && message.contains("ch:8123"), "{message}");
+        assert!(message.contains("password_file") && !message.contains("tulip"), "{message}");
+    }
 }

@@ -145,7 +145,7 @@ async fn odd_addresses_get_a_page_with_a_reason() {
         ("/?period=nope", "That period is not known."),
         ("/?from=x", "from is not a date"),
         ("/?from=2026-11-05&to=2026-11-01", "must not be after"),
-        ("/?from=2020-01-01&to=2026-11-01", "Counts from before 21 Nov 2025 are not kept."),
+        ("/?from=2020-01-01&to=2026-11-01", "Counts from before 22 Nov 2025 are not kept."),
         ("/?to=2019-01-01", "the oldest day that is kept"),
         ("/?from=2026-11-01&to=2027-11-01", "1 Nov 2026 to 1 Nov 2027"),
         ("/?page=/prices", "Only the page"),

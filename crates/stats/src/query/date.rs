@@ -17,6 +17,8 @@ pub const RANGE_DAYS_MAX: u32 = 400;
 const DAYS_SHOWN_MAX: u32 = 92;
 /// Seconds in a UTC day.
 const DAY_SECONDS: i64 = 86_400;
+/// The word for every day with counts.
+pub(crate) const ALL: &str = "all";
 /// The words, for error texts.
 pub(crate) const RANGES: &str = "day, 7d, 28d, 30d, 91d, month, 6mo, 12mo, year, all or \
     a list of two dates such as [\"2026-01-01\", \"2026-02-01\"]";
@@ -69,7 +71,7 @@ impl Range {
                 .map(|hour| hour.to_string())
                 .collect(),
             TimeBucket::Day => days().map(|day| day.to_string()).collect(),
-            TimeBucket::Week => days().map(|day| day.minus(day.weekday()).to_string()).collect(),
+            TimeBucket::Week => days().map(|day| day.monday().to_string()).collect(),
             TimeBucket::Month => days().map(|day| month_start(day, 0).to_string()).collect(),
         };
         labels.dedup();
@@ -90,7 +92,7 @@ pub fn named(word: &str, bounds: &Bounds) -> Option<Range> {
         "6mo" => month_start(today, 5),
         "12mo" => month_start(today, 11),
         "year" => Day::of_civil(today.civil().0, 1, 1)?,
-        "all" => {
+        ALL => {
             let first = bounds.first.unwrap_or(today);
             let kept = bounds.oldest.max(today.minus(RANGE_DAYS_MAX - 1));
             return Some(Range { from: first.max(kept).min(today), to: today, narrowed: false });

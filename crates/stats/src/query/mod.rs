@@ -50,7 +50,7 @@ async fn respond(stats: &Stats, request: Request<Body>) -> Result<Response, Trou
     let raw = RawQuery::from_json(&body)?;
     let site = raw.site()?;
     let site = stats.visible_site(&access, &site).ok_or(Trouble::NotFound)?;
-    let bounds = stats.bounds(&site).await?;
+    let bounds = if raw.needs_first_day() { stats.bounds(&site).await? } else { stats.kept() };
     let plan = raw.plan(site, &bounds, stats.k())?;
     let question = plan.question.clone();
     let found = stats.run(move |backend| (backend.ask)(&question)).await?;

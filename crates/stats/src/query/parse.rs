@@ -114,6 +114,11 @@ impl RawQuery {
             .ok_or_else(|| BadQuery::new("site_id must be the host of a site, such as example.org"))
     }
 
+    /// Whether the period begins on the site's first day, which takes a look at all of its counts.
+    pub fn needs_first_day(&self) -> bool {
+        self.0.get("date_range").and_then(Value::as_str) == Some(date::ALL)
+    }
+
     /// The whole question.
     ///
     /// # Errors

@@ -64,7 +64,7 @@ impl Fake {
         })
     }
 
-    fn backend(&self) -> Backend {
+    pub(crate) fn backend(&self) -> Backend {
         let (fake, books, fails) = (self.clone(), self.books, self.fails);
         let refused = |reason: &str, refused| Refused { reason: reason.to_owned(), refused };
         Backend {

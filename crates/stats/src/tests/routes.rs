@@ -4,6 +4,9 @@
 //!
 //! What surprises: an unknown site and another's site must be the same bytes.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
@@ -260,10 +263,10 @@ async fn what_the_store_declines_is_a_400_in_its_words() {
 async fn too_many_questions_are_refused() {
     let stats = Fake::default().stats();
     let (open, gate) = std::sync::mpsc::channel::<()>();
-    let gate = std::sync::Arc::new(std::sync::Mutex::new(gate));
+    let gate = Arc::new(std::sync::Mutex::new(gate));
     let mut waiting = tokio::task::JoinSet::new();
     for _ in 0..crate::backend::WAITING_MAX {
-        let (stats, gate) = (stats.clone(), std::sync::Arc::clone(&gate));
+        let (stats, gate) = (stats.clone(), Arc::clone(&gate));
         waiting.spawn(async move {
             stats.run(move |_| Ok(gate.lock().expect("no panic").recv().is_err())).await.is_ok()
         });
@@ -305,11 +308,43 @@ async fn exports_are_attachments() {
         ("by=nope", "by is not known: use one of total, page, target,"),
         ("by=page&from=x", "from is not a date: write 2026-01-31"),
         ("by=page&from=2026-02-02&to=2026-02-01", "the first day 2026-02-02 must not be after"),
-        ("by=page&to=2020-01-01", "the period ends before 2025-11-21, the oldest day"),
+        ("by=page&to=2020-01-01", "the period ends before 2025-11-22, the oldest day"),
         ("by=page&site=twice", "the address must have site and by"),
     ] {
         let line = format!("GET /api/v1/export.csv?site=example.org&{query}");
         let got = send(&stats, &line, &headers, "").await;
         assert!(got.status.as_u16() == 400 && got.text.contains(error), "{line}: {}", got.text);
+    }
+}
+
+#[tokio::test]
+async fn only_the_range_all_looks_for_the_first_day() {
+    let asked = Arc::new(AtomicU32::new(0));
+    let seen = Arc::clone(&asked);
+    let mut backend = Fake::default().backend();
+    let first_day = Arc::clone(&backend.first_day);
+    backend.first_day = Arc::new(move |site| {
+        seen.fetch_add(1, Ordering::SeqCst);
+        first_day(site)
+    });
+    let stats = Fake::default().stats_over(backend);
+    let token = bearer(TOKEN);
+    for (range, times) in [("\"7d\"", 0), ("[\"2026-11-01\", \"2026-11-02\"]", 0), ("\"all\"", 1)] {
+        let body = QUERY.replace("\"7d\"", range);
+        let got = send(&stats, "POST /api/v2/query", &[("authorization", &token)], &body).await;
+        assert_eq!(got.status, StatusCode::OK, "{range}: {}", got.text);
+        assert_eq!(asked.load(Ordering::SeqCst), times, "{range}");
+    }
+}
+
+#[tokio::test]
+async fn the_oldest_day_is_the_oldest_that_retention_leaves() {
+    let stats = Fake::default().stats();
+    let token = bearer(TOKEN);
+    // 365 days with today, 2026-11-21.
+    for (day, status) in [("2025-11-22", StatusCode::OK), ("2025-11-21", StatusCode::BAD_REQUEST)] {
+        let body = QUERY.replace("\"7d\"", &format!("[\"{day}\", \"{day}\"]"));
+        let got = send(&stats, "POST /api/v2/query", &[("authorization", &token)], &body).await;
+        assert_eq!(got.status, status, "{day}: {}", got.text);
     }
 }

@@ -36,12 +36,10 @@ pub(super) struct Link {
 impl Link {
     /// A client for `settings`; nothing is sent yet. `shared`: several threads call at once.
     pub(super) fn new(settings: &Settings, shared: bool) -> Result<Self, StoreError> {
-        let is_https = settings.url.starts_with("https://");
-        let host = settings.url.split_once("://").map_or("", |it| it.1);
-        let bad = host.is_empty() || host.contains(['@', '?', '#']) || host.contains(' ');
-        if bad || !(is_https || settings.url.starts_with("http://")) {
+        if !is_address(&settings.url) {
             return Err(StoreError::BadAddress);
         }
+        let is_https = settings.url.starts_with("https://");
         let mut builder = if shared {
             tokio::runtime::Builder::new_multi_thread()
         } else {
@@ -118,6 +116,14 @@ impl Drop for Link {
             runtime.shutdown_background();
         }
     }
+}
+
+/// Whether a text is an address that the client takes: a host, perhaps a port and a path, and no
+/// user, password or setting, which have keys of their own.
+pub fn is_address(url: &str) -> bool {
+    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+    let bad = |c: char| "@?#".contains(c) || c.is_whitespace() || c.is_control();
+    rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/') && !rest.contains(bad))
 }
 
 fn http_client(is_https: bool) -> std::io::Result<Client> {

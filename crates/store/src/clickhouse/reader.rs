@@ -15,13 +15,13 @@ use serde::Deserialize;
 use super::fault::{TIMEOUT_EXCEEDED, TOO_MANY_ROWS};
 use super::link::Link;
 use super::rows::DAY_SECONDS;
-use super::{ServerFault, Settings, ask, connect, facts, writer};
+use super::{ServerFault, Settings, ask, connect, facts};
 use crate::answer::too_large;
 use crate::error::StoreError;
 use crate::kind;
 use crate::question::{Answer, Books, Question, Refused};
 
-/// Longest time for one call of a reader, except [`Reader::audit`].
+/// Longest time for one call of a reader.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// How much longer the answer may need on its way.
 const WAY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -117,16 +117,15 @@ impl Reader {
         limited(facts::last_audit(&self.link))
     }
 
-    /// Adds up counts and ledger now, without a time limit; `now` in Unix seconds is noted in the
-    /// result.
+    /// Whether the server answers and its tables can be read; it costs next to nothing.
     ///
     /// # Errors
-    /// When the table cannot be read. Books that do not balance are no error here.
-    pub fn audit(&self, now: u64) -> Result<Books, StoreError> {
-        writer::audit(&self.link, now)
+    /// [`StoreError::TimedOut`], or what failed.
+    pub fn ping(&self) -> Result<(), StoreError> {
+        self.oldest_readable().map(drop)
     }
 
-    /// Every site that has a readable count, sorted.
+    /// Every site that has a readable count, sorted. It reads the name of the site in every row.
     ///
     /// # Errors
     /// [`StoreError::TimedOut`], or what failed.
@@ -158,6 +157,11 @@ impl Reader {
 
 #[cfg(test)]
 impl Reader {
+    /// Adds up counts and ledger now, as a writer does, in the time of one call.
+    pub(super) fn audit(&self, now: u64) -> Result<Books, StoreError> {
+        super::writer::audit(&self.link, now)
+    }
+
     /// Whether the server declines a write that is sent as this reader's queries are.
     pub(super) fn refuses_to_write(&self) -> bool {
         let query = self.link.client.query_raw("INSERT INTO facts (key) VALUES ('x')");

@@ -17,6 +17,7 @@ use serde::Deserialize;
 
 use super::fault::MERGE_BUSY;
 use super::rows::{CountRow, DAY_SECONDS, ERASE, FLOOR, RETENTION, date, week_of};
+use super::writer::NOTES_AGE_MAX;
 use super::{Writer, facts};
 use crate::error::StoreError;
 use crate::sqlite::Removed;
@@ -30,13 +31,16 @@ const MERGE_TIMEOUT: Duration = Duration::from_secs(3_600);
 /// How long to try again while another merge of the week runs.
 const MERGE_BUSY_TIMEOUT: Duration = Duration::from_secs(120);
 const MERGE_PAUSE: Duration = Duration::from_millis(200);
+/// Before a removal that failed is sent again.
+const REMOVAL_PAUSE: Duration = Duration::from_secs(1);
+/// From the moment a writer has read the notes until its insert runs on the server.
+const NOTES_AGE_MARGIN: Duration = Duration::from_secs(1);
 /// Rounds of taking out and merging: a second is needed where an insert came between.
 const ROUNDS_MAX: u32 = 10;
 
-/// `erased_sites.state`.
+/// `erased_sites.state`; [`Writer::finish_erasure`] makes 2 of the second.
 const COUNTED: u8 = 0;
 pub(super) const ERASING: u8 = 1;
-const ERASED: u8 = 2;
 
 /// What is to go.
 #[derive(Clone, Copy)]
@@ -111,9 +115,7 @@ impl Writer {
     /// When the server cannot be reached, or a merge does not come to an end: call again.
     pub fn erase_site(&mut self, host: &SiteHost) -> Result<Removed, StoreError> {
         self.put_state(host.as_str(), ERASING)?;
-        let removed = self.sweep(host.as_str())?;
-        self.put_state(host.as_str(), ERASED)?;
-        Ok(removed)
+        self.finish_erasure(host.as_str())
     }
 
     /// Takes out what is still there of erased sites: erasures that were killed, and cells that
@@ -123,14 +125,24 @@ impl Writer {
     /// As [`Writer::erase_site`].
     pub fn finish_erasures(&mut self) -> Result<Removed, StoreError> {
         let mut removed = Removed::default();
-        for erased in self.erased_sites()? {
-            let part = self.sweep(&erased.site)?;
-            removed.cells += part.cells;
-            removed.totals.add(&part.totals);
-            if erased.latest == ERASING {
-                self.put_state(&erased.site, ERASED)?;
-            }
+        for site in self.unfinished_erasures()? {
+            removed.add(&self.finish_erasure(&site)?);
         }
+        Ok(removed)
+    }
+
+    /// Erased sites of which something is left to do.
+    pub(super) fn unfinished_erasures(&self) -> Result<Vec<String>, StoreError> {
+        self.sites(include_str!("sql/unfinished_erasures.sql"))
+    }
+
+    /// Takes out what is still there of a site. If it is counted again meanwhile, by whomever, then
+    /// nothing more is taken out and the note stays as it is.
+    pub(super) fn finish_erasure(&mut self, site: &str) -> Result<Removed, StoreError> {
+        let removed = self.sweep(site)?;
+        let query = self.link.client.query_raw(include_str!("sql/put_erasure_end.sql"));
+        self.link.execute("note an erasure", TIMEOUT, query.param("site", site))?;
+        self.forget_notes();
         Ok(removed)
     }
 
@@ -139,7 +151,8 @@ impl Writer {
     /// # Errors
     /// As [`Writer::erase_site`].
     pub fn restore_site(&mut self, host: &SiteHost) -> Result<(), StoreError> {
-        if self.erased_sites()?.iter().any(|erased| erased.site == host.as_str()) {
+        let erased = self.sites(include_str!("sql/erased_sites.sql"))?;
+        if erased.iter().any(|site| site == host.as_str()) {
             self.sweep(host.as_str())?;
             self.put_state(host.as_str(), COUNTED)?;
         }
@@ -150,11 +163,11 @@ impl Writer {
         let query = self.link.client.query_raw(include_str!("sql/put_erased_site.sql"));
         let query = query.param("site", site).param("state", state);
         self.link.execute("note an erasure", TIMEOUT, query)?;
-        self.forget_erased();
+        self.forget_notes();
         Ok(())
     }
 
-    /// Until no row of the site is left.
+    /// Until no row of the site is left, or it is counted again.
     fn sweep(&mut self, site: &str) -> Result<Removed, StoreError> {
         let going = Going { site, before: u32::MAX, kind: ERASE, src: "(erase)" };
         let weeks = include_str!("sql/weeks_of_site.sql");
@@ -189,29 +202,41 @@ impl Writer {
     ///
     /// The number of the removal is read before its cells and names its token. So of two writers
     /// that take out the same at once, the second is dropped as a twin of the first.
+    ///
+    /// A removal that fails may have been written, or still be on its way: another eraser stops
+    /// those it finds. So it is sent again under its token, unless the number has moved on.
     fn take_out(
         &mut self,
         going: Going<'_>,
         week: u16,
         removed: &mut Removed,
     ) -> Result<(), StoreError> {
-        let (mut last, mut attempt) = (None, 0);
+        let (mut last, mut attempt, mut failures) = (None, 0, 0);
         while attempt < ROUNDS_MAX {
             let number = self.removals(going, week)? + 1;
             let cells = self.standing_cells(going, week)?;
             if cells.is_empty() {
                 return Ok(());
             }
-            // The same number again: success was answered and nothing written.
-            attempt = if last == Some(number) { attempt + 1 } else { 0 };
-            last = Some(number);
+            attempt = match last {
+                // The same number again: success was answered and nothing written.
+                Some((same, true)) if same == number => attempt + 1,
+                Some((same, false)) if same == number => attempt,
+                _ => 0,
+            };
             let rows = opposite(going, (week, number), &cells);
             let token = format!("{}:{week}:{number}.{attempt}", going.src);
-            self.write(&rows, &token, &format!("headcount:{}:{number}:", going.src))?;
-            removed.cells += u64::try_from(cells.len()).unwrap_or(u64::MAX);
-            for cell in &cells {
-                removed.totals.add(&counts(cell.numbers()));
+            match self.write(&rows, &token, &format!("headcount:{}:{number}:", going.src)) {
+                Ok(()) => removed.add(&removed_with(&cells)),
+                Err(error) if error.is_retryable() && failures < ROUNDS_MAX => {
+                    failures += 1;
+                    last = Some((number, false));
+                    std::thread::sleep(REMOVAL_PAUSE);
+                    continue;
+                }
+                Err(error) => return Err(error),
             }
+            last = Some((number, true));
         }
         Err(StoreError::Busy { doing: "take counts out of clickhouse", source: None })
     }
@@ -270,32 +295,33 @@ impl Writer {
         let before = cut.0.saturating_mul(DAY_SECONDS);
         let going = Going { site: "", before, kind: RETENTION, src: "(retention)" };
         let late = include_str!("sql/weeks_with_old.sql");
-        let part = self.clear(going, |it| it.link.client.query_raw(late).param("cut", date))?;
-        let dropped = self.drop_weeks(cut, date)?;
-        removed.cells += part.cells + dropped.cells;
-        removed.totals.add(&part.totals);
-        removed.totals.add(&dropped.totals);
+        removed.add(&self.clear(going, |it| it.link.client.query_raw(late).param("cut", date))?);
+        removed.add(&self.drop_weeks(cut, date)?);
         Ok(removed)
     }
 
-    /// Drops the weeks before `cut`.
-    fn drop_weeks(&mut self, cut: Day, date: u16) -> Result<Removed, StoreError> {
+    /// Drops the weeks before `cut`, where no readable day lies any more.
+    fn drop_weeks(&self, cut: Day, date: u16) -> Result<Removed, StoreError> {
         let doing = "drop old weeks";
         let ask = |sql: &str| self.link.client.query_raw(sql).param("cut", date);
-        let weeks: Vec<Week> =
-            self.link.rows(doing, TIMEOUT, ask(include_str!("sql/weeks_before.sql")))?;
-        if weeks.is_empty() {
+        let weeks = || -> Result<Vec<Week>, StoreError> {
+            self.link.rows(doing, TIMEOUT, ask(include_str!("sql/weeks_before.sql")))
+        };
+        if weeks()?.is_empty() {
             return Ok(Removed::default());
         }
-        let totals: Vec<Totals> =
-            self.link.rows(doing, TIMEOUT, ask(include_str!("sql/totals_before.sql")))?;
         if facts::day(&self.link, facts::FLOORED_BEFORE_DAY)? < cut {
+            // Until every other writer has seen that these days go, and has stopped to fill them:
+            // a ledger row that came after the floors would be lost.
+            std::thread::sleep(NOTES_AGE_MAX + NOTES_AGE_MARGIN);
+            self.stop("headcount:")?;
             self.write_floors(cut, date)?;
             // From here on the floors count, and the rows of the old weeks do not.
             facts::put(&self.link, &[(facts::FLOORED_BEFORE_DAY, cut.0.into())])?;
         }
-        self.floored_before = self.floored_before.max(cut);
-        for Week { week } in weeks {
+        let totals: Vec<Totals> =
+            self.link.rows(doing, TIMEOUT, ask(include_str!("sql/totals_before.sql")))?;
+        for Week { week } in weeks()? {
             let day = Day(week.into()).to_string();
             let sql = include_str!("sql/drop_week.sql").replace("{WEEK}", &day);
             self.link.execute(doing, TIMEOUT, self.link.client.query_raw(&sql))?;
@@ -314,7 +340,7 @@ impl Writer {
 
     /// Writes one row for every unbroken run of ranges in the weeks before `cut`, all in one
     /// block into the first week that is kept.
-    pub(super) fn write_floors(&mut self, cut: Day, date: u16) -> Result<(), StoreError> {
+    pub(super) fn write_floors(&self, cut: Day, date: u16) -> Result<(), StoreError> {
         let doing = "write the floors of the ledger";
         let floored = facts::day(&self.link, facts::FLOORED_BEFORE_DAY)?;
         self.stop("headcount:(floor):")?;
@@ -341,6 +367,16 @@ impl Cell {
     fn numbers(&self) -> [i64; 5] {
         [self.views_sum, self.visitors_sum, self.visits_sum, self.clicks_sum, self.refused_sum]
     }
+}
+
+/// What is gone with these cells.
+fn removed_with(cells: &[Cell]) -> Removed {
+    let mut removed =
+        Removed { cells: u64::try_from(cells.len()).unwrap_or(u64::MAX), ..Removed::default() };
+    for cell in cells {
+        removed.totals.add(&counts(cell.numbers()));
+    }
+    removed
 }
 
 fn counts(numbers: [i64; 5]) -> Counts {

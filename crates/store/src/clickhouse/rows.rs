@@ -5,6 +5,8 @@
 //! What surprises: the rows of an insert have a limit in number and bytes. Below it ClickHouse
 //! makes one block of them, and one block in one partition is one part: all of it or nothing.
 
+use std::collections::HashSet;
+
 use clickhouse::Row;
 use headcount_core::batch::Batch;
 use headcount_core::cell::{Attribute, CellKey, Counts};
@@ -110,7 +112,7 @@ pub(super) fn date(day: Day) -> Result<u16, StoreError> {
 
 /// The Monday of a day's week.
 pub(super) fn week_of(day: Day) -> Day {
-    day.minus(day.weekday())
+    day.monday()
 }
 
 /// The week an insert goes to: that of its closing day. Where a collector's clock runs ahead, that
@@ -130,7 +132,7 @@ pub(super) fn attribute_word(attribute: Attribute) -> &'static str {
 pub(super) fn rows_of<'a>(
     insert: &'a Insert,
     week: Day,
-    erased: &[String],
+    erased: &HashSet<String>,
 ) -> Result<Vec<CountRow<'a>>, StoreError> {
     let mut rows = cells_of(insert, date(week)?, erased)?;
     let mut totals = [0i64; 5];
@@ -167,11 +169,11 @@ const TOO_LARGE: StoreError = StoreError::BadInsert { why: "a number is too larg
 fn cells_of<'a>(
     insert: &'a Insert,
     week: u16,
-    erased: &[String],
+    erased: &HashSet<String>,
 ) -> Result<Vec<CountRow<'a>>, StoreError> {
     let mut rows: Vec<CountRow<'a>> = Vec::new();
     for (site, key, counts) in insert.batches.iter().flat_map(|batch| batch.cells()) {
-        if erased.iter().any(|gone| gone == site) {
+        if erased.contains(site) {
             continue;
         }
         rows.push(CountRow::cell(week, (site, key))?.with_numbers(signed(counts)?));

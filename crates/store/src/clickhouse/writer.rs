@@ -7,7 +7,7 @@
 //! What surprises: a success answer is no proof either. A token whose record outlived its part
 //! makes the server say "written" and write nothing; only the ledger row tells.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use clickhouse::Row;
@@ -16,7 +16,7 @@ use headcount_core::time::Day;
 use serde::Deserialize;
 
 use super::link::Link;
-use super::rows::{CountRow, rows_of, week_for};
+use super::rows::{CountRow, rows_of, week_for, week_of};
 use super::{ApplyError, Settings, connect, facts};
 use crate::error::StoreError;
 use crate::insert::Insert;
@@ -26,10 +26,12 @@ use crate::question::Books;
 const INSERT_TIMEOUT: Duration = Duration::from_secs(60);
 /// Longest wait for the ledger.
 const LEDGER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest wait for the notes of erased sites, and of what is left of them.
+const NOTES_TIMEOUT: Duration = Duration::from_secs(120);
 /// Longest wait for an audit, which reads the whole table.
 const AUDIT_TIMEOUT: Duration = Duration::from_secs(600);
-/// How old the list of erased sites may be.
-const ERASED_AGE_MAX: Duration = Duration::from_secs(2);
+/// How old the notes of what to leave out may be.
+pub(super) const NOTES_AGE_MAX: Duration = Duration::from_secs(2);
 /// How long to look for running inserts after they were told to stop.
 const FENCE_TIMEOUT: Duration = Duration::from_secs(30);
 const FENCE_PAUSE: Duration = Duration::from_millis(100);
@@ -41,9 +43,7 @@ pub struct Writer {
     pub(super) link: Link,
     /// What was read of each source.
     standings: HashMap<String, Known>,
-    erased: Erased,
-    /// No insert goes into a week before this one: it may be dropped already.
-    pub(super) floored_before: Day,
+    notes: Notes,
     settings: Vec<(&'static str, &'static str)>,
     sees_queries: bool,
     /// Tells this writer's queries from those of others.
@@ -58,10 +58,12 @@ struct Known {
     last_lo: u64,
 }
 
-/// The erased sites, when they were read.
+/// What other writers must know of removals, and when it was read.
 #[derive(Default)]
-struct Erased {
-    sites: Vec<String>,
+struct Notes {
+    erased: HashSet<String>,
+    /// No insert goes into a week before this one: it may be dropped already.
+    first_week: Day,
     read_at: Option<Instant>,
 }
 
@@ -75,9 +77,8 @@ struct StandingRow {
 }
 
 #[derive(Row, Deserialize)]
-pub(super) struct ErasedSite {
-    pub(super) site: String,
-    pub(super) latest: u8,
+struct Site {
+    site: String,
 }
 
 #[derive(Row, Deserialize)]
@@ -108,13 +109,11 @@ impl Writer {
         if link.cluster.is_some() {
             link.client = link.client.clone().with_setting("select_sequential_consistency", "1");
         }
-        let floored_before = facts::day(&link, facts::FLOORED_BEFORE_DAY)?;
         let sees_queries = connect::sees_queries(&link)?;
         let mut writer = Self {
             link,
             standings: HashMap::new(),
-            erased: Erased::default(),
-            floored_before,
+            notes: Notes::default(),
             settings: insert_settings,
             sees_queries,
             id: random()?,
@@ -162,9 +161,9 @@ impl Writer {
     /// insert that is not the next one after the last standing read is refused.
     pub fn apply(&mut self, insert: &Insert, attempt: u32) -> Result<(), ApplyError> {
         self.expect_next(insert).map_err(ApplyError::Refused)?;
-        self.refresh_erased().map_err(ApplyError::Refused)?;
-        let week = week_for(insert).max(self.floored_before);
-        let rows = rows_of(insert, week, &self.erased.sites).map_err(ApplyError::Refused)?;
+        self.refresh_notes().map_err(ApplyError::Refused)?;
+        let week = week_for(insert).max(self.notes.first_week);
+        let rows = rows_of(insert, week, &self.notes.erased).map_err(ApplyError::Refused)?;
         let (src, lo) = (&insert.src, insert.lo);
         let token =
             if attempt == 0 { format!("{src}:{lo}") } else { format!("{src}:{lo}.{attempt}") };
@@ -253,29 +252,29 @@ impl Writer {
         }
     }
 
-    /// Reads the erased sites again if the list is old.
-    fn refresh_erased(&mut self) -> Result<(), StoreError> {
-        if self.erased.read_at.is_some_and(|at| at.elapsed() < ERASED_AGE_MAX) {
+    /// Reads the notes again if they are old.
+    fn refresh_notes(&mut self) -> Result<(), StoreError> {
+        if self.notes.read_at.is_some_and(|at| at.elapsed() < NOTES_AGE_MAX) {
             return Ok(());
         }
-        let rows = self.erased_sites()?;
-        self.note_erased(rows.into_iter().map(|row| row.site).collect());
+        let read_at = Some(Instant::now());
+        let floored = facts::day(&self.link, facts::FLOORED_BEFORE_DAY)?;
+        let readable = facts::day(&self.link, facts::OLDEST_READABLE_DAY)?;
+        let erased = self.sites(include_str!("sql/erased_sites.sql"))?.into_iter().collect();
+        self.notes = Notes { erased, first_week: floored.max(week_of(readable)), read_at };
         Ok(())
     }
 
-    /// The erased sites now, and how far each erasure is.
-    pub(super) fn erased_sites(&self) -> Result<Vec<ErasedSite>, StoreError> {
-        let query = self.link.client.query_raw(include_str!("sql/erased_sites.sql"));
-        self.link.rows("list the erased sites", LEDGER_TIMEOUT, query)
+    /// The sites that a query of the notes finds now.
+    pub(super) fn sites(&self, sql: &str) -> Result<Vec<String>, StoreError> {
+        let query = self.link.client.query_raw(sql);
+        let rows: Vec<Site> = self.link.rows("list the erased sites", NOTES_TIMEOUT, query)?;
+        Ok(rows.into_iter().map(|row| row.site).collect())
     }
 
-    pub(super) fn note_erased(&mut self, sites: Vec<String>) {
-        self.erased = Erased { sites, read_at: Some(Instant::now()) };
-    }
-
-    /// Forgets the list of erased sites.
-    pub(super) fn forget_erased(&mut self) {
-        self.erased = Erased::default();
+    /// Forgets the notes, so that the next insert reads them.
+    pub(super) fn forget_notes(&mut self) {
+        self.notes = Notes::default();
     }
 
     /// Adds up counts and ledger, and writes the result down for readers; `now` in Unix seconds.
@@ -288,12 +287,22 @@ impl Writer {
         Ok(books)
     }
 
+    /// The last audit that a writer has written down; none before the first.
+    ///
+    /// # Errors
+    /// When the server cannot be reached.
+    pub fn last_audit(&self) -> Result<Option<Books>, StoreError> {
+        facts::last_audit(&self.link)
+    }
+
     /// Hides all counts of days before `day` from every view and question, at once.
     ///
     /// # Errors
     /// When the server cannot be reached.
     pub fn set_oldest_readable(&mut self, day: Day) -> Result<(), StoreError> {
-        facts::put(&self.link, &[(facts::OLDEST_READABLE_DAY, day.0.into())])
+        facts::put(&self.link, &[(facts::OLDEST_READABLE_DAY, day.0.into())])?;
+        self.forget_notes();
+        Ok(())
     }
 }
 
@@ -302,6 +311,11 @@ impl Writer {
     /// From now on fences kill and look, as on a server.
     pub(super) fn sees_queries_now(&mut self) {
         self.sees_queries = true;
+    }
+
+    /// As a writer that read the notes just before a site was erased.
+    pub(super) fn overlook_erasures(&mut self) {
+        self.notes = Notes { read_at: Some(Instant::now()), ..Notes::default() };
     }
 }
 

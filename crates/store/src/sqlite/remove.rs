@@ -35,6 +35,14 @@ pub struct Removed {
     pub totals: Counts,
 }
 
+impl Removed {
+    /// Adds what another part of the removal deleted.
+    pub(crate) fn add(&mut self, part: &Self) {
+        self.cells += part.cells;
+        self.totals.add(&part.totals);
+    }
+}
+
 /// Why cells go.
 #[derive(Clone, Copy)]
 struct Reason {
@@ -115,8 +123,7 @@ impl Writer {
                 let chunk = Chunk { site, site_hash, kind, before: bucket };
                 let (cells, totals) = chunk.delete(&tx, reason)?;
                 tx.commit().doing("commit a removal")?;
-                removed.cells += u64::from(cells);
-                removed.totals.add(&totals);
+                removed.add(&Removed { cells: cells.into(), totals });
                 if cells < CELLS_PER_REMOVAL_MAX {
                     break;
                 }

@@ -18,6 +18,8 @@ const CLIENT_ID: &str = "headcount";
 /// Bytes of a topic's name at most. Kafka itself takes 249, but a ledger keeps a partition under
 /// `kafka:TOPIC:PARTITION`, and that may have 255.
 pub const TOPIC_BYTES_MAX: usize = 245;
+/// Bytes of a group's name at most.
+const GROUP_BYTES_MAX: usize = 249;
 /// Partitions at most: more than any deployment needs, and a typing error is found.
 pub const PARTITIONS_MAX: u32 = 1_000;
 /// How long a client waits between two tries to connect, at most. The library's own ten seconds
@@ -93,15 +95,14 @@ impl Settings {
     /// [`KafkaError::Setting`] with the key, the value and what would be right.
     pub fn check(&self) -> Result<(), KafkaError> {
         if !self.brokers.split(',').all(is_address) {
-            return refuse("brokers", &self.brokers, "host:port, several separated by commas");
+            let right = "HOST:PORT, such as 127.0.0.1:9092, several separated by commas";
+            return refuse("brokers", &self.brokers, right);
         }
-        let is_letter = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
-        let in_length = (1..=TOPIC_BYTES_MAX).contains(&self.topic.len());
-        if !in_length || !self.topic.bytes().all(is_letter) || [".", ".."].contains(&&*self.topic) {
+        if !is_name(&self.topic, TOPIC_BYTES_MAX) {
             return refuse("topic", &self.topic, "1 to 245 of the letters a-z A-Z 0-9 . _ -");
         }
-        if self.group.is_empty() || self.group.chars().any(char::is_control) {
-            return refuse("group", &self.group, "a name");
+        if !is_name(&self.group, GROUP_BYTES_MAX) {
+            return refuse("group", &self.group, "1 to 249 of the letters a-z A-Z 0-9 . _ -");
         }
         if !(1..=PARTITIONS_MAX).contains(&self.partitions) {
             return refuse("partitions", &self.partitions.to_string(), "1 to 1000");
@@ -157,6 +158,13 @@ impl Settings {
         }
         Ok(config)
     }
+}
+
+/// Whether Kafka takes a text as the name of a topic; groups are named alike here.
+fn is_name(text: &str, bytes_max: usize) -> bool {
+    let is_letter = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+    let in_length = (1..=bytes_max).contains(&text.len());
+    in_length && text.bytes().all(is_letter) && ![".", ".."].contains(&text)
 }
 
 fn is_address(text: &str) -> bool {

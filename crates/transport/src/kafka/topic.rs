@@ -154,10 +154,23 @@ fn create_topic(settings: &Settings) -> Result<(), KafkaError> {
     match made?.pop() {
         // Another of us was faster; it is checked like any other.
         None | Some(Ok(_) | Err((_, Code::TopicAlreadyExists))) => Ok(()),
-        Some(Err((_, code))) if is_forbidden(code) => Err(KafkaError::Forbidden(code.to_string())),
-        Some(Err((name, code))) => {
-            Err(KafkaError::Topic(vec![format!("topic {name} cannot be created: {code}")]))
+        Some(Err((name, code))) => Err(not_created(&name, code)),
+    }
+}
+
+/// Why a topic was not created: for good, or for now.
+fn not_created(topic: &str, code: Code) -> KafkaError {
+    match code {
+        code if is_forbidden(code) => KafkaError::Forbidden(code.to_string()),
+        Code::InvalidTopic
+        | Code::InvalidPartitions
+        | Code::InvalidConfig
+        | Code::PolicyViolation
+        | Code::UnsupportedVersion => {
+            KafkaError::Topic(vec![format!("topic {topic} cannot be created: {code}")])
         }
+        // A controller that is being elected, brokers that are not all there yet.
+        other => KafkaError::Client(rdkafka::error::KafkaError::AdminOp(other)),
     }
 }
 
@@ -168,11 +181,19 @@ fn read_config(settings: &Settings) -> Result<ConfigResource, KafkaError> {
     dispose(admin, END_PATIENCE);
     match answer?.pop() {
         Some(Ok(config)) => Ok(config),
-        Some(Err(code)) if is_forbidden(code) => Err(KafkaError::Forbidden(format!(
-            "{code}: the right DescribeConfigs is needed to check topic {}",
-            settings.topic
-        ))),
-        Some(Err(_)) | None => Err(KafkaError::MissingTopic(settings.topic.clone())),
+        Some(Err(code)) => Err(not_described(&settings.topic, code)),
+        None => Err(not_described(&settings.topic, Code::UnknownTopicOrPartition)),
+    }
+}
+
+/// Why a topic's settings were not told: for good, or for now.
+fn not_described(topic: &str, code: Code) -> KafkaError {
+    match code {
+        code if is_forbidden(code) => KafkaError::Forbidden(format!(
+            "{code}: the right DescribeConfigs is needed to check topic {topic}"
+        )),
+        Code::UnknownTopicOrPartition => KafkaError::MissingTopic(topic.to_owned()),
+        other => KafkaError::Client(rdkafka::error::KafkaError::AdminOp(other)),
     }
 }
 
@@ -283,6 +304,23 @@ mod tests {
             1,
             &["1 partitions", "cleanup.policy", "retention.ms"],
         );
+    }
+
+    #[test]
+    fn only_what_no_waiting_mends_is_final() {
+        let (missing, busy) = (Code::UnknownTopicOrPartition, Code::RequestTimedOut);
+        assert!(matches!(not_described("batches", missing), KafkaError::MissingTopic(_)));
+        for code in [busy, Code::CoordinatorNotAvailable, Code::BrokerTransportFailure] {
+            assert!(not_described("batches", code).is_retryable(), "{code}");
+        }
+        for code in [busy, Code::NotController, Code::InvalidReplicationFactor] {
+            assert!(not_created("batches", code).is_retryable(), "{code}");
+        }
+        let denied = Code::TopicAuthorizationFailed;
+        for error in [not_described("batches", denied), not_created("batches", denied)] {
+            assert!(matches!(error, KafkaError::Forbidden(_)), "{error}");
+        }
+        assert!(matches!(not_created("batches", Code::PolicyViolation), KafkaError::Topic(_)));
     }
 
     #[test]

@@ -1,3 +1,2 @@
 -- erased_sites.sql
-SELECT site, argMax(state, version) AS latest FROM erased_sites GROUP BY site HAVING latest > 0
-ORDER BY site
+SELECT site FROM erased_sites GROUP BY site HAVING argMax(state, version) > 0 ORDER BY site

@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use headcount_core::ledger::Stream;
 
@@ -39,8 +39,11 @@ fn the_ledger_says_what_was_applied() {
     check(&mut Writer::connect(&settings).unwrap());
     rows(&settings, "OPTIMIZE TABLE DB.counts FINAL");
     check(&mut Writer::connect(&settings).unwrap());
+    let other = Writer::connect(&settings).unwrap();
+    assert_eq!(other.last_audit().unwrap(), None);
     let books = writer.audit(5).unwrap();
     assert!(books.balanced() && books.checked_at == 5);
+    assert_eq!(other.last_audit().unwrap(), Some(books));
     assert_eq!(rows(&settings, "SELECT uniqExact(week) FROM DB.counts"), "2");
 }
 
@@ -247,9 +250,13 @@ fn killed_in_the_middle_the_ledger_decides() {
 #[test]
 fn a_server_that_is_gone_is_unclear_or_refused_and_worth_another_try() {
     let mut server = ClickHouse::start(None, &[]);
-    let mut writer = Writer::connect(&settings(&server, server.database())).unwrap();
+    let database = server.database();
+    let mut writer = Writer::connect(&settings(&server, database.clone())).unwrap();
     assert_eq!(writer.standing("p-0").unwrap().applied, 0);
+    let reader = Reader::connect(&settings(&server, database)).unwrap();
+    reader.ping().unwrap();
     server.kill();
+    assert!(reader.ping().unwrap_err().is_retryable());
     let error =
         writer.apply(&insert("p-0", 1, &[page("a.example", FIRST_DAY, "/", 1)]), 0).unwrap_err();
     assert!(error.is_retryable(), "{error:?}");
@@ -264,14 +271,20 @@ fn the_fence_kills_by_the_beginning_of_the_id_and_looks_until_none_is_left() {
     writer.fence("kafka:hits:0", 1).unwrap();
 }
 
-const PASS: u8 = 0;
+pub(super) const PASS: u8 = 0;
 /// Answers do not come back.
 const SWALLOW_ANSWERS: u8 = 1;
 /// Requests do not arrive whole.
 const CUT_REQUESTS: u8 = 2;
+/// The next insert does not arrive whole; then everything passes.
+pub(super) const CUT_ONE_INSERT: u8 = 3;
+/// The answer of the next insert does not come back; then everything passes.
+pub(super) const SWALLOW_ONE_INSERT: u8 = 4;
+/// The first bytes of a request that are let through when it is cut.
+const KEPT_BYTES: usize = 700;
 
 /// A way to the shared server that can lose things; its address, and what it does.
-fn lossy_way() -> (String, Arc<AtomicU8>) {
+pub(super) fn lossy_way() -> (String, Arc<AtomicU8>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://127.0.0.1:{}", listener.local_addr().unwrap().port());
     let server = shared().url.strip_prefix("http://").unwrap().to_owned();
@@ -283,32 +296,50 @@ fn lossy_way() -> (String, Arc<AtomicU8>) {
             let (back, forth) = (Arc::clone(&seen), Arc::clone(&seen));
             let pair = || (client.try_clone().unwrap(), upstream.try_clone().unwrap());
             let ((to, from), (source, target)) = (pair(), pair());
-            std::thread::spawn(move || copy(from, to, (back, SWALLOW_ANSWERS, 1 << 20)));
-            std::thread::spawn(move || copy(source, target, (forth, CUT_REQUESTS, 700)));
+            let loses = Arc::new(AtomicBool::new(false));
+            let told = Arc::clone(&loses);
+            std::thread::spawn(move || copy_answers(from, to, (&back, &told)));
+            std::thread::spawn(move || copy_requests(source, target, (&forth, &loses)));
         }
     });
     (address, mode)
 }
 
-/// Copies until the end; in the mode `loss`, only the first `keep` bytes are read, and answers are
-/// thrown away, before both ends are closed.
-fn copy(mut from: TcpStream, mut to: TcpStream, (mode, loss, keep): (Arc<AtomicU8>, u8, usize)) {
+/// Copies requests until the end, or until one is cut. `loses`: the answer is to be lost.
+fn copy_requests(mut from: TcpStream, mut to: TcpStream, (mode, loses): (&AtomicU8, &AtomicBool)) {
     let mut buffer = vec![0; 1 << 20];
     while let Ok(read @ 1..) = from.read(&mut buffer) {
-        let lost = mode.load(Ordering::SeqCst) == loss;
-        let kept = if !lost {
-            read
-        } else if loss == CUT_REQUESTS {
-            keep.min(read)
-        } else {
-            0
+        let request = &buffer[..read];
+        let is_insert = request.windows(26).any(|it| it == b"insert_deduplication_token");
+        let one = |loss| {
+            let seen = Ordering::SeqCst;
+            is_insert && mode.compare_exchange(loss, PASS, seen, seen).is_ok()
         };
-        if to.write_all(&buffer[..kept]).is_err() || lost {
+        loses.fetch_or(one(SWALLOW_ONE_INSERT), Ordering::SeqCst);
+        let cut = mode.load(Ordering::SeqCst) == CUT_REQUESTS || one(CUT_ONE_INSERT);
+        let kept = if cut { KEPT_BYTES.min(read) } else { read };
+        if to.write_all(&request[..kept]).is_err() || cut {
             break;
         }
     }
-    from.shutdown(Shutdown::Both).ok();
-    to.shutdown(Shutdown::Both).ok();
+    close(&from, &to);
+}
+
+/// Copies answers until the end, or until one is lost.
+fn copy_answers(mut from: TcpStream, mut to: TcpStream, (mode, loses): (&AtomicU8, &AtomicBool)) {
+    let mut buffer = vec![0; 1 << 20];
+    while let Ok(read @ 1..) = from.read(&mut buffer) {
+        let lost = mode.load(Ordering::SeqCst) == SWALLOW_ANSWERS || loses.load(Ordering::SeqCst);
+        if lost || to.write_all(&buffer[..read]).is_err() {
+            break;
+        }
+    }
+    close(&from, &to);
+}
+
+fn close(one: &TcpStream, other: &TcpStream) {
+    one.shutdown(Shutdown::Both).ok();
+    other.shutdown(Shutdown::Both).ok();
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use headcount_core::cell::{CellKey, Counts};
 use proptest::prelude::*;
 
+use super::apply::{CUT_ONE_INSERT, PASS, SWALLOW_ONE_INSERT, lossy_way};
 use super::*;
 use crate::clickhouse::remove::ERASING;
 use crate::clickhouse::rows::{date, week_of};
@@ -112,6 +113,45 @@ fn what_still_comes_of_an_erased_site_is_left_out_until_it_is_counted_again() {
 }
 
 #[test]
+fn an_erasure_that_is_overtaken_by_a_return_leaves_the_new_counts() {
+    let settings = fresh();
+    let mut writer = Writer::connect(&settings).unwrap();
+    let mut slow = Writer::connect(&settings).unwrap();
+    let (host, one) = (host("a.example"), [page("a.example", FIRST_DAY, "/", 1)]);
+    apply(&mut writer, &insert("p-0", 1, &one));
+    // The slow one has found the erasure, and before it goes on the site is back and counts.
+    writer.put_state("a.example", ERASING).unwrap();
+    assert_eq!(slow.unfinished_erasures().unwrap(), ["a.example"]);
+    writer.restore_site(&host).unwrap();
+    apply(&mut writer, &insert("p-0", 2, &one));
+    assert_eq!(slow.finish_erasure("a.example").unwrap(), Default::default());
+    assert_eq!(left(&settings, "a.example"), "1");
+    apply(&mut slow, &insert("p-1", 1, &one));
+    let reader = Reader::connect(&settings).unwrap();
+    assert_eq!(answers(&reader)[0], "/ 2 2");
+    assert!(writer.audit(0).unwrap().balanced());
+}
+
+#[test]
+fn only_sites_with_something_left_are_looked_at_again() {
+    let settings = fresh();
+    let mut writer = Writer::connect(&settings).unwrap();
+    let mut late = Writer::connect(&settings).unwrap();
+    let both = [page("a.example", FIRST_DAY, "/", 1), page("b.example", FIRST_DAY, "/", 1)];
+    apply(&mut late, &insert("p-0", 1, &both));
+    for site in ["a.example", "b.example"] {
+        writer.erase_site(&host(site)).unwrap();
+    }
+    assert!(writer.unfinished_erasures().unwrap().is_empty());
+    late.overlook_erasures();
+    apply(&mut late, &insert("p-0", 2, &both[1..]));
+    writer.put_state("c.example", ERASING).unwrap();
+    assert_eq!(writer.unfinished_erasures().unwrap(), ["b.example", "c.example"]);
+    assert_eq!(writer.finish_erasures().unwrap().cells, 1);
+    assert!(writer.unfinished_erasures().unwrap().is_empty());
+}
+
+#[test]
 fn an_erasure_that_was_killed_is_finished_at_the_next_connect() {
     let settings = fresh();
     let mut writer = Writer::connect(&settings).unwrap();
@@ -152,6 +192,23 @@ fn two_writers_that_erase_at_once_take_each_cell_out_once() {
     assert_eq!(rows(&settings, ledger), "4\t-189\t1");
     assert_eq!(left(&settings, "a.example"), "0");
     assert!(writer.audit(0).unwrap().balanced());
+}
+
+#[test]
+fn an_erasure_goes_on_when_a_removal_is_cut_off_or_its_answer_lost() {
+    let straight = fresh();
+    let (url, mode) = lossy_way();
+    let mut writer = Writer::connect(&Settings { url, ..straight.clone() }).unwrap();
+    three_weeks(&mut writer);
+    for (site, loss) in [("a.example", CUT_ONE_INSERT), ("b.example", SWALLOW_ONE_INSERT)] {
+        mode.store(loss, Ordering::SeqCst);
+        writer.erase_site(&host(site)).unwrap();
+        assert_eq!(mode.load(Ordering::SeqCst), PASS, "it was lost");
+        assert_eq!(left(&straight, site), "0");
+        assert!(writer.audit(0).unwrap().balanced());
+    }
+    let ledger = "SELECT count(), sum(views) FROM DB.ledger WHERE kind = 'erase'";
+    assert_eq!(rows(&straight, ledger), "8\t-378");
 }
 
 #[test]
@@ -287,6 +344,45 @@ fn old_buckets_of_late_batches_are_taken_out_of_younger_weeks() {
     assert_eq!(rows(&settings, ledger), "(retention)\t-11\np-0\t12");
     assert!(writer.audit(0).unwrap().balanced());
     assert_eq!(writer.standing("p-0").unwrap().applied, 1);
+}
+
+/// Its inserts are closed in a week that goes while it writes.
+#[test]
+fn a_writer_that_goes_on_while_weeks_are_dropped_loses_nothing() {
+    let settings = fresh();
+    let mut writer = Writer::connect(&settings).unwrap();
+    let mut other = Writer::connect(&settings).unwrap();
+    three_weeks(&mut writer);
+    let oldest = Day::parse("2026-01-07").unwrap();
+    let late =
+        |lo| insert_on("kafka:hits:1", lo, FIRST_DAY, &[page("a.example", FIRST_DAY, "/late", 1)]);
+    let purged = AtomicBool::new(false);
+    let mut written = 0;
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            writer.purge_older(oldest).unwrap();
+            purged.store(true, Ordering::SeqCst);
+        });
+        loop {
+            let is_last = purged.load(Ordering::SeqCst);
+            written += 1;
+            apply(&mut other, &late(written));
+            if is_last {
+                break;
+            }
+        }
+    });
+    let mut writer = Writer::connect(&settings).unwrap();
+    let check = |writer: &mut Writer| {
+        assert!(writer.audit(0).unwrap().balanced());
+        assert_eq!(writer.standing("kafka:hits:1").unwrap().applied, written);
+    };
+    check(&mut writer);
+    // A second purge of the same day drops what came into old weeks meanwhile, without a floor.
+    writer.purge_older(oldest).unwrap();
+    check(&mut Writer::connect(&settings).unwrap());
+    let weeks = "SELECT min(week) FROM DB.counts";
+    assert_eq!(rows(&settings, weeks), "2026-01-05");
 }
 
 #[test]
