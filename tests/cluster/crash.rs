@@ -46,7 +46,16 @@ enum Victim {
 pub(crate) struct Load {
     addresses: Mutex<Vec<Option<String>>>,
     over: AtomicBool,
-    pub(crate) sent: Mutex<Sent>,
+    sent: Mutex<Sent>,
+}
+
+/// Ends the load when dropped: a scope waits for its senders, also after a panic.
+struct Ending<'a>(&'a AtomicBool);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 impl Load {
@@ -59,8 +68,21 @@ impl Load {
         }
     }
 
+    /// Sends from so many threads, each with this pause between two hits, while `body` runs; what
+    /// was sent.
+    pub(crate) fn during(&self, senders: usize, pause: Duration, body: impl FnOnce()) -> Sent {
+        std::thread::scope(|scope| {
+            let _ending = Ending(&self.over);
+            for sender in 0..senders {
+                scope.spawn(move || self.send(sender, pause));
+            }
+            body();
+        });
+        std::mem::take(&mut *self.sent.lock().unwrap())
+    }
+
     /// Sends hits one after the other, each with a page of its own.
-    pub(crate) fn send(&self, sender: usize, pause: Duration) {
+    fn send(&self, sender: usize, pause: Duration) {
         let mut number = 0;
         while !self.over.load(Ordering::Relaxed) {
             std::thread::sleep(pause);
@@ -86,10 +108,6 @@ impl Load {
 
     fn moved(&self, collector: usize, address: Option<String>) {
         self.addresses.lock().unwrap()[collector] = address;
-    }
-
-    pub(crate) fn stop(&self) {
-        self.over.store(true, Ordering::Relaxed);
     }
 }
 
@@ -191,11 +209,7 @@ fn answered_hits_survive_kills_of_any_part() {
     let mut cluster = Cluster::new(&servers, SETTINGS);
     cluster.run(2, 2);
     let load = Load::new(&cluster);
-    std::thread::scope(|scope| {
-        for sender in 0..4 {
-            let load = &load;
-            scope.spawn(move || load.send(sender, HIT_PAUSE));
-        }
+    let sent = load.during(4, HIT_PAUSE, || {
         for _ in 0..rounds() {
             std::thread::sleep(Duration::from_millis(200 + dice.below(1_500)));
             let pause = Duration::from_millis(dice.below(1_000));
@@ -207,9 +221,7 @@ fn answered_hits_survive_kills_of_any_part() {
             };
             cluster.kill(victim, &load, &mut servers, pause);
         }
-        load.stop();
     });
-    let sent = std::mem::take(&mut *load.sent.lock().unwrap());
     cluster.settle(&sent, &format!("{} kills of any part", rounds()));
 }
 
@@ -220,9 +232,7 @@ fn answered_hits_survive_every_failpoint_of_the_cluster() {
     let mut cluster = Cluster::new(shared(), SETTINGS);
     cluster.run(1, 1);
     let load = Load::new(&cluster);
-    std::thread::scope(|scope| {
-        let senders = &load;
-        scope.spawn(move || senders.send(0, HIT_PAUSE));
+    let sent = load.during(1, HIT_PAUSE, || {
         for name in failpoint::NAMES {
             for time in 0..seeds() {
                 let nth = if time == 0 { 1 } else { 2 + dice.below(4) };
@@ -248,9 +258,7 @@ fn answered_hits_survive_every_failpoint_of_the_cluster() {
                 }
             }
         }
-        load.stop();
     });
-    let sent = std::mem::take(&mut *load.sent.lock().unwrap());
     let label = format!("{} failpoints, {} times each", failpoint::NAMES.len(), seeds());
     cluster.settle(&sent, &label);
 }
@@ -270,16 +278,24 @@ fn a_stopped_aggregator_is_replaced_and_its_return_counts_nothing_twice() {
     let mut cluster = Cluster::new(shared(), SETTINGS);
     cluster.run(1, 2);
     let load = Load::new(&cluster);
-    std::thread::scope(|scope| {
-        let senders = &load;
-        scope.spawn(move || senders.send(0, HIT_PAUSE));
+    let sent = load.during(1, HIT_PAUSE, || {
         std::thread::sleep(Duration::from_secs(3));
         cluster.aggregators[0].signal("STOP");
         std::thread::sleep(HANG);
         cluster.aggregators[0].signal("CONT");
         std::thread::sleep(Duration::from_secs(5));
-        load.stop();
     });
-    let sent = std::mem::take(&mut *load.sent.lock().unwrap());
     cluster.settle(&sent, "an aggregator that hung");
+}
+
+/// What goes wrong under load is said at once; nobody waits for senders without an end.
+#[test]
+fn a_panic_under_load_ends_the_load() {
+    let load = Load {
+        addresses: Mutex::new(vec![None]),
+        over: AtomicBool::new(false),
+        sent: Mutex::default(),
+    };
+    let body = || load.during(2, HIT_PAUSE, || panic!("on purpose"));
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(body)).is_err());
 }

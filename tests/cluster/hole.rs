@@ -103,32 +103,23 @@ fn a_token_without_its_part_is_noticed_and_mended() {
     cluster.run(1, 1);
     let load = Load::new(&cluster);
     let (mut holes, mut kills) = (0, 0);
-    std::thread::scope(|scope| {
-        let senders = &load;
-        scope.spawn(move || senders.send(0, HIT_PAUSE));
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            while holes < rounds() {
-                assert!(kills < rounds() * KILLS_PER_ROUND, "{holes} holes in {kills} kills");
-                cluster.wait_for("SELECT sum(views) > 0 FROM page_counts", 1);
-                let sql = "SELECT data_paths[1] FROM system.tables WHERE name = 'counts' AND \
-                           database = currentDatabase()";
-                let table = cluster.text(sql).unwrap().trim().to_owned();
-                let log = cluster.folder().join("renames.log");
-                let trap = Trap::set(servers.engine_process(), &log);
-                assert_eq!(servers.engine_signal(PATIENCE), Some(KILLED));
-                kills += 1;
-                holes += u64::from(hole(&trap.caught(), &table).is_some());
-                let answered = load.answered();
-                servers.start_engine();
-                cluster.arrive(answered);
-            }
-        }));
-        load.stop();
-        if let Err(panic) = outcome {
-            std::panic::resume_unwind(panic);
+    let sent = load.during(1, HIT_PAUSE, || {
+        while holes < rounds() {
+            assert!(kills < rounds() * KILLS_PER_ROUND, "{holes} holes in {kills} kills");
+            cluster.wait_for("SELECT sum(views) > 0 FROM page_counts", 1);
+            let sql = "SELECT data_paths[1] FROM system.tables WHERE name = 'counts' AND \
+                       database = currentDatabase()";
+            let table = cluster.text(sql).unwrap().trim().to_owned();
+            let log = cluster.folder().join("renames.log");
+            let trap = Trap::set(servers.engine_process(), &log);
+            assert_eq!(servers.engine_signal(PATIENCE), Some(KILLED));
+            kills += 1;
+            holes += u64::from(hole(&trap.caught(), &table).is_some());
+            let answered = load.answered();
+            servers.start_engine();
+            cluster.arrive(answered);
         }
     });
-    let sent = std::mem::take(&mut *load.sent.lock().unwrap());
     let label = format!("{holes} tokens without their part, in {kills} kills at a rename");
     cluster.settle(&sent, &label);
 }

@@ -28,17 +28,11 @@ fn through(label: &str, away: impl FnOnce(&mut Servers)) {
     let mut cluster = Cluster::new(&servers, SETTINGS);
     cluster.run(1, 1);
     let load = Load::new(&cluster);
-    std::thread::scope(|scope| {
-        for sender in 0..SENDERS {
-            let load = &load;
-            scope.spawn(move || load.send(sender, HIT_PAUSE));
-        }
+    let sent = load.during(SENDERS, HIT_PAUSE, || {
         std::thread::sleep(Duration::from_secs(2));
         away(&mut servers);
         std::thread::sleep(Duration::from_secs(1));
-        load.stop();
     });
-    let sent = std::mem::take(&mut *load.sent.lock().unwrap());
     let refused = sent.pages.values().filter(|answered| !**answered).count();
     assert_eq!(refused, 0, "{label}: hits were refused");
     assert!(cluster.settle(&sent, label) < DRAIN_MAX, "{label}: not caught up in time");
