@@ -42,6 +42,27 @@ enum Victim {
     Engine,
 }
 
+/// Each part once, before chance takes over.
+const FIRST: [Victim; 6] = [
+    Victim::Engine,
+    Victim::Aggregator(1),
+    Victim::Broker,
+    Victim::Collector(0),
+    Victim::Aggregator(0),
+    Victim::Collector(1),
+];
+
+impl Victim {
+    fn draw(dice: &mut Dice) -> Self {
+        match dice.below(6) {
+            0 => Self::Broker,
+            1 => Self::Engine,
+            2 | 3 => Self::Aggregator(usize::from(dice.below(2) == 0)),
+            _ => Self::Collector(usize::from(dice.below(2) == 0)),
+        }
+    }
+}
+
 /// Hits to whichever collectors are there, until it is over.
 pub(crate) struct Load {
     addresses: Mutex<Vec<Option<String>>>,
@@ -210,15 +231,11 @@ fn answered_hits_survive_kills_of_any_part() {
     cluster.run(2, 2);
     let load = Load::new(&cluster);
     let sent = load.during(4, HIT_PAUSE, || {
-        for _ in 0..rounds() {
+        for round in 0..rounds() {
             std::thread::sleep(Duration::from_millis(200 + dice.below(1_500)));
             let pause = Duration::from_millis(dice.below(1_000));
-            let victim = match dice.below(6) {
-                0 => Victim::Broker,
-                1 => Victim::Engine,
-                2 | 3 => Victim::Aggregator(usize::from(dice.below(2) == 0)),
-                _ => Victim::Collector(usize::from(dice.below(2) == 0)),
-            };
+            let first = FIRST.get(usize::try_from(round).unwrap()).copied();
+            let victim = first.unwrap_or_else(|| Victim::draw(&mut dice));
             cluster.kill(victim, &load, &mut servers, pause);
         }
     });
