@@ -24,8 +24,8 @@ pub(crate) const SETTINGS: &str = "[limits]\npages_per_site_day = 10000000\nname
 const ROUNDS: u64 = 8;
 /// Times each failpoint is passed without an environment that asks for more.
 const SEEDS: u64 = 1;
-/// Longer than the group waits for a member.
-const HANG: Duration = Duration::from_secs(20);
+/// How long the other parts may take to bring in what was answered while one is away.
+const ARRIVAL_PATIENCE: Duration = Duration::from_secs(60);
 /// Failpoints that an aggregator passes; the others are a collector's.
 const AGGREGATOR_FAILPOINTS: [&str; 3] = ["apply-before", "apply-after", "ack-after"];
 /// How long everything may take to arrive after the last kill.
@@ -121,10 +121,11 @@ impl Load {
         }
     }
 
-    /// How many were answered so far.
-    pub(crate) fn answered(&self) -> i64 {
+    /// The pages answered so far.
+    pub(crate) fn answered(&self) -> Vec<String> {
         let sent = self.sent.lock().unwrap();
-        i64::try_from(sent.pages.values().filter(|answered| **answered).count()).unwrap()
+        let answered = sent.pages.iter().filter(|(_, answered)| **answered);
+        answered.map(|(page, _)| page.clone()).collect()
     }
 
     fn moved(&self, collector: usize, address: Option<String>) {
@@ -133,6 +134,28 @@ impl Load {
 }
 
 impl Cluster {
+    /// The views of each page; `None` while the store is away.
+    fn counted(&self) -> Option<HashMap<String, i64>> {
+        let text =
+            self.text("SELECT page, sum(views) FROM page_counts GROUP BY page FORMAT TSV")?;
+        let rows = text.lines().map(|line| line.split_once('\t').unwrap());
+        Some(rows.map(|(page, views)| (page.to_owned(), views.parse().unwrap())).collect())
+    }
+
+    /// Waits until these pages are in the store, whatever else comes meanwhile.
+    pub(crate) fn arrive(&self, pages: &[String]) {
+        let deadline = Instant::now() + ARRIVAL_PATIENCE;
+        loop {
+            let counted = self.counted().unwrap_or_default();
+            let missing = pages.iter().filter(|page| !counted.contains_key(*page)).count();
+            if missing == 0 {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{missing} of {} pages did not arrive", pages.len());
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
     /// Waits until everything answered is there, and compares page by page.
     pub(crate) fn settle(&self, sent: &Sent, label: &str) -> Duration {
         let answered = sent.pages.values().filter(|answered| **answered).count();
@@ -147,12 +170,7 @@ impl Cluster {
         let drained = begun.elapsed();
         // What was not answered may still come.
         std::thread::sleep(Duration::from_secs(3));
-        let mut counted: HashMap<String, i64> = HashMap::new();
-        let sql = "SELECT page, sum(views) FROM page_counts GROUP BY page FORMAT TSV";
-        for line in self.text(sql).unwrap().lines() {
-            let (page, views) = line.split_once('\t').unwrap();
-            counted.insert(page.to_owned(), views.parse().unwrap());
-        }
+        let counted = self.counted().unwrap();
         for (page, views) in &counted {
             assert!(sent.pages.contains_key(page), "{label}: {page} was never sent");
             assert_eq!(*views, 1, "{label}: {page}");
@@ -298,7 +316,9 @@ fn a_stopped_aggregator_is_replaced_and_its_return_counts_nothing_twice() {
     let sent = load.during(1, HIT_PAUSE, || {
         std::thread::sleep(Duration::from_secs(3));
         cluster.aggregators[0].signal("STOP");
-        std::thread::sleep(HANG);
+        // What it has under way may still be written; what comes now is another's to write.
+        std::thread::sleep(Duration::from_secs(1));
+        cluster.arrive(&load.answered());
         cluster.aggregators[0].signal("CONT");
         std::thread::sleep(Duration::from_secs(5));
     });

@@ -10,7 +10,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::crash::{Load, SETTINGS};
 use super::{Cluster, Servers};
@@ -20,7 +20,7 @@ use crate::server::Deployment as _;
 const ROUNDS: u64 = 2;
 /// Kills a round may need: some meet the rename of a merge or of another table.
 const KILLS_PER_ROUND: u64 = 20;
-/// How long the engine may go on without a rename, and a hole may take to be mended.
+/// How long the engine may go on without a rename.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two hits of the sender.
 const HIT_PAUSE: Duration = Duration::from_millis(20);
@@ -117,20 +117,9 @@ fn a_token_without_its_part_is_noticed_and_mended() {
             holes += u64::from(hole(&trap.caught(), &table).is_some());
             let answered = load.answered();
             servers.start_engine();
-            cluster.arrive(answered);
+            cluster.arrive(&answered);
         }
     });
     let label = format!("{holes} tokens without their part, in {kills} kills at a rename");
     cluster.settle(&sent, &label);
-}
-
-impl Cluster {
-    /// Waits until so many views are in the store.
-    fn arrive(&self, views: i64) {
-        let deadline = Instant::now() + PATIENCE;
-        while self.number("SELECT sum(views) FROM page_counts") < views {
-            assert!(Instant::now() < deadline, "{views} views did not arrive");
-            std::thread::sleep(Duration::from_millis(100));
-        }
-    }
 }
