@@ -6,8 +6,6 @@
 //! What surprises: each test has a topic and a database of its own in shared servers, but those
 //! that kill a server have it alone.
 
-pub(crate) mod parts;
-
 mod crash;
 mod hole;
 mod local;
@@ -22,7 +20,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use self::parts::Part;
+use crate::part::{Ended, Part};
 use crate::pipeline::{PROXY, every_view_holds_the_traffic, traffic};
 use crate::server::{CHROME, Deployment, Reply, SITE, ask};
 use crate::services::clickhouse::ClickHouse;
@@ -159,7 +157,7 @@ impl Cluster {
         &self,
         number: usize,
         environment: &[(&str, &str)],
-    ) -> Result<Part, String> {
+    ) -> Result<Part, Ended> {
         let name = format!("collect-{number}");
         let args = ["collect", "--config", &self.config(), "--data", &self.data(&name)];
         Part::start(&self.edge, self.folder(), &name, &args, environment)
@@ -169,7 +167,7 @@ impl Cluster {
         &self,
         number: usize,
         environment: &[(&str, &str)],
-    ) -> Result<Part, String> {
+    ) -> Result<Part, Ended> {
         let name = format!("aggregate-{number}");
         let args = ["aggregate", "--config", &self.config()];
         let named = [("HEADCOUNT_KAFKA_MEMBER", name.as_str())];
@@ -178,7 +176,7 @@ impl Cluster {
         Part::start(binary, self.folder(), &name, &args, &environment)
     }
 
-    pub(crate) fn server(&self) -> Result<Part, String> {
+    pub(crate) fn server(&self) -> Result<Part, Ended> {
         let args = ["serve", "--config", &self.config(), "--data", &self.data("serve")];
         let binary = Path::new(env!("CARGO_BIN_EXE_headcount"));
         Part::start(binary, self.folder(), "serve", &args, &[])

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use headcount_core::failpoint;
 
+use crate::part::Ended;
 use crate::server::{CHROME, Deployment as _, PATIENCE, SITE, Server, number_in};
 
 /// Rounds of each test of rounds where nobody asks for more.
@@ -128,10 +129,9 @@ fn round(folder: &Path, number: usize, end: &End<'_>, sent: &mut Sent) -> bool {
         End::Kill(_) => None,
         End::Failpoint(text) => Some(("HEADCOUNT_FAILPOINT", *text)),
     };
-    drop(std::fs::remove_file(folder.join("stderr.log")));
     let mut server = match Server::try_start(folder, SETTINGS, environment.as_slice()) {
         Ok(server) => server,
-        Err(said) => {
+        Err(Ended { said, .. }) => {
             // All but those of a hit are passed at a start already: the last round left batches.
             let early = matches!(end, End::Failpoint(text) if !text.starts_with("hit-"));
             let refused = said.lines().any(|line| line.starts_with("headcount: "));
@@ -156,13 +156,13 @@ fn round(folder: &Path, number: usize, end: &End<'_>, sent: &mut Sent) -> bool {
             End::Failpoint(text) => {
                 let deadline = Instant::now() + PATIENCE;
                 let mut ended = server.ended();
-                while !ended && Instant::now() < deadline {
+                while ended.is_none() && Instant::now() < deadline {
                     std::thread::sleep(Duration::from_millis(2));
                     ended = server.ended();
                 }
                 over.store(true, Ordering::Relaxed);
                 drop(server);
-                assert!(ended, "round {number}: failpoint {text} was not passed");
+                assert!(ended.is_some(), "round {number}: failpoint {text} was not passed");
             }
         }
         over.store(true, Ordering::Relaxed);
@@ -414,7 +414,7 @@ fn refused_or_right(copy: &Path, sent: &Sent, label: &str) -> bool {
     match Server::try_start(copy, SETTINGS, &[]) {
         Ok(server) => {
             assert_eq!(server.stop(), Some(0), "{label}");
-            let said = std::fs::read_to_string(copy.join("stderr.log")).unwrap();
+            let said = std::fs::read_to_string(copy.join("up.log")).unwrap();
             let wrong = verdict(&copy.join("data"), sent);
             assert_eq!(wrong, None, "{label}, it said: {said}");
             false

@@ -8,7 +8,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 #![expect(clippy::panic, reason = "likewise")]
 
-// One `headcount up` as a child process, and an HTTP client for it.
+// One process of ours as a child.
+mod part;
+// One `headcount up` on a folder, and an HTTP client for it.
 mod server;
 
 // Commands, API and dashboard through the real binary.

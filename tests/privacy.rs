@@ -212,7 +212,7 @@ fn remains(folder: &Path) -> BTreeMap<&'static str, Vec<String>> {
     ] {
         found.insert(sql, rows(&data.join(file), sql));
     }
-    let log = std::fs::read_to_string(folder.join("stderr.log")).unwrap();
+    let log = std::fs::read_to_string(folder.join("up.log")).unwrap();
     found.insert("stderr", log.lines().map(str::to_owned).collect());
     found
 }

@@ -45,7 +45,8 @@ fn counted() -> tempfile::TempDir {
 }
 
 fn refusal_of_up(folder: &std::path::Path) -> String {
-    let said = Server::try_start(folder, PROXY, &[]).err().unwrap_or_default();
+    let ended = Server::try_start(folder, PROXY, &[]).err();
+    let said = ended.map(|ended| ended.said).unwrap_or_default();
     said.lines().rfind(|line| line.starts_with("headcount: ")).unwrap_or_default().to_owned()
 }
 

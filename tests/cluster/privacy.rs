@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use headcount_transport::kafka::{Heard, KafkaSubscriber};
 
-use super::parts::Part;
 use super::{Cluster, PARTITIONS, Servers, shared};
+use crate::part::Part;
 use crate::pipeline::PROXY;
 use crate::privacy::search::{Found, Search, TEXTS, note, note_files};
 use crate::privacy::{Dice, SETTLING, ask, base, tell_all, variant, without_sanitiser};

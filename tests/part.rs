@@ -1,12 +1,12 @@
-//! The processes of a cluster: collectors, aggregators and a server of numbers, each a child.
+//! One process of ours as a child: everything in one, or a room of a cluster.
 //!
 //! What it is not: the real parts beside them; those are in `services`.
 //!
-//! What surprises: a part that is dropped is killed with SIGKILL, as everywhere in these tests.
+//! What surprises: a part that is dropped is killed with SIGKILL; stop it where order matters.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 use crate::server::{Reply, ask};
 
@@ -17,51 +17,75 @@ pub(crate) struct Part {
     pub(crate) address: String,
     /// Where the operator is answered.
     pub(crate) ops: String,
+    /// The link that signs in; empty where there is no dashboard.
+    pub(crate) dashboard: String,
+}
+
+/// The end of a process that never said where it is.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    /// On standard error.
+    pub(crate) said: String,
 }
 
 impl Part {
-    /// Starts `headcount ARGS` with its configuration in `folder` and waits until it says where it
-    /// is; else what it said on standard error. What it prints is in `NAME.out` there.
+    /// Starts `headcount ARGS` and waits until it says where it is. What it prints is in `NAME.out`
+    /// of the folder, and its standard error in `NAME.log`.
     pub(crate) fn start(
         binary: &Path,
         folder: &Path,
         name: &str,
         args: &[&str],
         environment: &[(&str, &str)],
-    ) -> Result<Self, String> {
+    ) -> Result<Self, Ended> {
         let log = folder.join(format!("{name}.log"));
         let begun = std::fs::metadata(&log).map_or(0, |file| file.len());
         let file = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
-        let mut child = Command::new(binary)
+        let child = Command::new(binary)
             .args(args)
             .envs(environment.iter().copied())
             .stdout(Stdio::piped())
             .stderr(file)
             .spawn()
             .unwrap();
-        let (mut address, mut ops, mut printed) = (String::new(), String::new(), String::new());
-        for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+        let mut part =
+            Self { child, address: String::new(), ops: String::new(), dashboard: String::new() };
+        let printed = part.read_links();
+        std::fs::write(folder.join(format!("{name}.out")), printed).unwrap();
+        if part.ops.is_empty() {
+            let status = part.child.wait().unwrap();
+            let said = std::fs::read(&log).unwrap();
+            let said = &said[usize::try_from(begun).unwrap()..];
+            return Err(Ended { status, said: String::from_utf8_lossy(said).into_owned() });
+        }
+        Ok(part)
+    }
+
+    /// Reads what it prints up to the last link; all of that.
+    fn read_links(&mut self) -> String {
+        let mut printed = String::new();
+        for line in BufReader::new(self.child.stdout.take().unwrap()).lines() {
             let line = line.unwrap();
             printed += &format!("{line}\n");
             if let Some((_, rest)) = line.split_once("src=\"http://") {
-                if address.is_empty() {
-                    rest.split('/').next().unwrap().clone_into(&mut address);
+                if self.address.is_empty() {
+                    rest.split('/').next().unwrap().clone_into(&mut self.address);
                 }
             } else if let Some(url) = line.strip_prefix("dashboard") {
-                host(url).clone_into(&mut address);
+                host(url).clone_into(&mut self.address);
+                url.trim().clone_into(&mut self.dashboard);
             } else if let Some(url) = line.strip_prefix("operations") {
-                host(url).clone_into(&mut ops);
+                host(url).clone_into(&mut self.ops);
                 break;
             }
         }
-        std::fs::write(folder.join(format!("{name}.out")), printed).unwrap();
-        if ops.is_empty() {
-            child.wait().unwrap();
-            let said = std::fs::read(&log).unwrap();
-            let said = &said[usize::try_from(begun).unwrap()..];
-            return Err(String::from_utf8_lossy(said).into_owned());
-        }
-        Ok(Self { child, address, ops })
+        printed
+    }
+
+    /// The process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Sends a request; `None` if the connection broke.
@@ -76,13 +100,13 @@ impl Part {
 
     /// Sends a signal by its name.
     pub(crate) fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
+        let pid = self.pid().to_string();
         assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
     }
 
-    /// Whether it ended by itself, such as at a failpoint.
-    pub(crate) fn ended(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_some()
+    /// How it ended by itself, such as at a failpoint; `None` while it runs.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
     }
 
     /// Stops in order; the exit code.
