@@ -16,7 +16,6 @@ use std::time::{Duration, Instant};
 
 use headcount_core::failpoint;
 
-use crate::part::Ended;
 use crate::server::{CHROME, Deployment as _, PATIENCE, SITE, Server, number_in};
 
 /// Rounds of each test of rounds where nobody asks for more.
@@ -131,11 +130,12 @@ fn round(folder: &Path, number: usize, end: &End<'_>, sent: &mut Sent) -> bool {
     };
     let mut server = match Server::try_start(folder, SETTINGS, environment.as_slice()) {
         Ok(server) => server,
-        Err(Ended { said, .. }) => {
+        Err(ended) => {
             // All but those of a hit are passed at a start already: the last round left batches.
-            let early = matches!(end, End::Failpoint(text) if !text.starts_with("hit-"));
-            let refused = said.lines().any(|line| line.starts_with("headcount: "));
-            assert!(early && !refused, "round {number}: {said}");
+            match end {
+                End::Failpoint(text) if !text.starts_with("hit-") => ended.assert_aborted(text),
+                _ => panic!("round {number}: {ended:?}"),
+            }
             return false;
         }
     };
@@ -162,7 +162,9 @@ fn round(folder: &Path, number: usize, end: &End<'_>, sent: &mut Sent) -> bool {
                 }
                 over.store(true, Ordering::Relaxed);
                 drop(server);
-                assert!(ended.is_some(), "round {number}: failpoint {text} was not passed");
+                let ended =
+                    ended.unwrap_or_else(|| panic!("round {number}: {text} was not passed"));
+                ended.assert_aborted(text);
             }
         }
         over.store(true, Ordering::Relaxed);

@@ -5,7 +5,8 @@
 //! What surprises: a part that is dropped is killed with SIGKILL; stop it where order matters.
 
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use crate::server::{Reply, ask};
@@ -19,6 +20,9 @@ pub(crate) struct Part {
     pub(crate) ops: String,
     /// The link that signs in; empty where there is no dashboard.
     pub(crate) dashboard: String,
+    /// Its standard error, after that of processes before it.
+    log: PathBuf,
+    begun: u64,
 }
 
 /// The end of a process that never said where it is.
@@ -27,6 +31,19 @@ pub(crate) struct Ended {
     pub(crate) status: ExitStatus,
     /// On standard error.
     pub(crate) said: String,
+}
+
+/// The signal of a failpoint, SIGABRT. Whoever refuses or panics ends with a code.
+const ABORTED: i32 = 6;
+
+impl Ended {
+    /// Fails unless it was a failpoint that ended it.
+    pub(crate) fn assert_aborted(&self, failpoint: &str) {
+        let Self { status, said } = self;
+        assert_eq!(status.signal(), Some(ABORTED), "{failpoint}: {status} {said}");
+        let complained = said.lines().any(|line| line.starts_with("headcount: "));
+        assert!(!complained, "{failpoint}: {said}");
+    }
 }
 
 impl Part {
@@ -49,15 +66,19 @@ impl Part {
             .stderr(file)
             .spawn()
             .unwrap();
-        let mut part =
-            Self { child, address: String::new(), ops: String::new(), dashboard: String::new() };
+        let mut part = Self {
+            child,
+            address: String::new(),
+            ops: String::new(),
+            dashboard: String::new(),
+            log,
+            begun,
+        };
         let printed = part.read_links();
         std::fs::write(folder.join(format!("{name}.out")), printed).unwrap();
         if part.ops.is_empty() {
             let status = part.child.wait().unwrap();
-            let said = std::fs::read(&log).unwrap();
-            let said = &said[usize::try_from(begun).unwrap()..];
-            return Err(Ended { status, said: String::from_utf8_lossy(said).into_owned() });
+            return Err(Ended { status, said: part.said() });
         }
         Ok(part)
     }
@@ -105,8 +126,15 @@ impl Part {
     }
 
     /// How it ended by itself, such as at a failpoint; `None` while it runs.
-    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
-        self.child.try_wait().unwrap()
+    pub(crate) fn ended(&mut self) -> Option<Ended> {
+        let status = self.child.try_wait().unwrap()?;
+        Some(Ended { status, said: self.said() })
+    }
+
+    fn said(&self) -> String {
+        let said = std::fs::read(&self.log).unwrap();
+        let said = &said[usize::try_from(self.begun).unwrap()..];
+        String::from_utf8_lossy(said).into_owned()
     }
 
     /// Stops in order; the exit code.

@@ -14,7 +14,7 @@ use headcount_core::failpoint;
 
 use super::{Cluster, Servers, shared};
 use crate::crash::{Dice, Sent, word};
-use crate::part::Part;
+use crate::part::{Ended, Part};
 use crate::server::{CHROME, Deployment, PATIENCE, SITE, ask};
 
 /// Room for a page a hit.
@@ -275,18 +275,14 @@ fn answered_hits_survive_every_failpoint_of_the_cluster() {
                 let environment = [("HEADCOUNT_FAILPOINT", text.as_str())];
                 if AGGREGATOR_FAILPOINTS.contains(&name) {
                     cluster.aggregators.remove(0).kill();
-                    if let Ok(part) = cluster.aggregator(0, &environment) {
-                        await_end(part, &text);
-                    }
+                    await_abort(cluster.aggregator(0, &environment), &text);
                     cluster.aggregators.push(cluster.aggregator(0, &[]).unwrap());
                 } else {
                     load.moved(0, None);
                     cluster.collectors.remove(0).kill();
-                    if let Ok(part) = cluster.collector(0, &environment) {
-                        load.moved(0, Some(part.address.clone()));
-                        await_end(part, &text);
-                        load.moved(0, None);
-                    }
+                    let part = cluster.collector(0, &environment);
+                    load.moved(0, part.as_ref().ok().map(|part| part.address.clone()));
+                    await_abort(part, &text);
                     let part = cluster.collector(0, &[]).unwrap();
                     load.moved(0, Some(part.address.clone()));
                     cluster.collectors.push(part);
@@ -298,12 +294,24 @@ fn answered_hits_survive_every_failpoint_of_the_cluster() {
     cluster.settle(&sent, &label);
 }
 
-fn await_end(mut part: Part, failpoint: &str) {
+/// Waits for the failpoint, and for no other end. All but those of a hit may be passed at a start
+/// already.
+fn await_abort(started: Result<Part, Ended>, failpoint: &str) {
+    let mut part = match started {
+        Ok(part) => part,
+        Err(ended) => {
+            assert!(!failpoint.starts_with("hit-"), "{ended:?}");
+            return ended.assert_aborted(failpoint);
+        }
+    };
     let deadline = Instant::now() + PATIENCE;
-    while part.ended().is_none() {
-        assert!(Instant::now() < deadline, "failpoint {failpoint} was not passed");
+    while Instant::now() < deadline {
+        if let Some(ended) = part.ended() {
+            return ended.assert_aborted(failpoint);
+        }
         std::thread::sleep(Duration::from_millis(5));
     }
+    panic!("failpoint {failpoint} was not passed");
 }
 
 /// An aggregator that hangs is no reason to wait: another takes over, and when the first goes on,
