@@ -21,7 +21,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use crate::part::{Ended, Part};
-use crate::pipeline::{PROXY, every_view_holds_the_traffic, traffic};
+use crate::pipeline::{PROXY, VIEWS, every_view_holds_the_traffic, traffic};
 use crate::server::{CHROME, Deployment, Reply, SITE, ask};
 use crate::services::clickhouse::ClickHouse;
 use crate::services::kafka::Kafka;
@@ -281,7 +281,7 @@ fn a_site_is_erased_from_the_whole_cluster_and_may_come_back() {
         assert!(out.status.success(), "{command}: {}", String::from_utf8_lossy(&out.stderr));
     };
     run("erase");
-    for view in ["site_counts", "page_counts", "click_counts", "attribute_counts"] {
+    for view in VIEWS {
         assert_eq!(cluster.number(&format!("SELECT count(*) FROM {view}")), 0, "{view}");
     }
     assert_eq!(cluster.number("SELECT count(*) FROM counts WHERE name LIKE '%priser%'"), 0);

@@ -15,7 +15,7 @@ use crate::server::{CHROME, Deployment, PATIENCE, Reply, SITE, Server, headcount
 pub(crate) const PROXY: &str =
     "trusted_proxies = [\"127.0.0.0/8\"]\nclient_address_header = \"X-Forwarded-For\"\n";
 /// The views of the store, by which the tests read it.
-const VIEWS: [&str; 5] =
+pub(crate) const VIEWS: [&str; 5] =
     ["site_counts", "page_counts", "click_counts", "attribute_counts", "refusal_counts"];
 
 fn text(bytes: &[u8]) -> String {
