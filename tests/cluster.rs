@@ -25,6 +25,7 @@ use crate::pipeline::{PROXY, VIEWS, every_view_holds_the_traffic, traffic};
 use crate::server::{CHROME, Deployment, Reply, SITE, ask};
 use crate::services::clickhouse::ClickHouse;
 use crate::services::kafka::Kafka;
+use crate::services::kafka::folder::Folder;
 
 /// Partitions of a test's topic.
 const PARTITIONS: u32 = 3;
@@ -44,7 +45,7 @@ pub(crate) struct Cluster {
 pub(crate) struct Servers {
     pub(crate) kafka: Kafka,
     engine: Option<ClickHouse>,
-    folder: tempfile::TempDir,
+    folder: Folder,
     port: String,
 }
 
@@ -53,12 +54,7 @@ impl Servers {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = free.local_addr().unwrap().port().to_string();
         drop(free);
-        let mut servers = Self {
-            kafka: Kafka::start(),
-            engine: None,
-            folder: tempfile::tempdir().unwrap(),
-            port,
-        };
+        let mut servers = Self { kafka: Kafka::start(), engine: None, folder: Folder::new(), port };
         servers.start_engine();
         servers
     }
@@ -66,11 +62,14 @@ impl Servers {
     /// Starts the engine on the same port and data as before.
     pub(crate) fn start_engine(&mut self) {
         let folder = self.folder.path().join("clickhouse");
-        self.engine = Some(ClickHouse::start(Some(&folder), &["--port", &self.port]));
+        let engine = ClickHouse::start(Some(&folder), &["--port", &self.port]);
+        self.folder.watch(Some(engine.process()));
+        self.engine = Some(engine);
     }
 
     /// kill -9.
     pub(crate) fn kill_engine(&mut self) {
+        self.folder.watch(None);
         self.engine.take().unwrap().kill();
     }
 
@@ -81,12 +80,14 @@ impl Servers {
 
     /// Waits until the engine has ended by itself; the signal that ended it.
     pub(crate) fn engine_signal(&mut self, patience: Duration) -> Option<i32> {
+        self.folder.watch(None);
         self.engine.take().unwrap().ended_by(patience)
     }
 
     /// Stops both in order; their data and logs stay until the drop.
     pub(crate) fn stop(&mut self) {
         self.kafka.stop();
+        self.folder.watch(None);
         drop(self.engine.take());
     }
 

@@ -117,12 +117,12 @@ fn with_login(kafka: &Kafka, mechanism: Mechanism, password: &str) -> Settings {
 fn every_login_works_and_a_wrong_password_is_said() {
     let kafka = Kafka::guarded();
     for mechanism in [Mechanism::Plain, Mechanism::ScramSha256, Mechanism::ScramSha512] {
-        let settings = with_login(&kafka, mechanism, PASSWORD);
+        let settings = with_login(kafka, mechanism, PASSWORD);
         topic::ensure(&settings, true).unwrap();
         let mut publisher = KafkaPublisher::new(&settings, Arc::new(Now)).unwrap();
         Outbox::new(1, 3).run(&mut publisher, Outbox::is_empty);
 
-        let wrong = with_login(&kafka, mechanism, "wrong-password");
+        let wrong = with_login(kafka, mechanism, "wrong-password");
         let begun = Instant::now();
         let error = topic::ensure(&wrong, true).unwrap_err();
         assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
@@ -147,7 +147,7 @@ fn every_login_works_and_a_wrong_password_is_said() {
 fn a_certificate_is_checked_against_authority_and_name() {
     let kafka = Kafka::guarded();
     let ca_file = Some(kafka.doors().ca_file.clone());
-    let mut settings = with_login(&kafka, Mechanism::ScramSha512, PASSWORD);
+    let mut settings = with_login(kafka, Mechanism::ScramSha512, PASSWORD);
     settings.brokers = kafka.doors().login_in_tls.clone();
     settings.security = Security::Tls { ca_file };
     topic::ensure(&settings, true).unwrap();
