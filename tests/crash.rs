@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use headcount_core::failpoint;
 
+use crate::dice::Dice;
 use crate::server::{CHROME, Deployment as _, PATIENCE, SITE, Server, number_in};
 
 /// Rounds of each test of rounds where nobody asks for more.
@@ -35,19 +36,6 @@ const RELEASES: [&str; 6] =
 #[derive(Default)]
 pub(crate) struct Sent {
     pub(crate) pages: HashMap<String, bool>,
-}
-
-/// A small generator of numbers (`SplitMix64`).
-pub(crate) struct Dice(pub(crate) u64);
-
-impl Dice {
-    pub(crate) fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % limit
-    }
 }
 
 /// A number in letters, so that the page policy keeps it as it is. Without vowels no word comes

@@ -13,6 +13,8 @@ mod part;
 // One `headcount up` on a folder, and an HTTP client for it.
 mod server;
 
+// Numbers by chance that come again.
+mod dice;
 // Commands, API and dashboard through the real binary.
 mod pipeline;
 // kill -9, failpoints, full disks, damaged files.

@@ -15,6 +15,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use self::search::{Found, Search, TEXTS, V6, note, note_files};
+use crate::dice::Dice;
 use crate::pipeline::{PROXY, timeless};
 use crate::server::{CHROME, Deployment as _, SITE, Server, ask as send, raw};
 
@@ -22,26 +23,6 @@ use crate::server::{CHROME, Deployment as _, SITE, Server, ask as send, raw};
 const REQUESTS: usize = 60;
 /// Longer than release and shipping take.
 pub(crate) const SETTLING: Duration = Duration::from_millis(2_500);
-
-/// A small generator with a fixed beginning (SplitMix64), so that a failure comes again.
-pub(crate) struct Dice(pub(crate) u64);
-
-impl Dice {
-    pub(crate) fn roll(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn one_in(&mut self, sides: u64) -> bool {
-        self.roll().is_multiple_of(sides)
-    }
-
-    pub(crate) fn pick<'a>(&mut self, of: &[&'a str]) -> &'a str {
-        of[usize::try_from(self.roll() % of.len() as u64).unwrap()]
-    }
-}
 
 /// A request in the parts that may change its count.
 pub(crate) struct Base {

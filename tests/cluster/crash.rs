@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 use headcount_core::failpoint;
 
 use super::{Cluster, Servers, shared};
-use crate::crash::{Dice, Sent, word};
+use crate::crash::{Sent, word};
+use crate::dice::Dice;
 use crate::part::{Ended, Part};
 use crate::server::{CHROME, Deployment, PATIENCE, SITE, ask};
 

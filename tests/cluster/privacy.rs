@@ -15,10 +15,11 @@ use std::time::{Duration, Instant};
 use headcount_transport::kafka::{Heard, KafkaSubscriber};
 
 use super::{Cluster, PARTITIONS, Servers, shared};
+use crate::dice::Dice;
 use crate::part::Part;
 use crate::pipeline::PROXY;
 use crate::privacy::search::{Found, Search, TEXTS, note, note_files};
-use crate::privacy::{Dice, SETTLING, ask, base, tell_all, variant, without_sanitiser};
+use crate::privacy::{SETTLING, ask, base, tell_all, variant, without_sanitiser};
 use crate::server::{Deployment as _, PATIENCE, SITE};
 
 /// Pairs of requests of the comparison.

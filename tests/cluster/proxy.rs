@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use super::crash::{HIT_PAUSE, Load, SETTINGS};
 use super::{Cluster, shared};
-use crate::crash::Dice;
+use crate::dice::Dice;
 
 /// How long the network is bad.
 const BAD_TIME: Duration = Duration::from_secs(15);

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::{metric, rewrite, stop};
 use crate::cluster::{Cluster, shared};
-use crate::privacy::Dice;
+use crate::dice::Dice;
 use crate::server::{Deployment as _, ask};
 
 /// What a busy site's records may tell the attacker beyond the sums of the topic, in 100.
