@@ -11,6 +11,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::asked::asked;
 use crate::server::{CHROME, Deployment as _, PATIENCE, SITE, Server};
 
 /// Slow connections; three of five never send a byte.
@@ -229,8 +230,7 @@ fn five_thousand_slow_connections_are_closed_and_honest_hits_are_counted() {
 
 #[test]
 fn invented_names_fill_their_cap_and_no_memory_and_totals_stay_exact() {
-    let asked = std::env::var_os("HEADCOUNT_TEST_NAMES");
-    let names = asked.map_or(NAMES, |text| text.to_str().unwrap().parse().unwrap());
+    let names = asked("HEADCOUNT_TEST_NAMES", NAMES);
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path(), NO_RATE, &[]);
     let start = Instant::now();

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use headcount_core::failpoint;
 
+use crate::asked::asked;
 use crate::dice::Dice;
 use crate::server::{CHROME, Deployment as _, PATIENCE, SITE, Server, number_in};
 
@@ -243,8 +244,7 @@ fn settle(folder: &Path, sent: &Sent, label: &str) {
 
 /// How many rounds: [`ROUNDS`], or what the campaign asks for.
 fn rounds() -> usize {
-    let asked = std::env::var_os("HEADCOUNT_TEST_ROUNDS");
-    asked.map_or(ROUNDS, |text| text.to_str().unwrap().parse().unwrap())
+    asked("HEADCOUNT_TEST_ROUNDS", ROUNDS)
 }
 
 #[test]

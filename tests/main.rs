@@ -13,6 +13,8 @@ mod part;
 // One `headcount up` on a folder, and an HTTP client for it.
 mod server;
 
+// What the environment asks for.
+mod asked;
 // Numbers by chance that come again.
 mod dice;
 // Commands, API and dashboard through the real binary.

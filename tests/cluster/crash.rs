@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use headcount_core::failpoint;
 
 use super::{Cluster, Servers, shared};
+use crate::asked::asked;
 use crate::crash::{Sent, word};
 use crate::dice::Dice;
 use crate::part::{Ended, Part};
@@ -201,8 +202,7 @@ impl Cluster {
 }
 
 fn rounds() -> u64 {
-    let asked = std::env::var_os("HEADCOUNT_TEST_CLUSTER_ROUNDS");
-    asked.map_or(ROUNDS, |text| text.to_str().unwrap().parse().unwrap())
+    asked("HEADCOUNT_TEST_CLUSTER_ROUNDS", ROUNDS)
 }
 
 impl Cluster {
@@ -238,8 +238,7 @@ impl Cluster {
 }
 
 fn seeds() -> u64 {
-    let asked = std::env::var_os("HEADCOUNT_TEST_CLUSTER_SEEDS");
-    asked.map_or(SEEDS, |text| text.to_str().unwrap().parse().unwrap())
+    asked("HEADCOUNT_TEST_CLUSTER_SEEDS", SEEDS)
 }
 
 #[test]

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use super::crash::{Load, SETTINGS};
 use super::{Cluster, Servers};
+use crate::asked::asked;
 use crate::server::Deployment as _;
 
 /// Rounds without an environment that asks for more.
@@ -28,8 +29,7 @@ const HIT_PAUSE: Duration = Duration::from_millis(20);
 const KILLED: i32 = 9;
 
 fn rounds() -> u64 {
-    let asked = std::env::var_os("HEADCOUNT_TEST_HOLE_ROUNDS");
-    asked.map_or(ROUNDS, |text| text.to_str().unwrap().parse().unwrap())
+    asked("HEADCOUNT_TEST_HOLE_ROUNDS", ROUNDS)
 }
 
 /// Kills a process on its way into its next rename, and writes that rename down.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::crash::{Load, SETTINGS};
 use super::{Cluster, Servers};
+use crate::asked::asked;
 
 /// Seconds without an environment that asks for more.
 const OUTAGE_SECONDS: u64 = 8;
@@ -18,9 +19,7 @@ const SENDERS: usize = 5;
 const HIT_PAUSE: Duration = Duration::from_millis(9);
 
 fn outage() -> Duration {
-    let asked = std::env::var_os("HEADCOUNT_TEST_OUTAGE_SECONDS");
-    let seconds = asked.map_or(OUTAGE_SECONDS, |text| text.to_str().unwrap().parse().unwrap());
-    Duration::from_secs(seconds)
+    Duration::from_secs(asked("HEADCOUNT_TEST_OUTAGE_SECONDS", OUTAGE_SECONDS))
 }
 
 fn through(label: &str, away: impl FnOnce(&mut Servers)) {
