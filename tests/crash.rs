@@ -18,7 +18,7 @@ use headcount_core::failpoint;
 
 use crate::asked::asked;
 use crate::dice::Dice;
-use crate::server::{CHROME, Deployment as _, PATIENCE, SITE, Server, number_in};
+use crate::server::{CHROME, Deployment as _, PATIENCE, SITE, Server, number_in, request};
 
 /// Rounds of each test of rounds where nobody asks for more.
 const ROUNDS: usize = 25;
@@ -56,13 +56,9 @@ pub(crate) fn word(mut number: usize) -> String {
     }
 }
 
-fn request(page: &str) -> String {
-    let body = format!("{{\"s\":\"{SITE}\",\"p\":\"{page}\"}}");
-    let length = body.len();
-    format!(
-        "POST /hit HTTP/1.1\r\nHost: x\r\nUser-Agent: {CHROME}\r\nContent-Length: {length}\r\n\r\n\
-         {body}"
-    )
+/// A view of a page, as the tracker says it.
+fn view(page: &str) -> String {
+    format!("{{\"s\":\"{SITE}\",\"p\":\"{page}\"}}")
 }
 
 /// The status of the next answer; only that of a 204 leaves the connection usable.
@@ -88,7 +84,7 @@ fn sender(address: &str, prefix: &str, over: &AtomicBool) -> Sent {
             let pages: Vec<_> =
                 (number..number + UNDER_WAY).map(|n| format!("{prefix}/{}", word(n))).collect();
             number += UNDER_WAY;
-            let requests: String = pages.iter().map(|page| request(page)).collect();
+            let requests: String = pages.iter().map(|page| request(CHROME, &view(page))).collect();
             let written = stream.write_all(requests.as_bytes()).is_ok();
             let mut alive = written;
             for page in pages {
@@ -328,8 +324,7 @@ fn hit_until(server: &Server, prefix: &str, status: u16, sent: &mut Sent) {
     let deadline = Instant::now() + PATIENCE;
     for number in 0.. {
         let page = format!("{prefix}/{}", word(number));
-        let body = format!("{{\"s\":\"{SITE}\",\"p\":\"{page}\"}}");
-        let reply = server.hit(&body).unwrap();
+        let reply = server.hit(&view(&page)).unwrap();
         sent.pages.insert(page, reply.status == 204);
         if reply.status == 503 {
             assert!(reply.head.to_lowercase().contains("\r\nretry-after: "), "{}", reply.head);

@@ -119,6 +119,13 @@ impl Part {
         ask(&self.ops, &format!("GET {path}"), "", "").unwrap()
     }
 
+    /// A number out of its metrics; all lines that begin so are added up.
+    pub(crate) fn metric(&self, name: &str) -> i64 {
+        let text = self.ask_ops("/metrics").body;
+        let lines = text.lines().filter(|line| line.starts_with(name));
+        lines.map(|line| line.rsplit(' ').next().unwrap().parse::<i64>().unwrap()).sum()
+    }
+
     /// Sends a signal by its name.
     pub(crate) fn signal(&self, name: &str) {
         let pid = self.pid().to_string();

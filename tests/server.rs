@@ -68,6 +68,15 @@ pub(crate) fn ask(address: &str, line: &str, headers: &str, body: &str) -> Optio
     raw(address, request.as_bytes())
 }
 
+/// A hit as bytes, for a connection that is kept.
+pub(crate) fn request(agent: &str, body: &str) -> String {
+    let length = body.len();
+    format!(
+        "POST /hit HTTP/1.1\r\nHost: x\r\nUser-Agent: {agent}\r\nContent-Length: {length}\r\n\r\n\
+         {body}"
+    )
+}
+
 impl Server {
     /// Starts on free ports in `folder`, with `settings` (TOML) and `environment` added. The site
     /// is [`SITE`], with the event `signup`.

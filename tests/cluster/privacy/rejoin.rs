@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{metric, rewrite, stop};
+use super::{rewrite, stop};
 use crate::cluster::{Cluster, shared};
 use crate::dice::Dice;
 use crate::server::{Deployment as _, ask};
@@ -237,7 +237,7 @@ fn rates(label: &str, crowd: u64, traffic: &Traffic) -> Rates {
             .collect();
         senders.into_iter().map(|sender| sender.join().unwrap()).collect()
     });
-    let accepted = metric(&cluster.collectors[0], "headcount_hits_accepted_total");
+    let accepted = cluster.collectors[0].metric("headcount_hits_accepted_total");
     assert_eq!(accepted, i64::try_from(sent.iter().flatten().count()).unwrap());
     cluster.wait_for("SELECT sum(visitors) FROM page_counts", accepted);
     stop(&mut cluster);
