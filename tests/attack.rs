@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use crate::asked::asked;
 use crate::server::{CHROME, Deployment as _, PATIENCE, SITE, Server, request};
+use crate::until::until;
 
 /// Slow connections; three of five never send a byte.
 const SLOW: usize = 5_000;
@@ -103,15 +104,12 @@ fn flood(address: &str, count: usize, status: u16, text: impl Fn(usize) -> Strin
 }
 
 fn wait_for_metric(server: &Server, name: &str, expect: i64) {
-    let deadline = Instant::now() + SLOW_PATIENCE;
-    loop {
-        let found = server.metric(name);
-        if found == expect {
-            return;
-        }
-        assert!(Instant::now() < deadline, "{name}: {found}, not {expect}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    let mut found = 0;
+    let is_so = until(SLOW_PATIENCE, || {
+        found = server.metric(name);
+        found == expect
+    });
+    assert!(is_so, "{name}: {found}, not {expect}");
 }
 
 /// A line of `/proc/PID/status` in KiB.

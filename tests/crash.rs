@@ -19,6 +19,7 @@ use headcount_core::failpoint;
 use crate::asked::asked;
 use crate::dice::Dice;
 use crate::server::{CHROME, Deployment as _, PATIENCE, SITE, Server, number_in, request};
+use crate::until::until;
 
 /// Rounds of each test of rounds where nobody asks for more.
 const ROUNDS: usize = 25;
@@ -139,12 +140,11 @@ fn round(folder: &Path, number: usize, end: &End<'_>, sent: &mut Sent) -> bool {
                 server.kill();
             }
             End::Failpoint(text) => {
-                let deadline = Instant::now() + PATIENCE;
-                let mut ended = server.ended();
-                while ended.is_none() && Instant::now() < deadline {
-                    std::thread::sleep(Duration::from_millis(2));
+                let mut ended = None;
+                until(PATIENCE, || {
                     ended = server.ended();
-                }
+                    ended.is_some()
+                });
                 over.store(true, Ordering::Relaxed);
                 drop(server);
                 let ended =
@@ -217,13 +217,8 @@ fn settle(folder: &Path, sent: &Sent, label: &str) {
     let server = Server::start(folder, SETTINGS, &[]);
     assert_eq!(server.ask_ops("/readyz"), "ready\n", "{label}");
     let answered = sent.pages.values().filter(|answered| **answered).count();
-    let deadline = Instant::now() + PATIENCE;
-    while usize::try_from(server.number("SELECT sum(views) FROM page_counts")).unwrap_or(0)
-        < answered
-        && Instant::now() < deadline
-    {
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    let expect = i64::try_from(answered).unwrap();
+    until(PATIENCE, || server.number("SELECT sum(views) FROM page_counts") >= expect);
     let metrics = server.ask_ops("/metrics");
     let delta = metrics.lines().find(|line| line.starts_with("headcount_audit_delta")).unwrap();
     assert!(delta.ends_with(" 0"), "{label}: {delta}");

@@ -17,6 +17,8 @@ mod server;
 mod asked;
 // Numbers by chance that come again.
 mod dice;
+// Waiting for what comes by itself.
+mod until;
 // Commands, API and dashboard through the real binary.
 mod pipeline;
 // kill -9, failpoints, full disks, damaged files.

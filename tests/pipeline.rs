@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use crate::server::{CHROME, Deployment, PATIENCE, Reply, SITE, Server, headcount};
+use crate::until::until;
 
 /// Believes this machine about its visitors' addresses.
 pub(crate) const PROXY: &str =
@@ -53,13 +54,9 @@ fn up(folder: &Path, extra: &[&str]) -> Output {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let deadline = std::time::Instant::now() + PATIENCE;
-    while child.try_wait().unwrap().is_none() {
-        if std::time::Instant::now() > deadline {
-            child.kill().unwrap();
-            panic!("`up` did not refuse to start");
-        }
-        std::thread::sleep(std::time::Duration::from_millis(20));
+    if !until(PATIENCE, || child.try_wait().unwrap().is_some()) {
+        child.kill().unwrap();
+        panic!("`up` did not refuse to start");
     }
     child.wait_with_output().unwrap()
 }

@@ -9,9 +9,10 @@ use std::net::TcpStream;
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::part::{Ended, Part};
+use crate::until::until;
 
 /// An agent string of a real browser.
 pub(crate) const CHROME: &str = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 \
@@ -163,15 +164,12 @@ pub(crate) trait Deployment {
 
     /// Waits until a number out of the store is this.
     fn wait_for(&self, sql: &str, expect: i64) {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let found = self.number(sql);
-            if found == expect {
-                return;
-            }
-            assert!(Instant::now() < deadline, "{sql}: {found}, not {expect}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        let mut found = 0;
+        let is_there = until(PATIENCE, || {
+            found = self.number(sql);
+            found == expect
+        });
+        assert!(is_there, "{sql}: {found}, not {expect}");
     }
 }
 

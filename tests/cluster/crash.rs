@@ -18,6 +18,7 @@ use crate::crash::{Sent, word};
 use crate::dice::Dice;
 use crate::part::{Ended, Part};
 use crate::server::{CHROME, Deployment, PATIENCE, SITE, ask};
+use crate::until::until;
 
 /// Room for a page a hit.
 pub(crate) const SETTINGS: &str = "[limits]\npages_per_site_day = 10000000\nnames_total = 10000000\n\
@@ -146,16 +147,13 @@ impl Cluster {
 
     /// Waits until these pages are in the store, whatever else comes meanwhile.
     pub(crate) fn arrive(&self, pages: &[String]) {
-        let deadline = Instant::now() + ARRIVAL_PATIENCE;
-        loop {
+        let mut missing = pages.len();
+        let is_there = until(ARRIVAL_PATIENCE, || {
             let counted = self.counted().unwrap_or_default();
-            let missing = pages.iter().filter(|page| !counted.contains_key(*page)).count();
-            if missing == 0 {
-                return;
-            }
-            assert!(Instant::now() < deadline, "{missing} of {} pages did not arrive", pages.len());
-            std::thread::sleep(Duration::from_millis(100));
-        }
+            missing = pages.iter().filter(|page| !counted.contains_key(*page)).count();
+            missing == 0
+        });
+        assert!(is_there, "{missing} of {} pages did not arrive", pages.len());
     }
 
     /// Waits until everything answered is there, and compares page by page.
@@ -164,11 +162,7 @@ impl Cluster {
         assert!(answered > 0, "{label}: no hit was answered");
         let begun = Instant::now();
         let expect = i64::try_from(answered).unwrap();
-        while self.number("SELECT sum(views) FROM page_counts") < expect
-            && begun.elapsed() < DRAIN_PATIENCE
-        {
-            std::thread::sleep(Duration::from_millis(100));
-        }
+        until(DRAIN_PATIENCE, || self.number("SELECT sum(views) FROM page_counts") >= expect);
         let drained = begun.elapsed();
         // What was not answered may still come.
         std::thread::sleep(Duration::from_secs(3));
@@ -304,14 +298,13 @@ fn await_abort(started: Result<Part, Ended>, failpoint: &str) {
             return ended.assert_aborted(failpoint);
         }
     };
-    let deadline = Instant::now() + PATIENCE;
-    while Instant::now() < deadline {
-        if let Some(ended) = part.ended() {
-            return ended.assert_aborted(failpoint);
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    panic!("failpoint {failpoint} was not passed");
+    let mut ended = None;
+    until(PATIENCE, || {
+        ended = part.ended();
+        ended.is_some()
+    });
+    let ended = ended.unwrap_or_else(|| panic!("failpoint {failpoint} was not passed"));
+    ended.assert_aborted(failpoint);
 }
 
 /// An aggregator that hangs is no reason to wait: another takes over, and when the first goes on,

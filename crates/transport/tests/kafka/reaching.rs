@@ -22,7 +22,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 
 use crate::broker::{Kafka, PASSWORD, USER};
-use crate::outbox::{Now, Outbox, PATIENCE};
+use crate::outbox::{Now, Outbox, PATIENCE, complaint};
 use crate::publishing::block_on;
 
 fn one_line(error: &KafkaError) -> String {
@@ -132,13 +132,7 @@ fn every_login_works_and_a_wrong_password_is_said() {
         assert!(!error.is_retryable());
 
         let mut subscriber = KafkaSubscriber::connect(&wrong, "").unwrap();
-        let deadline = Instant::now() + PATIENCE;
-        let error = loop {
-            assert!(Instant::now() < deadline, "the subscriber never said so");
-            if let Err(error) = subscriber.hear(Duration::from_millis(200)) {
-                break error;
-            }
-        };
+        let error = complaint(&mut subscriber);
         assert!(matches!(error, KafkaError::Login(_)), "{error}");
     }
 }
@@ -175,13 +169,7 @@ fn a_certificate_is_checked_against_authority_and_name() {
 fn a_subscriber_of_a_missing_topic_says_so() {
     let kafka = Kafka::shared();
     let mut subscriber = KafkaSubscriber::connect(&kafka.settings("missing", 1), "").unwrap();
-    let deadline = Instant::now() + PATIENCE;
-    let error = loop {
-        assert!(Instant::now() < deadline, "never said");
-        if let Err(error) = subscriber.hear(Duration::from_millis(200)) {
-            break error;
-        }
-    };
+    let error = complaint(&mut subscriber);
     assert!(matches!(error, KafkaError::MissingTopic(_)), "{error}");
 }
 

@@ -18,7 +18,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use crate::broker::Kafka;
-use crate::outbox::{Now, Outbox, PATIENCE};
+use crate::outbox::{Now, Outbox, PATIENCE, complaint};
 use crate::publishing::block_on;
 
 /// A topic with batches `1..=last` in every partition.
@@ -260,13 +260,7 @@ fn a_member_with_a_name_is_replaced_by_its_twin() {
     assert_eq!(next(&mut first), Heard::Assigned(vec![0]));
     let mut second = KafkaSubscriber::connect(&settings, "aggregator-1").unwrap();
     assert_eq!(next(&mut second), Heard::Assigned(vec![0]));
-    let deadline = Instant::now() + PATIENCE;
-    let error = loop {
-        assert!(Instant::now() < deadline, "the first was never told");
-        if let Err(error) = first.hear(Duration::from_millis(200)) {
-            break error;
-        }
-    };
+    let error = complaint(&mut first);
     assert!(error.to_string().contains("same member name"), "{error}");
     assert!(!error.is_retryable());
 }
