@@ -17,6 +17,8 @@ mod cluster;
 #[path = "../tests/services/kafka.rs"]
 #[expect(dead_code, clippy::unwrap_used, reason = "the tests' own starter")]
 mod kafka_service;
+#[path = "process.rs"]
+mod process;
 #[path = "aggregate/shapes.rs"]
 mod shapes;
 #[path = "cluster/traffic.rs"]

@@ -16,6 +16,8 @@ mod generator;
 mod load;
 #[path = "collector/options.rs"]
 mod options;
+#[path = "process.rs"]
+mod process;
 #[path = "collector/report.rs"]
 mod report;
 #[path = "collector/requests.rs"]

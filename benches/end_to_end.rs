@@ -21,6 +21,8 @@ mod generator;
 #[path = "../tests/services/kafka.rs"]
 #[expect(dead_code, clippy::unwrap_used, reason = "the tests' own starter")]
 mod kafka_service;
+#[path = "process.rs"]
+mod process;
 #[path = "collector/requests.rs"]
 #[expect(dead_code, reason = "the collector's bench asks for pixels too")]
 mod requests;

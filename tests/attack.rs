@@ -11,7 +11,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::server::{CHROME, Deployment as _, PATIENCE, SITE, Server};
+use crate::asked::asked;
+use crate::server::{CHROME, Deployment as _, PATIENCE, SITE, Server, request};
+use crate::until::until;
 
 /// Slow connections; three of five never send a byte.
 const SLOW: usize = 5_000;
@@ -71,14 +73,6 @@ fn whole_answer(bytes: &[u8]) -> Option<(u16, usize)> {
     (bytes.len() >= whole).then_some((status, whole))
 }
 
-fn request(agent: &str, body: &str) -> String {
-    let length = body.len();
-    format!(
-        "POST /hit HTTP/1.1\r\nHost: x\r\nUser-Agent: {agent}\r\nContent-Length: {length}\r\n\r\n\
-         {body}"
-    )
-}
-
 /// A word of letters for a number: nothing that the sanitiser would take for a person's.
 fn word(mut number: usize) -> String {
     let mut word = String::from("/");
@@ -109,23 +103,13 @@ fn flood(address: &str, count: usize, status: u16, text: impl Fn(usize) -> Strin
     });
 }
 
-/// A number out of the server's metrics; all lines that begin so are added up.
-fn metric(server: &Server, name: &str) -> u64 {
-    let text = server.ask_ops("/metrics");
-    let lines = text.lines().filter(|line| line.starts_with(name));
-    lines.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
-}
-
-fn wait_for_metric(server: &Server, name: &str, expect: u64) {
-    let deadline = Instant::now() + SLOW_PATIENCE;
-    loop {
-        let found = metric(server, name);
-        if found == expect {
-            return;
-        }
-        assert!(Instant::now() < deadline, "{name}: {found}, not {expect}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+fn wait_for_metric(server: &Server, name: &str, expect: i64) {
+    let mut found = 0;
+    let is_so = until(SLOW_PATIENCE, || {
+        found = server.metric(name);
+        found == expect
+    });
+    assert!(is_so, "{name}: {found}, not {expect}");
 }
 
 /// A line of `/proc/PID/status` in KiB.
@@ -213,7 +197,8 @@ fn five_thousand_slow_connections_are_closed_and_honest_hits_are_counted() {
     });
     let sent = i64::try_from(took.len()).unwrap();
     server.wait_for("SELECT sum(views) FROM site_counts", sent);
-    wait_for_metric(&server, "headcount_connections_closed_late_total ", SLOW as u64);
+    let late = i64::try_from(SLOW).unwrap();
+    wait_for_metric(&server, "headcount_connections_closed_late_total ", late);
     wait_for_metric(&server, "headcount_connections ", 0);
     took.sort_unstable();
     let [median, p99] = [50, 99].map(|percent| took.get(took.len() * percent / 100).unwrap());
@@ -229,8 +214,7 @@ fn five_thousand_slow_connections_are_closed_and_honest_hits_are_counted() {
 
 #[test]
 fn invented_names_fill_their_cap_and_no_memory_and_totals_stay_exact() {
-    let asked = std::env::var_os("HEADCOUNT_TEST_NAMES");
-    let names = asked.map_or(NAMES, |text| text.to_str().unwrap().parse().unwrap());
+    let names = asked("HEADCOUNT_TEST_NAMES", NAMES);
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path(), NO_RATE, &[]);
     let start = Instant::now();
@@ -469,10 +453,11 @@ fn refused_robots_are_counted_by_reason_and_the_sum_is_what_was_received() {
     flood(&server.address, people, 204, |_| request(CHROME, &body));
     flood(&server.address, broken, 400, |_| request(robot, "no beacon"));
     let refused = "headcount_hits_refused_total";
-    assert_eq!(metric(&server, &format!("{refused}{{reason=\"robot\"}}")), robots as u64);
+    let [robots, people, broken] =
+        [robots, people, broken].map(|number| i64::try_from(number).unwrap());
+    assert_eq!(server.metric(&format!("{refused}{{reason=\"robot\"}}")), robots);
     let parts = [refused, "headcount_hits_accepted_total", "headcount_beacons_rejected_total"];
-    assert_eq!(parts.map(|name| metric(&server, name)), [robots, people, broken].map(|n| n as u64));
-    let [robots, people] = [robots, people].map(|number| i64::try_from(number).unwrap());
+    assert_eq!(parts.map(|name| server.metric(name)), [robots, people, broken]);
     server.wait_for("SELECT sum(refused) FROM refusal_counts WHERE reason = 'robot'", robots);
     server.wait_for("SELECT sum(refused) FROM refusal_counts", robots);
     server.wait_for("SELECT sum(views) FROM site_counts", people);

@@ -135,5 +135,8 @@ writeFileSync(screenshot, Buffer.from(data, 'base64'));
 console.log(`troubles ${seen.troubles.join(' | ')}`);
 console.log(`foreign ${seen.foreign.join(' ')}`);
 console.log(`took ${took} ms`);
+// On its way out the browser still writes into its profile.
+const gone = new Promise((done) => { browser.on('exit', done); });
 await send('Browser.close').catch(() => {});
+await gone;
 process.exit(0);

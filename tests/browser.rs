@@ -111,4 +111,7 @@ fn a_newcomer_sees_view_visitor_and_click_within_two_seconds_and_nothing_is_kept
     assert_eq!(found.of("session"), "true Strict", "one cookie, of the analyst");
     assert_eq!(found.of("troubles"), "", "console, exceptions, content security policy");
     assert_eq!(found.of("foreign"), "", "requests to other origins");
+    drop(newcomer);
+    // The browser has ended and writes no more: nothing is left in the temporary folder.
+    folder.close().unwrap();
 }

@@ -6,8 +6,6 @@
 //! What surprises: each test has a topic and a database of its own in shared servers, but those
 //! that kill a server have it alone.
 
-pub(crate) mod parts;
-
 mod crash;
 mod full;
 mod hole;
@@ -23,11 +21,12 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use self::parts::Part;
-use crate::pipeline::{PROXY, every_view_holds_the_traffic, traffic};
+use crate::part::{Ended, Part};
+use crate::pipeline::{ALL_AT_ONCE, PROXY, VIEWS, every_view_holds_the_traffic, traffic};
 use crate::server::{CHROME, Deployment, Reply, SITE, ask};
 use crate::services::clickhouse::ClickHouse;
 use crate::services::kafka::Kafka;
+use crate::services::kafka::folder::Folder;
 
 /// Partitions of a test's topic.
 const PARTITIONS: u32 = 3;
@@ -47,7 +46,7 @@ pub(crate) struct Cluster {
 pub(crate) struct Servers {
     pub(crate) kafka: Kafka,
     engine: Option<ClickHouse>,
-    folder: tempfile::TempDir,
+    folder: Folder,
     port: String,
 }
 
@@ -56,12 +55,7 @@ impl Servers {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = free.local_addr().unwrap().port().to_string();
         drop(free);
-        let mut servers = Self {
-            kafka: Kafka::start(),
-            engine: None,
-            folder: tempfile::tempdir().unwrap(),
-            port,
-        };
+        let mut servers = Self { kafka: Kafka::start(), engine: None, folder: Folder::new(), port };
         servers.start_engine();
         servers
     }
@@ -69,11 +63,14 @@ impl Servers {
     /// Starts the engine on the same port and data as before.
     pub(crate) fn start_engine(&mut self) {
         let folder = self.folder.path().join("clickhouse");
-        self.engine = Some(ClickHouse::start(Some(&folder), &["--port", &self.port]));
+        let engine = ClickHouse::start(Some(&folder), &["--port", &self.port]);
+        self.folder.watch(Some(engine.process()));
+        self.engine = Some(engine);
     }
 
     /// kill -9.
     pub(crate) fn kill_engine(&mut self) {
+        self.folder.watch(None);
         self.engine.take().unwrap().kill();
     }
 
@@ -84,12 +81,14 @@ impl Servers {
 
     /// Waits until the engine has ended by itself; the signal that ended it.
     pub(crate) fn engine_signal(&mut self, patience: Duration) -> Option<i32> {
+        self.folder.watch(None);
         self.engine.take().unwrap().ended_by(patience)
     }
 
     /// Stops both in order; their data and logs stay until the drop.
     pub(crate) fn stop(&mut self) {
         self.kafka.stop();
+        self.folder.watch(None);
         drop(self.engine.take());
     }
 
@@ -160,7 +159,7 @@ impl Cluster {
         &self,
         number: usize,
         environment: &[(&str, &str)],
-    ) -> Result<Part, String> {
+    ) -> Result<Part, Ended> {
         let name = format!("collect-{number}");
         let args = ["collect", "--config", &self.config(), "--data", &self.data(&name)];
         Part::start(&self.edge, self.folder(), &name, &args, environment)
@@ -170,7 +169,7 @@ impl Cluster {
         &self,
         number: usize,
         environment: &[(&str, &str)],
-    ) -> Result<Part, String> {
+    ) -> Result<Part, Ended> {
         let name = format!("aggregate-{number}");
         let args = ["aggregate", "--config", &self.config()];
         let named = [("HEADCOUNT_KAFKA_MEMBER", name.as_str())];
@@ -179,7 +178,7 @@ impl Cluster {
         Part::start(binary, self.folder(), &name, &args, &environment)
     }
 
-    pub(crate) fn server(&self) -> Result<Part, String> {
+    pub(crate) fn server(&self) -> Result<Part, Ended> {
         let args = ["serve", "--config", &self.config(), "--data", &self.data("serve")];
         let binary = Path::new(env!("CARGO_BIN_EXE_headcount"));
         Part::start(binary, self.folder(), "serve", &args, &[])
@@ -223,7 +222,7 @@ pub(crate) fn query(address: &str, database: &str, sql: &str) -> Option<String> 
 
 #[test]
 fn the_cluster_counts_what_one_process_counts() {
-    let mut cluster = Cluster::new(shared(), "");
+    let mut cluster = Cluster::new(shared(), ALL_AT_ONCE);
     cluster.run(1, 2);
     every_view_holds_the_traffic(&cluster);
     cluster.assert_balanced();
@@ -234,7 +233,7 @@ fn the_cluster_counts_what_one_process_counts() {
 
 #[test]
 fn serve_and_cat_show_what_travelled() {
-    let mut cluster = Cluster::new(shared(), "");
+    let mut cluster = Cluster::new(shared(), ALL_AT_ONCE);
     cluster.run(1, 1);
     traffic(&cluster);
     let serve = cluster.server().unwrap();
@@ -273,7 +272,7 @@ fn serve_and_cat_show_what_travelled() {
 
 #[test]
 fn a_site_is_erased_from_the_whole_cluster_and_may_come_back() {
-    let mut cluster = Cluster::new(shared(), "");
+    let mut cluster = Cluster::new(shared(), ALL_AT_ONCE);
     cluster.run(1, 1);
     traffic(&cluster);
     let config = cluster.config();
@@ -284,7 +283,7 @@ fn a_site_is_erased_from_the_whole_cluster_and_may_come_back() {
         assert!(out.status.success(), "{command}: {}", String::from_utf8_lossy(&out.stderr));
     };
     run("erase");
-    for view in ["site_counts", "page_counts", "click_counts", "attribute_counts"] {
+    for view in VIEWS {
         assert_eq!(cluster.number(&format!("SELECT count(*) FROM {view}")), 0, "{view}");
     }
     assert_eq!(cluster.number("SELECT count(*) FROM counts WHERE name LIKE '%priser%'"), 0);

@@ -16,7 +16,10 @@ use std::time::{Duration, Instant};
 
 use headcount_core::failpoint;
 
-use crate::server::{CHROME, Deployment as _, PATIENCE, SITE, Server, number_in};
+use crate::asked::asked;
+use crate::dice::Dice;
+use crate::server::{CHROME, Deployment as _, PATIENCE, SITE, Server, number_in, request};
+use crate::until::until;
 
 /// Rounds of each test of rounds where nobody asks for more.
 const ROUNDS: usize = 25;
@@ -37,19 +40,6 @@ pub(crate) struct Sent {
     pub(crate) pages: HashMap<String, bool>,
 }
 
-/// A small generator of numbers (`SplitMix64`).
-pub(crate) struct Dice(pub(crate) u64);
-
-impl Dice {
-    pub(crate) fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % limit
-    }
-}
-
 /// A number in letters, so that the page policy keeps it as it is. Without vowels no word comes
 /// out that the policy knows.
 pub(crate) fn word(mut number: usize) -> String {
@@ -67,13 +57,9 @@ pub(crate) fn word(mut number: usize) -> String {
     }
 }
 
-fn request(page: &str) -> String {
-    let body = format!("{{\"s\":\"{SITE}\",\"p\":\"{page}\"}}");
-    let length = body.len();
-    format!(
-        "POST /hit HTTP/1.1\r\nHost: x\r\nUser-Agent: {CHROME}\r\nContent-Length: {length}\r\n\r\n\
-         {body}"
-    )
+/// A view of a page, as the tracker says it.
+fn view(page: &str) -> String {
+    format!("{{\"s\":\"{SITE}\",\"p\":\"{page}\"}}")
 }
 
 /// The status of the next answer; only that of a 204 leaves the connection usable.
@@ -99,7 +85,7 @@ fn sender(address: &str, prefix: &str, over: &AtomicBool) -> Sent {
             let pages: Vec<_> =
                 (number..number + UNDER_WAY).map(|n| format!("{prefix}/{}", word(n))).collect();
             number += UNDER_WAY;
-            let requests: String = pages.iter().map(|page| request(page)).collect();
+            let requests: String = pages.iter().map(|page| request(CHROME, &view(page))).collect();
             let written = stream.write_all(requests.as_bytes()).is_ok();
             let mut alive = written;
             for page in pages {
@@ -128,14 +114,14 @@ fn round(folder: &Path, number: usize, end: &End<'_>, sent: &mut Sent) -> bool {
         End::Kill(_) => None,
         End::Failpoint(text) => Some(("HEADCOUNT_FAILPOINT", *text)),
     };
-    drop(std::fs::remove_file(folder.join("stderr.log")));
     let mut server = match Server::try_start(folder, SETTINGS, environment.as_slice()) {
         Ok(server) => server,
-        Err(said) => {
+        Err(ended) => {
             // All but those of a hit are passed at a start already: the last round left batches.
-            let early = matches!(end, End::Failpoint(text) if !text.starts_with("hit-"));
-            let refused = said.lines().any(|line| line.starts_with("headcount: "));
-            assert!(early && !refused, "round {number}: {said}");
+            match end {
+                End::Failpoint(text) if !text.starts_with("hit-") => ended.assert_aborted(text),
+                _ => panic!("round {number}: {ended:?}"),
+            }
             return false;
         }
     };
@@ -154,15 +140,16 @@ fn round(folder: &Path, number: usize, end: &End<'_>, sent: &mut Sent) -> bool {
                 server.kill();
             }
             End::Failpoint(text) => {
-                let deadline = Instant::now() + PATIENCE;
-                let mut ended = server.ended();
-                while !ended && Instant::now() < deadline {
-                    std::thread::sleep(Duration::from_millis(2));
+                let mut ended = None;
+                until(PATIENCE, || {
                     ended = server.ended();
-                }
+                    ended.is_some()
+                });
                 over.store(true, Ordering::Relaxed);
                 drop(server);
-                assert!(ended, "round {number}: failpoint {text} was not passed");
+                let ended =
+                    ended.unwrap_or_else(|| panic!("round {number}: {text} was not passed"));
+                ended.assert_aborted(text);
             }
         }
         over.store(true, Ordering::Relaxed);
@@ -230,13 +217,8 @@ fn settle(folder: &Path, sent: &Sent, label: &str) {
     let server = Server::start(folder, SETTINGS, &[]);
     assert_eq!(server.ask_ops("/readyz"), "ready\n", "{label}");
     let answered = sent.pages.values().filter(|answered| **answered).count();
-    let deadline = Instant::now() + PATIENCE;
-    while usize::try_from(server.number("SELECT sum(views) FROM page_counts")).unwrap_or(0)
-        < answered
-        && Instant::now() < deadline
-    {
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    let expect = i64::try_from(answered).unwrap();
+    until(PATIENCE, || server.number("SELECT sum(views) FROM page_counts") >= expect);
     let metrics = server.ask_ops("/metrics");
     let delta = metrics.lines().find(|line| line.starts_with("headcount_audit_delta")).unwrap();
     assert!(delta.ends_with(" 0"), "{label}: {delta}");
@@ -253,8 +235,7 @@ fn settle(folder: &Path, sent: &Sent, label: &str) {
 
 /// How many rounds: [`ROUNDS`], or what the campaign asks for.
 fn rounds() -> usize {
-    let asked = std::env::var_os("HEADCOUNT_TEST_ROUNDS");
-    asked.map_or(ROUNDS, |text| text.to_str().unwrap().parse().unwrap())
+    asked("HEADCOUNT_TEST_ROUNDS", ROUNDS)
 }
 
 #[test]
@@ -338,8 +319,7 @@ fn hit_until(server: &Server, prefix: &str, status: u16, sent: &mut Sent) {
     let deadline = Instant::now() + PATIENCE;
     for number in 0.. {
         let page = format!("{prefix}/{}", word(number));
-        let body = format!("{{\"s\":\"{SITE}\",\"p\":\"{page}\"}}");
-        let reply = server.hit(&body).unwrap();
+        let reply = server.hit(&view(&page)).unwrap();
         sent.pages.insert(page, reply.status == 204);
         if reply.status == 503 {
             assert!(reply.head.to_lowercase().contains("\r\nretry-after: "), "{}", reply.head);
@@ -414,7 +394,7 @@ fn refused_or_right(copy: &Path, sent: &Sent, label: &str) -> bool {
     match Server::try_start(copy, SETTINGS, &[]) {
         Ok(server) => {
             assert_eq!(server.stop(), Some(0), "{label}");
-            let said = std::fs::read_to_string(copy.join("stderr.log")).unwrap();
+            let said = std::fs::read_to_string(copy.join("up.log")).unwrap();
             let wrong = verdict(&copy.join("data"), sent);
             assert_eq!(wrong, None, "{label}, it said: {said}");
             false

@@ -8,9 +8,17 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 #![expect(clippy::panic, reason = "likewise")]
 
-// One `headcount up` as a child process, and an HTTP client for it.
+// One process of ours as a child.
+mod part;
+// One `headcount up` on a folder, and an HTTP client for it.
 mod server;
 
+// What the environment asks for.
+mod asked;
+// Numbers by chance that come again.
+mod dice;
+// Waiting for what comes by itself.
+mod until;
 // Commands, API and dashboard through the real binary.
 mod pipeline;
 // kill -9, failpoints, full disks, damaged files.

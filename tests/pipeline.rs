@@ -9,14 +9,17 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use crate::cluster::parts::Part;
+use crate::part::Part;
 use crate::server::{CHROME, Deployment, PATIENCE, Reply, SITE, Server, headcount};
+use crate::until::until;
 
 /// Believes this machine about its visitors' addresses.
 pub(crate) const PROXY: &str =
     "trusted_proxies = [\"127.0.0.0/8\"]\nclient_address_header = \"X-Forwarded-For\"\n";
+/// Visitors of [`traffic`]: with a smaller crowd those who come after a release would wait.
+pub(crate) const ALL_AT_ONCE: &str = "crowd = 9\n";
 /// The views of the store, by which the tests read it.
-const VIEWS: [&str; 5] =
+pub(crate) const VIEWS: [&str; 5] =
     ["site_counts", "page_counts", "click_counts", "attribute_counts", "refusal_counts"];
 
 fn text(bytes: &[u8]) -> String {
@@ -59,13 +62,9 @@ fn refused(command: &str, folder: &Path, extra: &[&str]) -> Output {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let deadline = std::time::Instant::now() + PATIENCE;
-    while child.try_wait().unwrap().is_none() {
-        if std::time::Instant::now() > deadline {
-            child.kill().unwrap();
-            panic!("`{command}` did not refuse to start");
-        }
-        std::thread::sleep(std::time::Duration::from_millis(20));
+    if !until(PATIENCE, || child.try_wait().unwrap().is_some()) {
+        child.kill().unwrap();
+        panic!("`{command}` did not refuse to start");
     }
     child.wait_with_output().unwrap()
 }
@@ -209,7 +208,7 @@ pub(crate) fn views_hold_the_traffic(server: &impl Deployment) {
 #[test]
 fn a_hit_is_in_every_view_of_the_store() {
     let dir = tempfile::tempdir().unwrap();
-    let server = Server::start(dir.path(), PROXY, &[]);
+    let server = Server::start(dir.path(), &[PROXY, ALL_AT_ONCE].concat(), &[]);
     every_view_holds_the_traffic(&server);
     assert_eq!(server.stop(), Some(0));
 }
@@ -217,7 +216,7 @@ fn a_hit_is_in_every_view_of_the_store() {
 #[test]
 fn api_and_stats_show_the_same_numbers() {
     let dir = tempfile::tempdir().unwrap();
-    let server = Server::start(dir.path(), PROXY, &[]);
+    let server = Server::start(dir.path(), &[PROXY, ALL_AT_ONCE].concat(), &[]);
     traffic(&server);
     let config = dir.path().join("headcount.toml");
     let config = config.to_str().unwrap();

@@ -2,13 +2,17 @@
 //!
 //! What it is not: a mock. It starts the binary that cargo built for this test run.
 //!
-//! What surprises: a server that is dropped is killed with SIGKILL; stop it where order matters.
+//! What surprises: a server is its process in all that is not about its folder.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
+
+use crate::part::{Ended, Part};
+use crate::until::until;
 
 /// An agent string of a real browser.
 pub(crate) const CHROME: &str = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 \
@@ -20,11 +24,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A running server with a data folder.
 pub(crate) struct Server {
-    child: Child,
-    pub(crate) address: String,
-    pub(crate) ops: String,
-    pub(crate) dashboard: String,
-    pub(crate) folder: PathBuf,
+    part: Part,
+    folder: PathBuf,
 }
 
 /// What came back.
@@ -68,19 +69,28 @@ pub(crate) fn ask(address: &str, line: &str, headers: &str, body: &str) -> Optio
     raw(address, request.as_bytes())
 }
 
+/// A hit as bytes, for a connection that is kept.
+pub(crate) fn request(agent: &str, body: &str) -> String {
+    let length = body.len();
+    format!(
+        "POST /hit HTTP/1.1\r\nHost: x\r\nUser-Agent: {agent}\r\nContent-Length: {length}\r\n\r\n\
+         {body}"
+    )
+}
+
 impl Server {
     /// Starts on free ports in `folder`, with `settings` (TOML) and `environment` added. The site
     /// is [`SITE`], with the event `signup`.
     pub(crate) fn start(folder: &Path, settings: &str, environment: &[(&str, &str)]) -> Self {
-        Self::try_start(folder, settings, environment).unwrap_or_else(|error| panic!("{error}"))
+        Self::try_start(folder, settings, environment).unwrap()
     }
 
-    /// [`Server::start`], or what it said on standard error.
+    /// [`Server::start`], or how it ended.
     pub(crate) fn try_start(
         folder: &Path,
         settings: &str,
         environment: &[(&str, &str)],
-    ) -> Result<Self, String> {
+    ) -> Result<Self, Ended> {
         let binary = Path::new(env!("CARGO_BIN_EXE_headcount"));
         Self::start_binary(binary, folder, settings, environment)
     }
@@ -91,48 +101,17 @@ impl Server {
         folder: &Path,
         settings: &str,
         environment: &[(&str, &str)],
-    ) -> Result<Self, String> {
+    ) -> Result<Self, Ended> {
         let config = folder.join("headcount.toml");
         let text = format!(
             "listen = \"127.0.0.1:0\"\nops_listen = \"127.0.0.1:0\"\n{settings}\n\
              [[sites]]\nhost = \"{SITE}\"\nevents = [\"signup\"]\n"
         );
         std::fs::write(&config, text).unwrap();
-        let log = std::fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(folder.join("stderr.log"))
-            .unwrap();
-        let mut child = Command::new(binary)
-            .args(["up", "--config"])
-            .arg(&config)
-            .arg("--data")
-            .arg(folder.join("data"))
-            .envs(environment.iter().copied())
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let mut links = Links::default();
-        let stdout = child.stdout.take().unwrap();
-        let mut said = String::new();
-        for line in BufReader::new(stdout).lines() {
-            let line = line.unwrap();
-            said += &format!("{line}\n");
-            links.read(&line);
-            if links.is_complete() {
-                break;
-            }
-        }
-        std::fs::write(folder.join("stdout.log"), &said).unwrap();
-        if !links.is_complete() {
-            child.wait().unwrap();
-            return Err(std::fs::read_to_string(folder.join("stderr.log")).unwrap());
-        }
-        let Links { dashboard, ops, .. } = links;
-        let address = host_of(&dashboard);
-        let folder = folder.to_owned();
-        Ok(Self { child, address, ops: host_of(&ops), dashboard, folder })
+        let data = folder.join("data");
+        let args = ["up", "--config", config.to_str().unwrap(), "--data", data.to_str().unwrap()];
+        let part = Part::start(binary, folder, "up", &args, environment)?;
+        Ok(Self { part, folder: folder.to_owned() })
     }
 
     /// The data folder.
@@ -140,48 +119,38 @@ impl Server {
         self.folder.join("data")
     }
 
-    /// The process.
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// Sends a request as bytes on a new connection and reads the whole answer.
-    pub(crate) fn raw(&self, address: &str, request: &[u8]) -> Option<Reply> {
-        raw(address, request)
-    }
-
     /// A view or click as a browser sends it.
     pub(crate) fn hit(&self, body: &str) -> Option<Reply> {
         self.send("POST /hit", &format!("User-Agent: {CHROME}\r\n"), body)
     }
 
-    /// A question to the operator's listener.
+    /// What the operator's listener answers.
     pub(crate) fn ask_ops(&self, path: &str) -> String {
-        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-        self.raw(&self.ops, request.as_bytes()).unwrap().body
-    }
-
-    /// Sends a signal by its name.
-    pub(crate) fn signal(&self, name: &str) {
-        let pid = self.pid().to_string();
-        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+        self.part.ask_ops(path).body
     }
 
     /// Stops in order; the exit code.
-    pub(crate) fn stop(mut self) -> Option<i32> {
-        self.signal("TERM");
-        self.child.wait().unwrap().code()
+    pub(crate) fn stop(self) -> Option<i32> {
+        self.part.stop()
     }
 
     /// Kills, as a power cut of the process would.
-    pub(crate) fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+    pub(crate) fn kill(self) {
+        self.part.kill();
     }
+}
 
-    /// Waits for an end that came by itself, such as a failpoint.
-    pub(crate) fn ended(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_some()
+impl Deref for Server {
+    type Target = Part;
+
+    fn deref(&self) -> &Part {
+        &self.part
+    }
+}
+
+impl DerefMut for Server {
+    fn deref_mut(&mut self) -> &mut Part {
+        &mut self.part
     }
 }
 
@@ -195,15 +164,12 @@ pub(crate) trait Deployment {
 
     /// Waits until a number out of the store is this.
     fn wait_for(&self, sql: &str, expect: i64) {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let found = self.number(sql);
-            if found == expect {
-                return;
-            }
-            assert!(Instant::now() < deadline, "{sql}: {found}, not {expect}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        let mut found = 0;
+        let is_there = until(PATIENCE, || {
+            found = self.number(sql);
+            found == expect
+        });
+        assert!(is_there, "{sql}: {found}, not {expect}");
     }
 }
 
@@ -217,13 +183,6 @@ impl Deployment for Server {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
-}
-
 /// One number out of the store of a data folder; -1 where there is none yet.
 pub(crate) fn number_in(data: &Path, sql: &str) -> i64 {
     let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
@@ -232,28 +191,4 @@ pub(crate) fn number_in(data: &Path, sql: &str) -> i64 {
     };
     db.busy_timeout(PATIENCE).unwrap();
     db.query_row(sql, [], |row| row.get::<_, Option<i64>>(0)).map_or(-1, Option::unwrap_or_default)
-}
-
-#[derive(Default)]
-struct Links {
-    dashboard: String,
-    ops: String,
-}
-
-impl Links {
-    fn read(&mut self, line: &str) {
-        for (name, link) in [("dashboard", &mut self.dashboard), ("operations", &mut self.ops)] {
-            if let Some(url) = line.strip_prefix(name) {
-                *link = url.trim().to_owned();
-            }
-        }
-    }
-
-    fn is_complete(&self) -> bool {
-        !self.dashboard.is_empty() && !self.ops.is_empty()
-    }
-}
-
-fn host_of(url: &str) -> String {
-    url.trim_start_matches("http://").split('/').next().unwrap().to_owned()
 }

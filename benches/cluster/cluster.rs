@@ -3,12 +3,11 @@
 //! What it is not: a fast cluster. One broker with one copy, and chDB behind the tests' HTTP front,
 //! all on this machine and sharing its cores with what is measured.
 //!
-//! What surprises: the broker and the engine are found among our own children, by their command
-//! lines, because the tests' starters keep their ids to themselves.
+//! What surprises: the broker and the engine are those of the tests, by the tests' own starters.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -19,9 +18,8 @@ use headcount_transport::kafka as transport;
 
 use crate::clickhouse_service::ClickHouse;
 use crate::kafka_service::Kafka;
+use crate::process::cpu_seconds;
 
-/// Linux reports CPU time in hundredths of a second (`getconf CLK_TCK`).
-const TICKS_PER_SECOND: f64 = 100.0;
 /// Partitions of every topic: the product's default.
 pub(crate) const PARTITIONS: u32 = 8;
 
@@ -31,8 +29,6 @@ pub(crate) struct Cluster {
     engine: ClickHouse,
     folder: tempfile::TempDir,
     binary: String,
-    engine_id: u32,
-    broker_id: u32,
 }
 
 impl Cluster {
@@ -44,9 +40,7 @@ impl Cluster {
         let folder = tempfile::tempdir()?;
         let engine = ClickHouse::start(Some(&folder.path().join("engine")), &["--port", "0"]);
         let kafka = Kafka::start();
-        let engine_id = child_with("clickhouse_front.py")?;
-        let broker_id = child_with("kafka.Kafka")?;
-        Ok(Self { kafka, engine, folder, binary, engine_id, broker_id })
+        Ok(Self { kafka, engine, folder, binary })
     }
 
     /// Makes a database.
@@ -110,19 +104,17 @@ impl Cluster {
 
     /// CPU seconds of the engine so far.
     pub(crate) fn engine_cpu(&self) -> anyhow::Result<f64> {
-        cpu_seconds(self.engine_id)
+        cpu_seconds(self.engine.process())
     }
 
     /// CPU seconds of the broker so far.
     pub(crate) fn broker_cpu(&self) -> anyhow::Result<f64> {
-        cpu_seconds(self.broker_id)
+        cpu_seconds(self.kafka.process())
     }
 
     /// Bytes of the segments of a topic, all partitions; indexes left out.
     pub(crate) fn log_bytes(&self, topic: &str) -> anyhow::Result<u64> {
-        let words = command_line(self.broker_id)?;
-        let config = words.last().context("a broker without its configuration")?;
-        let data = Path::new(config).with_file_name("data");
+        let data = self.kafka.folder().join("data");
         let mut bytes = 0;
         for partition in 0..PARTITIONS {
             for file in fs::read_dir(data.join(format!("{topic}-{partition}")))? {
@@ -211,30 +203,4 @@ pub(crate) fn this_hour() -> Hour {
 pub(crate) fn load() -> String {
     let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split(' ').take(3).collect::<Vec<_>>().join(" ")
-}
-
-fn child_with(word: &str) -> anyhow::Result<u32> {
-    for task in fs::read_dir("/proc/self/task")? {
-        let children = fs::read_to_string(task?.path().join("children"))?;
-        for id in children.split_whitespace() {
-            let id = id.parse()?;
-            if command_line(id)?.iter().any(|part| part.ends_with(word)) {
-                return Ok(id);
-            }
-        }
-    }
-    bail!("no child process runs {word}")
-}
-
-fn command_line(id: u32) -> anyhow::Result<Vec<String>> {
-    let text = fs::read_to_string(format!("/proc/{id}/cmdline"))?;
-    Ok(text.split_terminator('\0').map(str::to_owned).collect())
-}
-
-fn cpu_seconds(id: u32) -> anyhow::Result<f64> {
-    let stat = fs::read_to_string(format!("/proc/{id}/stat"))?;
-    // The name may hold spaces; the fields after it do not. utime and stime are 14 and 15.
-    let (_, fields) = stat.rsplit_once(") ").context("a stat line without a name")?;
-    let field = |index: usize| fields.split(' ').nth(index).unwrap_or("").parse::<f64>();
-    Ok((field(11)? + field(12)?) / TICKS_PER_SECOND)
 }

@@ -19,6 +19,7 @@ use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 
 use crate::options::Options;
+use crate::process::cpu_seconds;
 use crate::requests::sites;
 
 /// What is measured.
@@ -33,8 +34,6 @@ const NGINX: &str = "/usr/sbin/nginx";
 const READY_PATIENCE: Duration = Duration::from_secs(10);
 /// From an answer to the count in the store: a release a second, and slack for a busy machine.
 const COUNT_PATIENCE: Duration = Duration::from_secs(10);
-/// Linux reports CPU time in hundredths of a second (`getconf CLK_TCK`).
-const TICKS_PER_SECOND: f64 = 100.0;
 
 /// A process that serves a port.
 pub(crate) struct Server {
@@ -75,11 +74,11 @@ impl Servers {
         let server = self.0.iter().find(|server| server.kind == kind).context("not running")?;
         let id = server.process.id();
         let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children"))?;
-        let mut ticks = cpu_ticks(&id.to_string())?;
+        let mut seconds = cpu_seconds(id)?;
         for child in children.split_whitespace() {
-            ticks += cpu_ticks(child)?;
+            seconds += cpu_seconds(child.parse()?)?;
         }
-        Ok(ticks / TICKS_PER_SECOND)
+        Ok(seconds)
     }
 
     /// Asks all to end, and waits.
@@ -174,14 +173,6 @@ impl Server {
         };
         format!("resident {}, at most {}", field("VmRSS:"), field("VmHWM:"))
     }
-}
-
-fn cpu_ticks(process: &str) -> anyhow::Result<f64> {
-    let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
-    // The name may hold spaces; the fields after it do not. utime and stime are 14 and 15.
-    let (_, fields) = stat.rsplit_once(") ").context("a stat line without a name")?;
-    let field = |index: usize| fields.split(' ').nth(index).unwrap_or("").parse::<f64>();
-    Ok(field(11)? + field(12)?)
 }
 
 fn free_port() -> anyhow::Result<u16> {

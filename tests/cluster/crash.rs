@@ -12,10 +12,13 @@ use std::time::{Duration, Instant};
 
 use headcount_core::failpoint;
 
-use super::parts::Part;
 use super::{Cluster, Servers, shared};
-use crate::crash::{Dice, Sent, word};
+use crate::asked::asked;
+use crate::crash::{Sent, word};
+use crate::dice::Dice;
+use crate::part::{Ended, Part};
 use crate::server::{CHROME, Deployment, PATIENCE, SITE, ask};
+use crate::until::until;
 
 /// Room for a page a hit.
 pub(crate) const SETTINGS: &str = "[limits]\npages_per_site_day = 10000000\nnames_total = 10000000\n\
@@ -24,8 +27,8 @@ pub(crate) const SETTINGS: &str = "[limits]\npages_per_site_day = 10000000\nname
 const ROUNDS: u64 = 8;
 /// Times each failpoint is passed without an environment that asks for more.
 const SEEDS: u64 = 1;
-/// Longer than the group waits for a member.
-const HANG: Duration = Duration::from_secs(20);
+/// How long the other parts may take to bring in what was answered while one is away.
+const ARRIVAL_PATIENCE: Duration = Duration::from_secs(60);
 /// Failpoints that an aggregator passes; the others are a collector's.
 const AGGREGATOR_FAILPOINTS: [&str; 3] = ["apply-before", "apply-after", "ack-after"];
 /// How long everything may take to arrive after the last kill.
@@ -42,11 +45,41 @@ enum Victim {
     Engine,
 }
 
+/// Each part once, before chance takes over.
+const FIRST: [Victim; 6] = [
+    Victim::Engine,
+    Victim::Aggregator(1),
+    Victim::Broker,
+    Victim::Collector(0),
+    Victim::Aggregator(0),
+    Victim::Collector(1),
+];
+
+impl Victim {
+    fn draw(dice: &mut Dice) -> Self {
+        match dice.below(6) {
+            0 => Self::Broker,
+            1 => Self::Engine,
+            2 | 3 => Self::Aggregator(usize::from(dice.below(2) == 0)),
+            _ => Self::Collector(usize::from(dice.below(2) == 0)),
+        }
+    }
+}
+
 /// Hits to whichever collectors are there, until it is over.
 pub(crate) struct Load {
     addresses: Mutex<Vec<Option<String>>>,
     over: AtomicBool,
-    pub(crate) sent: Mutex<Sent>,
+    sent: Mutex<Sent>,
+}
+
+/// Ends the load when dropped: a scope waits for its senders, also after a panic.
+struct Ending<'a>(&'a AtomicBool);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 impl Load {
@@ -59,8 +92,21 @@ impl Load {
         }
     }
 
+    /// Sends from so many threads, each with this pause between two hits, while `body` runs; what
+    /// was sent.
+    pub(crate) fn during(&self, senders: usize, pause: Duration, body: impl FnOnce()) -> Sent {
+        std::thread::scope(|scope| {
+            let _ending = Ending(&self.over);
+            for sender in 0..senders {
+                scope.spawn(move || self.send(sender, pause));
+            }
+            body();
+        });
+        std::mem::take(&mut *self.sent.lock().unwrap())
+    }
+
     /// Sends hits one after the other, each with a page of its own.
-    pub(crate) fn send(&self, sender: usize, pause: Duration) {
+    fn send(&self, sender: usize, pause: Duration) {
         let mut number = 0;
         while !self.over.load(Ordering::Relaxed) {
             std::thread::sleep(pause);
@@ -78,42 +124,49 @@ impl Load {
         }
     }
 
-    /// How many were answered so far.
-    pub(crate) fn answered(&self) -> i64 {
+    /// The pages answered so far.
+    pub(crate) fn answered(&self) -> Vec<String> {
         let sent = self.sent.lock().unwrap();
-        i64::try_from(sent.pages.values().filter(|answered| **answered).count()).unwrap()
+        let answered = sent.pages.iter().filter(|(_, answered)| **answered);
+        answered.map(|(page, _)| page.clone()).collect()
     }
 
     fn moved(&self, collector: usize, address: Option<String>) {
         self.addresses.lock().unwrap()[collector] = address;
     }
-
-    pub(crate) fn stop(&self) {
-        self.over.store(true, Ordering::Relaxed);
-    }
 }
 
 impl Cluster {
+    /// The views of each page; `None` while the store is away.
+    fn counted(&self) -> Option<HashMap<String, i64>> {
+        let text =
+            self.text("SELECT page, sum(views) FROM page_counts GROUP BY page FORMAT TSV")?;
+        let rows = text.lines().map(|line| line.split_once('\t').unwrap());
+        Some(rows.map(|(page, views)| (page.to_owned(), views.parse().unwrap())).collect())
+    }
+
+    /// Waits until these pages are in the store, whatever else comes meanwhile.
+    pub(crate) fn arrive(&self, pages: &[String]) {
+        let mut missing = pages.len();
+        let is_there = until(ARRIVAL_PATIENCE, || {
+            let counted = self.counted().unwrap_or_default();
+            missing = pages.iter().filter(|page| !counted.contains_key(*page)).count();
+            missing == 0
+        });
+        assert!(is_there, "{missing} of {} pages did not arrive", pages.len());
+    }
+
     /// Waits until everything answered is there, and compares page by page.
     pub(crate) fn settle(&self, sent: &Sent, label: &str) -> Duration {
         let answered = sent.pages.values().filter(|answered| **answered).count();
         assert!(answered > 0, "{label}: no hit was answered");
         let begun = Instant::now();
         let expect = i64::try_from(answered).unwrap();
-        while self.number("SELECT sum(views) FROM page_counts") < expect
-            && begun.elapsed() < DRAIN_PATIENCE
-        {
-            std::thread::sleep(Duration::from_millis(100));
-        }
+        until(DRAIN_PATIENCE, || self.number("SELECT sum(views) FROM page_counts") >= expect);
         let drained = begun.elapsed();
         // What was not answered may still come.
         std::thread::sleep(Duration::from_secs(3));
-        let mut counted: HashMap<String, i64> = HashMap::new();
-        let sql = "SELECT page, sum(views) FROM page_counts GROUP BY page FORMAT TSV";
-        for line in self.text(sql).unwrap().lines() {
-            let (page, views) = line.split_once('\t').unwrap();
-            counted.insert(page.to_owned(), views.parse().unwrap());
-        }
+        let counted = self.counted().unwrap();
         for (page, views) in &counted {
             assert!(sent.pages.contains_key(page), "{label}: {page} was never sent");
             assert_eq!(*views, 1, "{label}: {page}");
@@ -143,8 +196,7 @@ impl Cluster {
 }
 
 fn rounds() -> u64 {
-    let asked = std::env::var_os("HEADCOUNT_TEST_CLUSTER_ROUNDS");
-    asked.map_or(ROUNDS, |text| text.to_str().unwrap().parse().unwrap())
+    asked("HEADCOUNT_TEST_CLUSTER_ROUNDS", ROUNDS)
 }
 
 impl Cluster {
@@ -180,8 +232,7 @@ impl Cluster {
 }
 
 fn seeds() -> u64 {
-    let asked = std::env::var_os("HEADCOUNT_TEST_CLUSTER_SEEDS");
-    asked.map_or(SEEDS, |text| text.to_str().unwrap().parse().unwrap())
+    asked("HEADCOUNT_TEST_CLUSTER_SEEDS", SEEDS)
 }
 
 #[test]
@@ -191,25 +242,15 @@ fn answered_hits_survive_kills_of_any_part() {
     let mut cluster = Cluster::new(&servers, SETTINGS);
     cluster.run(2, 2);
     let load = Load::new(&cluster);
-    std::thread::scope(|scope| {
-        for sender in 0..4 {
-            let load = &load;
-            scope.spawn(move || load.send(sender, HIT_PAUSE));
-        }
-        for _ in 0..rounds() {
+    let sent = load.during(4, HIT_PAUSE, || {
+        for round in 0..rounds() {
             std::thread::sleep(Duration::from_millis(200 + dice.below(1_500)));
             let pause = Duration::from_millis(dice.below(1_000));
-            let victim = match dice.below(6) {
-                0 => Victim::Broker,
-                1 => Victim::Engine,
-                2 | 3 => Victim::Aggregator(usize::from(dice.below(2) == 0)),
-                _ => Victim::Collector(usize::from(dice.below(2) == 0)),
-            };
+            let first = FIRST.get(usize::try_from(round).unwrap()).copied();
+            let victim = first.unwrap_or_else(|| Victim::draw(&mut dice));
             cluster.kill(victim, &load, &mut servers, pause);
         }
-        load.stop();
     });
-    let sent = std::mem::take(&mut *load.sent.lock().unwrap());
     cluster.settle(&sent, &format!("{} kills of any part", rounds()));
 }
 
@@ -220,9 +261,7 @@ fn answered_hits_survive_every_failpoint_of_the_cluster() {
     let mut cluster = Cluster::new(shared(), SETTINGS);
     cluster.run(1, 1);
     let load = Load::new(&cluster);
-    std::thread::scope(|scope| {
-        let senders = &load;
-        scope.spawn(move || senders.send(0, HIT_PAUSE));
+    let sent = load.during(1, HIT_PAUSE, || {
         for name in failpoint::NAMES {
             for time in 0..seeds() {
                 let nth = if time == 0 { 1 } else { 2 + dice.below(4) };
@@ -230,37 +269,42 @@ fn answered_hits_survive_every_failpoint_of_the_cluster() {
                 let environment = [("HEADCOUNT_FAILPOINT", text.as_str())];
                 if AGGREGATOR_FAILPOINTS.contains(&name) {
                     cluster.aggregators.remove(0).kill();
-                    if let Ok(part) = cluster.aggregator(0, &environment) {
-                        await_end(part, &text);
-                    }
+                    await_abort(cluster.aggregator(0, &environment), &text);
                     cluster.aggregators.push(cluster.aggregator(0, &[]).unwrap());
                 } else {
                     load.moved(0, None);
                     cluster.collectors.remove(0).kill();
-                    if let Ok(part) = cluster.collector(0, &environment) {
-                        load.moved(0, Some(part.address.clone()));
-                        await_end(part, &text);
-                        load.moved(0, None);
-                    }
+                    let part = cluster.collector(0, &environment);
+                    load.moved(0, part.as_ref().ok().map(|part| part.address.clone()));
+                    await_abort(part, &text);
                     let part = cluster.collector(0, &[]).unwrap();
                     load.moved(0, Some(part.address.clone()));
                     cluster.collectors.push(part);
                 }
             }
         }
-        load.stop();
     });
-    let sent = std::mem::take(&mut *load.sent.lock().unwrap());
     let label = format!("{} failpoints, {} times each", failpoint::NAMES.len(), seeds());
     cluster.settle(&sent, &label);
 }
 
-fn await_end(mut part: Part, failpoint: &str) {
-    let deadline = Instant::now() + PATIENCE;
-    while !part.ended() {
-        assert!(Instant::now() < deadline, "failpoint {failpoint} was not passed");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+/// Waits for the failpoint, and for no other end. All but those of a hit may be passed at a start
+/// already.
+fn await_abort(started: Result<Part, Ended>, failpoint: &str) {
+    let mut part = match started {
+        Ok(part) => part,
+        Err(ended) => {
+            assert!(!failpoint.starts_with("hit-"), "{ended:?}");
+            return ended.assert_aborted(failpoint);
+        }
+    };
+    let mut ended = None;
+    until(PATIENCE, || {
+        ended = part.ended();
+        ended.is_some()
+    });
+    let ended = ended.unwrap_or_else(|| panic!("failpoint {failpoint} was not passed"));
+    ended.assert_aborted(failpoint);
 }
 
 /// An aggregator that hangs is no reason to wait: another takes over, and when the first goes on,
@@ -270,16 +314,26 @@ fn a_stopped_aggregator_is_replaced_and_its_return_counts_nothing_twice() {
     let mut cluster = Cluster::new(shared(), SETTINGS);
     cluster.run(1, 2);
     let load = Load::new(&cluster);
-    std::thread::scope(|scope| {
-        let senders = &load;
-        scope.spawn(move || senders.send(0, HIT_PAUSE));
+    let sent = load.during(1, HIT_PAUSE, || {
         std::thread::sleep(Duration::from_secs(3));
         cluster.aggregators[0].signal("STOP");
-        std::thread::sleep(HANG);
+        // What it has under way may still be written; what comes now is another's to write.
+        std::thread::sleep(Duration::from_secs(1));
+        cluster.arrive(&load.answered());
         cluster.aggregators[0].signal("CONT");
         std::thread::sleep(Duration::from_secs(5));
-        load.stop();
     });
-    let sent = std::mem::take(&mut *load.sent.lock().unwrap());
     cluster.settle(&sent, "an aggregator that hung");
+}
+
+/// What goes wrong under load is said at once; nobody waits for senders without an end.
+#[test]
+fn a_panic_under_load_ends_the_load() {
+    let load = Load {
+        addresses: Mutex::new(vec![None]),
+        over: AtomicBool::new(false),
+        sent: Mutex::default(),
+    };
+    let body = || load.during(2, HIT_PAUSE, || panic!("on purpose"));
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(body)).is_err());
 }

@@ -10,17 +10,18 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::crash::{Load, SETTINGS};
 use super::{Cluster, Servers};
+use crate::asked::asked;
 use crate::server::Deployment as _;
 
 /// Rounds without an environment that asks for more.
 const ROUNDS: u64 = 2;
 /// Kills a round may need: some meet the rename of a merge or of another table.
 const KILLS_PER_ROUND: u64 = 20;
-/// How long the engine may go on without a rename, and a hole may take to be mended.
+/// How long the engine may go on without a rename.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two hits of the sender.
 const HIT_PAUSE: Duration = Duration::from_millis(20);
@@ -28,8 +29,7 @@ const HIT_PAUSE: Duration = Duration::from_millis(20);
 const KILLED: i32 = 9;
 
 fn rounds() -> u64 {
-    let asked = std::env::var_os("HEADCOUNT_TEST_HOLE_ROUNDS");
-    asked.map_or(ROUNDS, |text| text.to_str().unwrap().parse().unwrap())
+    asked("HEADCOUNT_TEST_HOLE_ROUNDS", ROUNDS)
 }
 
 /// Kills a process on its way into its next rename, and writes that rename down.
@@ -103,43 +103,23 @@ fn a_token_without_its_part_is_noticed_and_mended() {
     cluster.run(1, 1);
     let load = Load::new(&cluster);
     let (mut holes, mut kills) = (0, 0);
-    std::thread::scope(|scope| {
-        let senders = &load;
-        scope.spawn(move || senders.send(0, HIT_PAUSE));
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            while holes < rounds() {
-                assert!(kills < rounds() * KILLS_PER_ROUND, "{holes} holes in {kills} kills");
-                cluster.wait_for("SELECT sum(views) > 0 FROM page_counts", 1);
-                let sql = "SELECT data_paths[1] FROM system.tables WHERE name = 'counts' AND \
-                           database = currentDatabase()";
-                let table = cluster.text(sql).unwrap().trim().to_owned();
-                let log = cluster.folder().join("renames.log");
-                let trap = Trap::set(servers.engine_process(), &log);
-                assert_eq!(servers.engine_signal(PATIENCE), Some(KILLED));
-                kills += 1;
-                holes += u64::from(hole(&trap.caught(), &table).is_some());
-                let answered = load.answered();
-                servers.start_engine();
-                cluster.arrive(answered);
-            }
-        }));
-        load.stop();
-        if let Err(panic) = outcome {
-            std::panic::resume_unwind(panic);
+    let sent = load.during(1, HIT_PAUSE, || {
+        while holes < rounds() {
+            assert!(kills < rounds() * KILLS_PER_ROUND, "{holes} holes in {kills} kills");
+            cluster.wait_for("SELECT sum(views) > 0 FROM page_counts", 1);
+            let sql = "SELECT data_paths[1] FROM system.tables WHERE name = 'counts' AND \
+                       database = currentDatabase()";
+            let table = cluster.text(sql).unwrap().trim().to_owned();
+            let log = cluster.folder().join("renames.log");
+            let trap = Trap::set(servers.engine_process(), &log);
+            assert_eq!(servers.engine_signal(PATIENCE), Some(KILLED));
+            kills += 1;
+            holes += u64::from(hole(&trap.caught(), &table).is_some());
+            let answered = load.answered();
+            servers.start_engine();
+            cluster.arrive(&answered);
         }
     });
-    let sent = std::mem::take(&mut *load.sent.lock().unwrap());
     let label = format!("{holes} tokens without their part, in {kills} kills at a rename");
     cluster.settle(&sent, &label);
-}
-
-impl Cluster {
-    /// Waits until so many views are in the store.
-    fn arrive(&self, views: i64) {
-        let deadline = Instant::now() + PATIENCE;
-        while self.number("SELECT sum(views) FROM page_counts") < views {
-            assert!(Instant::now() < deadline, "{views} views did not arrive");
-            std::thread::sleep(Duration::from_millis(100));
-        }
-    }
 }

@@ -8,11 +8,11 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use super::query;
 use crate::server::{CHROME, PATIENCE, ask};
 use crate::services::{clickhouse, kafka};
+use crate::until::until;
 
 /// Starts the script, and stops it when the input closes. Only the script holds the output.
 const WHILE_STDIN: &str = "\"$0\" \"$1\" </dev/null & exec >&-; read -r _; kill $!; wait $!";
@@ -62,12 +62,10 @@ fn one_command_starts_the_whole_set_and_stops_it_in_order() {
         let reply = ask(&format!("127.0.0.1:{collector}"), "POST /hit", &headers, body).unwrap();
         assert_eq!(reply.status, 204);
     }
-    let (engine, deadline) = (format!("127.0.0.1:{}", port + 43), Instant::now() + PATIENCE);
+    let engine = format!("127.0.0.1:{}", port + 43);
     let views = || query(&engine, "headcount", "SELECT sum(views) FROM page_counts");
-    while views().as_deref().map(str::trim) != Some("2") {
-        assert!(Instant::now() < deadline, "{:?}", views());
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    let is_two = until(PATIENCE, || views().as_deref().map(str::trim) == Some("2"));
+    assert!(is_two, "{:?}", views());
     drop(sh.stdin.take());
     let stopped: Vec<String> = lines.collect();
     assert_eq!(stopped, ORDER.map(|name| format!("stopped {name}")));

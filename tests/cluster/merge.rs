@@ -13,7 +13,7 @@ use headcount_core::time::Day;
 use headcount_store::{Insert, sqlite};
 
 use super::{Cluster, shared};
-use crate::pipeline::{PROXY, every_view_holds_the_traffic, views_hold_the_traffic};
+use crate::pipeline::{ALL_AT_ONCE, PROXY, every_view_holds_the_traffic, views_hold_the_traffic};
 use crate::server::{CHROME, Deployment as _, SITE, Server, number_in};
 
 /// One view.
@@ -38,14 +38,15 @@ fn said(output: &Output) -> String {
 /// A folder with the traffic in it, not running.
 fn counted() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let server = Server::start(folder.path(), PROXY, &[]);
+    let server = Server::start(folder.path(), &[PROXY, ALL_AT_ONCE].concat(), &[]);
     every_view_holds_the_traffic(&server);
     assert_eq!(server.stop(), Some(0));
     folder
 }
 
 fn refusal_of_up(folder: &std::path::Path) -> String {
-    let said = Server::try_start(folder, PROXY, &[]).err().unwrap_or_default();
+    let ended = Server::try_start(folder, PROXY, &[]).err();
+    let said = ended.map(|ended| ended.said).unwrap_or_default();
     said.lines().rfind(|line| line.starts_with("headcount: ")).unwrap_or_default().to_owned()
 }
 

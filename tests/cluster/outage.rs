@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::crash::{Load, SETTINGS};
 use super::{Cluster, Servers};
+use crate::asked::asked;
 
 /// Seconds without an environment that asks for more.
 const OUTAGE_SECONDS: u64 = 8;
@@ -18,9 +19,7 @@ const SENDERS: usize = 5;
 const HIT_PAUSE: Duration = Duration::from_millis(9);
 
 fn outage() -> Duration {
-    let asked = std::env::var_os("HEADCOUNT_TEST_OUTAGE_SECONDS");
-    let seconds = asked.map_or(OUTAGE_SECONDS, |text| text.to_str().unwrap().parse().unwrap());
-    Duration::from_secs(seconds)
+    Duration::from_secs(asked("HEADCOUNT_TEST_OUTAGE_SECONDS", OUTAGE_SECONDS))
 }
 
 fn through(label: &str, away: impl FnOnce(&mut Servers)) {
@@ -28,17 +27,11 @@ fn through(label: &str, away: impl FnOnce(&mut Servers)) {
     let mut cluster = Cluster::new(&servers, SETTINGS);
     cluster.run(1, 1);
     let load = Load::new(&cluster);
-    std::thread::scope(|scope| {
-        for sender in 0..SENDERS {
-            let load = &load;
-            scope.spawn(move || load.send(sender, HIT_PAUSE));
-        }
+    let sent = load.during(SENDERS, HIT_PAUSE, || {
         std::thread::sleep(Duration::from_secs(2));
         away(&mut servers);
         std::thread::sleep(Duration::from_secs(1));
-        load.stop();
     });
-    let sent = std::mem::take(&mut *load.sent.lock().unwrap());
     let refused = sent.pages.values().filter(|answered| !**answered).count();
     assert_eq!(refused, 0, "{label}: hits were refused");
     assert!(cluster.settle(&sent, label) < DRAIN_MAX, "{label}: not caught up in time");

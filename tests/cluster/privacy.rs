@@ -14,11 +14,11 @@ use std::time::{Duration, Instant};
 
 use headcount_transport::kafka::{Heard, KafkaSubscriber};
 
-use super::parts::Part;
 use super::{Cluster, PARTITIONS, Servers, shared};
+use crate::dice::Dice;
 use crate::pipeline::PROXY;
 use crate::privacy::search::{Found, Search, TEXTS, note, note_files};
-use crate::privacy::{Dice, SETTLING, ask, base, tell_all, variant, without_sanitiser};
+use crate::privacy::{SETTLING, ask, base, tell_all, variant, without_sanitiser};
 use crate::server::{Deployment as _, PATIENCE, SITE};
 
 /// Pairs of requests of the comparison.
@@ -53,13 +53,6 @@ fn rewrite(cluster: &Cluster, from: &str, to: &str) {
     std::fs::write(cluster.config(), text.replace(from, to)).unwrap();
 }
 
-/// One number of a collector's metrics, its labels added up.
-fn metric(part: &Part, name: &str) -> i64 {
-    let text = part.ask_ops("/metrics").body;
-    let lines = text.lines().filter(|line| line.starts_with(name));
-    lines.map(|line| line.rsplit(' ').next().unwrap().parse::<i64>().unwrap()).sum()
-}
-
 /// A view by somebody new: with it a crowd of one is there, and every attribute held leaves.
 fn release(cluster: &Cluster) {
     let headers = "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:144.0) Gecko/20100101 \
@@ -70,8 +63,8 @@ fn release(cluster: &Cluster) {
 
 /// Waits until the store holds what the collector has accepted, attributes too.
 fn settle(cluster: &Cluster) {
-    let accepted = metric(&cluster.collectors[0], "headcount_hits_accepted_total");
-    let refused = metric(&cluster.collectors[0], "headcount_hits_refused_total");
+    let accepted = cluster.collectors[0].metric("headcount_hits_accepted_total");
+    let refused = cluster.collectors[0].metric("headcount_hits_refused_total");
     cluster.wait_for("SELECT sum(views + clicks) FROM site_counts", accepted);
     cluster.wait_for("SELECT sum(refused) FROM refusal_counts", refused);
     let views = cluster.number("SELECT sum(views) FROM site_counts");
@@ -124,7 +117,7 @@ fn audit(collector: &Path) -> Found {
     let countable = tell_all(&cluster.collectors[0].address);
     note_files(&mut found, &search, cluster.folder());
     // The counters rose by what was countable: silence is not for want of hearing.
-    let accepted = metric(&cluster.collectors[0], "headcount_hits_accepted_total");
+    let accepted = cluster.collectors[0].metric("headcount_hits_accepted_total");
     assert_eq!(accepted, i64::try_from(countable).unwrap());
     release(&cluster);
     settle(&cluster);

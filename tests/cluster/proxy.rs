@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use super::crash::{HIT_PAUSE, Load, SETTINGS};
 use super::{Cluster, shared};
-use crate::crash::Dice;
+use crate::dice::Dice;
 
 /// How long the network is bad.
 const BAD_TIME: Duration = Duration::from_secs(15);
@@ -113,15 +113,9 @@ fn a_bad_network_to_clickhouse_counts_nothing_twice_and_loses_nothing() {
     cluster.aggregators = (0..2).map(|n| cluster.aggregator(n, &environment).unwrap()).collect();
     cluster.collectors = vec![cluster.collector(0, &[]).unwrap()];
     let load = Load::new(&cluster);
-    std::thread::scope(|scope| {
-        let senders = &load;
-        scope.spawn(move || senders.send(0, HIT_PAUSE));
-        std::thread::sleep(BAD_TIME);
-        load.stop();
-    });
+    let sent = load.during(1, HIT_PAUSE, || std::thread::sleep(BAD_TIME));
     proxy.is_bad.store(false, Ordering::Relaxed);
     let spoilt = proxy.spoilt.load(Ordering::Relaxed);
     assert!(spoilt >= 5, "only {spoilt} connections were spoilt");
-    let sent = std::mem::take(&mut *load.sent.lock().unwrap());
     cluster.settle(&sent, &format!("{spoilt} spoilt connections"));
 }

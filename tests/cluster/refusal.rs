@@ -8,7 +8,7 @@ use super::{Cluster, query, shared};
 
 /// Starts an aggregator that must refuse; its one line.
 fn refused(cluster: &Cluster, environment: &[(&str, &str)]) -> String {
-    let said = cluster.aggregator(9, environment).err().unwrap();
+    let said = cluster.aggregator(9, environment).err().unwrap().said;
     let complaints: Vec<_> = said.lines().filter(|line| line.starts_with("headcount: ")).collect();
     assert_eq!(complaints.len(), 1, "{said}");
     complaints[0].to_owned()

@@ -94,19 +94,21 @@ impl ClickHouse {
         Command::new("clickhouse").arg("--version").stdout(Stdio::null()).status().ok()?;
         let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let (http, tcp) = (free(), free());
-        let folder = folder.map_or_else(
-            || std::env::temp_dir().join(format!("headcount-clickhouse-{http}")),
-            Path::to_path_buf,
-        );
-        fs::create_dir_all(&folder).unwrap();
+        let temporary = std::env::temp_dir().join(format!("headcount-clickhouse-{http}"));
+        // The shell removes what nobody gave.
+        let remove = if folder.is_none() { "rm -rf \"$0\"" } else { ":" };
+        let folder = folder.unwrap_or(&temporary);
+        fs::create_dir_all(folder).unwrap();
         let script = "clickhouse server -- --listen_host=127.0.0.1 --path=\"$0\" --http_port=$1 \
                       --tcp_port=$2 --mysql_port=0 --postgresql_port=0 & \
-                      while read -r _; do :; done; kill $!";
+                      while read -r _; do :; done; kill $!; wait $!; "
+            .to_owned()
+            + remove;
         let child = Command::new("sh")
-            .args(["-c", script])
-            .arg(&folder)
+            .args(["-c", &script])
+            .arg(folder)
             .args([http.to_string(), tcp.to_string()])
-            .current_dir(&folder)
+            .current_dir(folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

@@ -3,18 +3,22 @@
 //! What it is not: an emulation. The jars come from Maven Central once (`deploy/local/kafka`) and
 //! stay in `target/services/kafka`; `HEADCOUNT_TEST_KAFKA=host:port` names a broker instead.
 //!
-//! What surprises: a broker must die with its test. A shell waits beside it on a pipe that only
-//! the test holds, and kills it when the pipe closes, even if the test itself was killed.
+//! What surprises: a broker must die with its test, and its folder with it; see `folder`.
+
+#[path = "folder.rs"]
+pub(crate) mod folder;
 
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use headcount_transport::kafka::{Security, Settings, topic};
+
+use self::folder::Folder;
 
 /// How long a broker may take to answer after its start.
 const START_PATIENCE: Duration = Duration::from_secs(90);
@@ -33,8 +37,8 @@ pub(crate) struct Kafka {
     /// Before the names of topics: a broker that is not ours may have them from former runs.
     prefix: String,
     doors: Option<Doors>,
-    folder: tempfile::TempDir,
-    java: Option<Java>,
+    java: Option<Child>,
+    folder: Folder,
 }
 
 /// The listeners of a guarded broker, each as `host:port`.
@@ -49,29 +53,24 @@ pub(crate) struct Doors {
     pub(crate) ca_file: PathBuf,
 }
 
-struct Java {
-    child: Child,
-    watchdog: Child,
-}
-
 impl Kafka {
     /// A broker that other tests of this process use too: bring a topic of your own.
-    pub(crate) fn shared() -> Arc<Self> {
-        static SHARED: Mutex<Weak<Kafka>> = Mutex::new(Weak::new());
-        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-        shared.upgrade().unwrap_or_else(|| {
-            let named = std::env::var_os("HEADCOUNT_TEST_KAFKA");
-            let kafka = Arc::new(match named {
-                Some(brokers) => Self::named(brokers.to_str().unwrap()),
-                None => Self::start(),
-            });
-            *shared = Arc::downgrade(&kafka);
-            kafka
+    pub(crate) fn shared() -> &'static Self {
+        static SHARED: OnceLock<Kafka> = OnceLock::new();
+        SHARED.get_or_init(|| match std::env::var_os("HEADCOUNT_TEST_KAFKA") {
+            Some(brokers) => Self::named(brokers.to_str().unwrap()),
+            None => Self::start(),
         })
     }
 
+    /// Likewise, with listeners for logins and TLS; always one of our own.
+    pub(crate) fn guarded() -> &'static Self {
+        static GUARDED: OnceLock<Kafka> = OnceLock::new();
+        GUARDED.get_or_init(|| Self::set_up(true))
+    }
+
     fn named(brokers: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = Folder::new();
         let run = RandomState::new().hash_one(std::process::id());
         let prefix = format!("headcount-test-{run:x}-");
         let kafka = Self { brokers: brokers.to_owned(), prefix, doors: None, folder, java: None };
@@ -84,14 +83,9 @@ impl Kafka {
         Self::set_up(false)
     }
 
-    /// Likewise, with listeners for logins and TLS as well.
-    pub(crate) fn guarded() -> Self {
-        Self::set_up(true)
-    }
-
     fn set_up(is_guarded: bool) -> Self {
         let lib = jars();
-        let folder = tempfile::tempdir().unwrap();
+        let folder = Folder::new();
         let [plain, controller, login, tls, login_in_tls] =
             free_ports().map(|port| format!("127.0.0.1:{port}"));
         let mut listen = format!("PLAINTEXT://{plain}");
@@ -145,21 +139,31 @@ impl Kafka {
         }
     }
 
+    /// The broker's process.
+    pub(crate) fn process(&self) -> u32 {
+        self.java.as_ref().expect("a broker of our own that runs").id()
+    }
+
     /// Kills the broker as a power cut would.
     pub(crate) fn kill(&mut self) {
-        drop(self.java.take().expect("a broker of our own that runs"));
+        let mut java = self.java.take().expect("a broker of our own that runs");
+        java.kill().unwrap();
+        self.folder.watch(None);
+        java.wait().unwrap();
     }
 
     /// Asks the broker to stop and waits until it has.
     pub(crate) fn stop(&mut self) {
-        let mut java = self.java.take().expect("a broker of our own that runs");
-        let ask = Command::new("kill").arg(java.child.id().to_string()).status().unwrap();
+        let ask = Command::new("kill").arg(self.process().to_string()).status().unwrap();
         assert!(ask.success());
+        self.folder.watch(None);
+        let java = self.java.as_mut().expect("a broker of our own that runs");
         let deadline = Instant::now() + STOP_PATIENCE;
-        while java.child.try_wait().unwrap().is_none() {
+        while java.try_wait().unwrap().is_none() {
             assert!(Instant::now() < deadline, "the broker does not stop");
             std::thread::sleep(Duration::from_millis(50));
         }
+        self.java = None;
     }
 
     /// Starts a broker that was stopped or killed, on the same ports and data.
@@ -178,11 +182,12 @@ impl Kafka {
             .stderr(log)
             .spawn()
             .unwrap();
-        self.java = Some(Java { watchdog: watchdog(child.id()), child });
+        self.folder.watch(Some(child.id()));
+        self.java = Some(child);
         let deadline = Instant::now() + START_PATIENCE;
         let probe = self.settings("probe", 1);
         while topic::reachable(&probe, Duration::from_secs(1)).is_err() {
-            let ended = self.java.as_mut().unwrap().child.try_wait().unwrap();
+            let ended = self.java.as_mut().unwrap().try_wait().unwrap();
             let said = || fs::read_to_string(self.folder().join("broker.log")).unwrap();
             assert!(ended.is_none(), "the broker ended at once (Java 17 or newer?): {}", said());
             assert!(Instant::now() < deadline, "the broker does not answer: {}", said());
@@ -190,25 +195,12 @@ impl Kafka {
     }
 }
 
-impl Drop for Java {
+impl Drop for Kafka {
     fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
-        // Only now: as long as it was not reaped, the number could not become another process.
-        self.watchdog.kill().ok();
-        self.watchdog.wait().ok();
+        if self.java.is_some() {
+            self.kill();
+        }
     }
-}
-
-/// A shell that kills the process when its own input closes.
-fn watchdog(process: u32) -> Child {
-    Command::new("sh")
-        .arg("-c")
-        .arg(format!("read -r _; kill -9 {process}"))
-        .stdin(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
 }
 
 fn java(lib: &Path) -> Command {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use headcount_core::batch::BatchId;
 use headcount_core::time::Clock;
-use headcount_transport::kafka::{Heard, KafkaPublisher, KafkaSubscriber};
+use headcount_transport::kafka::{Heard, KafkaError, KafkaPublisher, KafkaSubscriber};
 use headcount_transport::{News, Offered, Publisher, Record};
 
 /// How long anything may take.
@@ -103,6 +103,17 @@ impl Outbox {
         while !done(self) {
             assert!(Instant::now() < deadline, "only {:?} acknowledged", self.acked);
             self.round(publisher);
+        }
+    }
+}
+
+/// What a subscriber complains of, which it must in time.
+pub(crate) fn complaint(subscriber: &mut KafkaSubscriber) -> KafkaError {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        assert!(Instant::now() < deadline, "never said");
+        if let Err(error) = subscriber.hear(Duration::from_millis(200)) {
+            return error;
         }
     }
 }

@@ -22,7 +22,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 
 use crate::broker::{Kafka, PASSWORD, USER};
-use crate::outbox::{Now, Outbox, PATIENCE};
+use crate::outbox::{Now, Outbox, PATIENCE, complaint};
 use crate::publishing::block_on;
 
 fn one_line(error: &KafkaError) -> String {
@@ -117,12 +117,12 @@ fn with_login(kafka: &Kafka, mechanism: Mechanism, password: &str) -> Settings {
 fn every_login_works_and_a_wrong_password_is_said() {
     let kafka = Kafka::guarded();
     for mechanism in [Mechanism::Plain, Mechanism::ScramSha256, Mechanism::ScramSha512] {
-        let settings = with_login(&kafka, mechanism, PASSWORD);
+        let settings = with_login(kafka, mechanism, PASSWORD);
         topic::ensure(&settings, true).unwrap();
         let mut publisher = KafkaPublisher::new(&settings, Arc::new(Now)).unwrap();
         Outbox::new(1, 3).run(&mut publisher, Outbox::is_empty);
 
-        let wrong = with_login(&kafka, mechanism, "wrong-password");
+        let wrong = with_login(kafka, mechanism, "wrong-password");
         let begun = Instant::now();
         let error = topic::ensure(&wrong, true).unwrap_err();
         assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
@@ -132,13 +132,7 @@ fn every_login_works_and_a_wrong_password_is_said() {
         assert!(!error.is_retryable());
 
         let mut subscriber = KafkaSubscriber::connect(&wrong, "").unwrap();
-        let deadline = Instant::now() + PATIENCE;
-        let error = loop {
-            assert!(Instant::now() < deadline, "the subscriber never said so");
-            if let Err(error) = subscriber.hear(Duration::from_millis(200)) {
-                break error;
-            }
-        };
+        let error = complaint(&mut subscriber);
         assert!(matches!(error, KafkaError::Login(_)), "{error}");
     }
 }
@@ -147,7 +141,7 @@ fn every_login_works_and_a_wrong_password_is_said() {
 fn a_certificate_is_checked_against_authority_and_name() {
     let kafka = Kafka::guarded();
     let ca_file = Some(kafka.doors().ca_file.clone());
-    let mut settings = with_login(&kafka, Mechanism::ScramSha512, PASSWORD);
+    let mut settings = with_login(kafka, Mechanism::ScramSha512, PASSWORD);
     settings.brokers = kafka.doors().login_in_tls.clone();
     settings.security = Security::Tls { ca_file };
     topic::ensure(&settings, true).unwrap();
@@ -175,13 +169,7 @@ fn a_certificate_is_checked_against_authority_and_name() {
 fn a_subscriber_of_a_missing_topic_says_so() {
     let kafka = Kafka::shared();
     let mut subscriber = KafkaSubscriber::connect(&kafka.settings("missing", 1), "").unwrap();
-    let deadline = Instant::now() + PATIENCE;
-    let error = loop {
-        assert!(Instant::now() < deadline, "never said");
-        if let Err(error) = subscriber.hear(Duration::from_millis(200)) {
-            break error;
-        }
-    };
+    let error = complaint(&mut subscriber);
     assert!(matches!(error, KafkaError::MissingTopic(_)), "{error}");
 }
 

@@ -18,7 +18,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use crate::broker::Kafka;
-use crate::outbox::{Now, Outbox, PATIENCE};
+use crate::outbox::{Now, Outbox, PATIENCE, complaint};
 use crate::publishing::block_on;
 
 /// A topic with batches `1..=last` in every partition.
@@ -59,7 +59,7 @@ fn joined(settings: &Settings) -> KafkaSubscriber {
 #[test]
 fn reads_from_where_it_is_told_and_only_then() {
     let kafka = Kafka::shared();
-    let settings = filled(&kafka, "begin", 1, 200);
+    let settings = filled(kafka, "begin", 1, 200);
     let mut subscriber = joined(&settings);
     assert_eq!(subscriber.hear(Duration::from_secs(1)).unwrap(), Heard::Nothing);
     subscriber.begin(0, 120).unwrap();
@@ -90,7 +90,7 @@ fn reads_from_where_it_is_told_and_only_then() {
 #[test]
 fn a_pause_loses_and_repeats_nothing() {
     let kafka = Kafka::shared();
-    let settings = filled(&kafka, "pause", 1, 300);
+    let settings = filled(kafka, "pause", 1, 300);
     let mut subscriber = joined(&settings);
     subscriber.begin(0, 0).unwrap();
     for position in 1..=100 {
@@ -110,7 +110,7 @@ fn a_pause_loses_and_repeats_nothing() {
 #[test]
 fn two_members_share_and_each_goes_on_from_the_ledger() {
     let kafka = Kafka::shared();
-    let settings = filled(&kafka, "group", 4, 100);
+    let settings = filled(kafka, "group", 4, 100);
     let all: BTreeSet<u32> = (0..4).collect();
     let mut first = KafkaSubscriber::connect(&settings, "").unwrap();
     let Heard::Assigned(given) = next(&mut first) else { panic!("not assigned") };
@@ -172,7 +172,7 @@ fn two_members_share_and_each_goes_on_from_the_ledger() {
 #[test]
 fn records_deleted_before_they_were_read_are_a_loss() {
     let kafka = Kafka::shared();
-    let settings = filled(&kafka, "deleted", 2, 50);
+    let settings = filled(kafka, "deleted", 2, 50);
     let admin: AdminClient<DefaultClientContext> =
         ClientConfig::new().set("bootstrap.servers", kafka.brokers()).create().unwrap();
     let mut list = TopicPartitionList::new();
@@ -212,7 +212,7 @@ fn records_deleted_before_they_were_read_are_a_loss() {
 #[test]
 fn a_log_that_ends_before_the_ledger_is_a_loss() {
     let kafka = Kafka::shared();
-    let settings = filled(&kafka, "behind", 1, 5);
+    let settings = filled(kafka, "behind", 1, 5);
     let mut subscriber = joined(&settings);
     subscriber.begin(0, 9).unwrap();
     let why = Loss::Behind { wanted: 9, end: 5 };
@@ -225,7 +225,7 @@ fn a_log_that_ends_before_the_ledger_is_a_loss() {
 #[test]
 fn a_hint_is_seen_by_tools_and_not_by_us() {
     let kafka = Kafka::shared();
-    let settings = filled(&kafka, "hint", 1, 20);
+    let settings = filled(kafka, "hint", 1, 20);
     let mut subscriber = joined(&settings);
     subscriber.begin(0, 0).unwrap();
     assert_eq!(next_record(&mut subscriber).position, 1);
@@ -255,18 +255,12 @@ fn a_hint_is_seen_by_tools_and_not_by_us() {
 #[test]
 fn a_member_with_a_name_is_replaced_by_its_twin() {
     let kafka = Kafka::shared();
-    let settings = filled(&kafka, "twin", 1, 3);
+    let settings = filled(kafka, "twin", 1, 3);
     let mut first = KafkaSubscriber::connect(&settings, "aggregator-1").unwrap();
     assert_eq!(next(&mut first), Heard::Assigned(vec![0]));
     let mut second = KafkaSubscriber::connect(&settings, "aggregator-1").unwrap();
     assert_eq!(next(&mut second), Heard::Assigned(vec![0]));
-    let deadline = Instant::now() + PATIENCE;
-    let error = loop {
-        assert!(Instant::now() < deadline, "the first was never told");
-        if let Err(error) = first.hear(Duration::from_millis(200)) {
-            break error;
-        }
-    };
+    let error = complaint(&mut first);
     assert!(error.to_string().contains("same member name"), "{error}");
     assert!(!error.is_retryable());
 }
