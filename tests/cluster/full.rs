@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use super::crash::{HIT_PAUSE, Load, SETTINGS};
 use super::{Cluster, PARTITIONS, shared};
 use crate::server::{CHROME, Deployment as _, PATIENCE, SITE};
+use crate::until::until;
 
 /// How long the load lasts.
 const LOAD_TIME: Duration = Duration::from_secs(2);
@@ -109,17 +110,8 @@ fn a_full_clickhouse_is_asked_seldom_and_holds_up_no_stop() {
     let url = format!("http://{}", full.address);
     let aggregator = cluster.aggregator(0, &[("HEADCOUNT_CLICKHOUSE_URL", &url)]).unwrap();
     cluster.collectors = vec![cluster.collector(0, &[]).unwrap()];
-    let load = Load::new(&cluster);
-    std::thread::scope(|scope| {
-        let senders = &load;
-        scope.spawn(move || senders.send(0, HIT_PAUSE));
-        std::thread::sleep(LOAD_TIME);
-        load.stop();
-    });
-    let begun = Instant::now();
-    while full.refused() == 0 && begun.elapsed() < PATIENCE {
-        std::thread::sleep(LOOK_PAUSE);
-    }
+    let sent = Load::new(&cluster).during(1, HIT_PAUSE, || std::thread::sleep(LOAD_TIME));
+    until(PATIENCE, || full.refused() > 0);
     let before = full.refused();
     let mut ready = 0;
     for _ in 0..LOOKS {
@@ -136,7 +128,6 @@ fn a_full_clickhouse_is_asked_seldom_and_holds_up_no_stop() {
     assert!(begun.elapsed() < STOP_MAX, "a stop took {:?}", begun.elapsed());
     full.is_full.store(false, Ordering::Relaxed);
     cluster.aggregators = vec![cluster.aggregator(1, &[]).unwrap()];
-    let sent = std::mem::take(&mut *load.sent.lock().unwrap());
     cluster.settle(&sent, &format!("{} refused inserts", full.refused()));
 }
 
@@ -150,11 +141,7 @@ fn an_insert_that_no_waiting_mends_ends_the_aggregator() {
     let body = format!("{{\"s\":\"{SITE}\",\"p\":\"/om\"}}");
     let headers = format!("User-Agent: {CHROME}\r\n");
     assert_eq!(cluster.send("POST /hit", &headers, &body).unwrap().status, 204);
-    let begun = Instant::now();
-    while !aggregator.ended() && begun.elapsed() < PATIENCE {
-        std::thread::sleep(LOOK_PAUSE);
-    }
-    assert!(aggregator.ended(), "{} tries", full.refused());
+    assert!(until(PATIENCE, || aggregator.ended().is_some()), "{} tries", full.refused());
     full.is_full.store(false, Ordering::Relaxed);
     cluster.aggregators = vec![cluster.aggregator(0, &[]).unwrap()];
     cluster.wait_for("SELECT sum(views) FROM page_counts", 1);
