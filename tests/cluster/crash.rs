@@ -33,8 +33,8 @@ const ARRIVAL_PATIENCE: Duration = Duration::from_secs(60);
 const AGGREGATOR_FAILPOINTS: [&str; 3] = ["apply-before", "apply-after", "ack-after"];
 /// How long everything may take to arrive after the last kill.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(90);
-/// Between two hits of a sender.
-pub(crate) const HIT_PAUSE: Duration = Duration::from_millis(4);
+/// From one hit of a sender to its next, unless the answer takes longer.
+pub(crate) const HIT_INTERVAL: Duration = Duration::from_millis(8);
 
 /// Who is killed in a round.
 #[derive(Debug, Clone, Copy)]
@@ -92,13 +92,12 @@ impl Load {
         }
     }
 
-    /// Sends from so many threads, each with this pause between two hits, while `body` runs; what
-    /// was sent.
-    pub(crate) fn during(&self, senders: usize, pause: Duration, body: impl FnOnce()) -> Sent {
+    /// Sends from so many threads, each once in an interval, while `body` runs; what was sent.
+    pub(crate) fn during(&self, senders: usize, interval: Duration, body: impl FnOnce()) -> Sent {
         std::thread::scope(|scope| {
             let _ending = Ending(&self.over);
             for sender in 0..senders {
-                scope.spawn(move || self.send(sender, pause));
+                scope.spawn(move || self.send(sender, interval));
             }
             body();
         });
@@ -106,10 +105,12 @@ impl Load {
     }
 
     /// Sends hits one after the other, each with a page of its own.
-    fn send(&self, sender: usize, pause: Duration) {
-        let mut number = 0;
+    fn send(&self, sender: usize, interval: Duration) {
+        let (mut number, mut due) = (0, Instant::now());
         while !self.over.load(Ordering::Relaxed) {
-            std::thread::sleep(pause);
+            // Who is late is not so for ever: what was missed is not made up for.
+            due = (due + interval).max(Instant::now());
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
             let address = {
                 let addresses = self.addresses.lock().unwrap();
                 addresses[number % addresses.len()].clone()
@@ -242,7 +243,7 @@ fn answered_hits_survive_kills_of_any_part() {
     let mut cluster = Cluster::new(&servers, SETTINGS);
     cluster.run(2, 2);
     let load = Load::new(&cluster);
-    let sent = load.during(4, HIT_PAUSE, || {
+    let sent = load.during(4, HIT_INTERVAL, || {
         for round in 0..rounds() {
             std::thread::sleep(Duration::from_millis(200 + dice.below(1_500)));
             let pause = Duration::from_millis(dice.below(1_000));
@@ -261,7 +262,7 @@ fn answered_hits_survive_every_failpoint_of_the_cluster() {
     let mut cluster = Cluster::new(shared(), SETTINGS);
     cluster.run(1, 1);
     let load = Load::new(&cluster);
-    let sent = load.during(1, HIT_PAUSE, || {
+    let sent = load.during(1, HIT_INTERVAL, || {
         for name in failpoint::NAMES {
             for time in 0..seeds() {
                 let nth = if time == 0 { 1 } else { 2 + dice.below(4) };
@@ -314,7 +315,7 @@ fn a_stopped_aggregator_is_replaced_and_its_return_counts_nothing_twice() {
     let mut cluster = Cluster::new(shared(), SETTINGS);
     cluster.run(1, 2);
     let load = Load::new(&cluster);
-    let sent = load.during(1, HIT_PAUSE, || {
+    let sent = load.during(1, HIT_INTERVAL, || {
         std::thread::sleep(Duration::from_secs(3));
         cluster.aggregators[0].signal("STOP");
         // What it has under way may still be written; what comes now is another's to write.
@@ -334,6 +335,6 @@ fn a_panic_under_load_ends_the_load() {
         over: AtomicBool::new(false),
         sent: Mutex::default(),
     };
-    let body = || load.during(2, HIT_PAUSE, || panic!("on purpose"));
+    let body = || load.during(2, HIT_INTERVAL, || panic!("on purpose"));
     assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(body)).is_err());
 }

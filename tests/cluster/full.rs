@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::crash::{HIT_PAUSE, Load, SETTINGS};
+use super::crash::{HIT_INTERVAL, Load, SETTINGS};
 use super::{Cluster, PARTITIONS, shared};
 use crate::server::{CHROME, Deployment as _, PATIENCE, SITE};
 use crate::until::until;
@@ -110,7 +110,7 @@ fn a_full_clickhouse_is_asked_seldom_and_holds_up_no_stop() {
     let url = format!("http://{}", full.address);
     let aggregator = cluster.aggregator(0, &[("HEADCOUNT_CLICKHOUSE_URL", &url)]).unwrap();
     cluster.collectors = vec![cluster.collector(0, &[]).unwrap()];
-    let sent = Load::new(&cluster).during(1, HIT_PAUSE, || std::thread::sleep(LOAD_TIME));
+    let sent = Load::new(&cluster).during(1, HIT_INTERVAL, || std::thread::sleep(LOAD_TIME));
     until(PATIENCE, || full.refused() > 0);
     let before = full.refused();
     let mut ready = 0;

@@ -24,7 +24,7 @@ const KILLS_PER_ROUND: u64 = 20;
 /// How long the engine may go on without a rename.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two hits of the sender.
-const HIT_PAUSE: Duration = Duration::from_millis(20);
+const HIT_INTERVAL: Duration = Duration::from_millis(20);
 /// SIGKILL.
 const KILLED: i32 = 9;
 
@@ -103,7 +103,7 @@ fn a_token_without_its_part_is_noticed_and_mended() {
     cluster.run(1, 1);
     let load = Load::new(&cluster);
     let (mut holes, mut kills) = (0, 0);
-    let sent = load.during(1, HIT_PAUSE, || {
+    let sent = load.during(1, HIT_INTERVAL, || {
         while holes < rounds() {
             assert!(kills < rounds() * KILLS_PER_ROUND, "{holes} holes in {kills} kills");
             cluster.wait_for("SELECT sum(views) > 0 FROM page_counts", 1);

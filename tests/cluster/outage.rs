@@ -4,7 +4,7 @@
 //!
 //! What surprises: an outage costs the edge the distinct cells of its time, not its hits.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::crash::{Load, SETTINGS};
 use super::{Cluster, Servers};
@@ -14,9 +14,9 @@ use crate::asked::asked;
 const OUTAGE_SECONDS: u64 = 8;
 /// Caught up within.
 const DRAIN_MAX: Duration = Duration::from_secs(120);
-/// Senders, and the pause of each: 500 hits a second.
-const SENDERS: usize = 5;
-const HIT_PAUSE: Duration = Duration::from_millis(9);
+/// Senders, and the time from one hit of each to its next: 500 hits a second.
+const SENDERS: usize = 10;
+const HIT_INTERVAL: Duration = Duration::from_millis(20);
 
 fn outage() -> Duration {
     Duration::from_secs(asked("HEADCOUNT_TEST_OUTAGE_SECONDS", OUTAGE_SECONDS))
@@ -27,14 +27,17 @@ fn through(label: &str, away: impl FnOnce(&mut Servers)) {
     let mut cluster = Cluster::new(&servers, SETTINGS);
     cluster.run(1, 1);
     let load = Load::new(&cluster);
-    let sent = load.during(SENDERS, HIT_PAUSE, || {
+    let begun = Instant::now();
+    let sent = load.during(SENDERS, HIT_INTERVAL, || {
         std::thread::sleep(Duration::from_secs(2));
         away(&mut servers);
         std::thread::sleep(Duration::from_secs(1));
     });
+    let rate = sent.pages.len() as f64 / begun.elapsed().as_secs_f64();
     let refused = sent.pages.values().filter(|answered| !**answered).count();
     assert_eq!(refused, 0, "{label}: hits were refused");
-    assert!(cluster.settle(&sent, label) < DRAIN_MAX, "{label}: not caught up in time");
+    let label = format!("{label}, {rate:.0} hits a second");
+    assert!(cluster.settle(&sent, &label) < DRAIN_MAX, "{label}: not caught up in time");
 }
 
 #[test]

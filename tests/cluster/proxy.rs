@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::crash::{HIT_PAUSE, Load, SETTINGS};
+use super::crash::{HIT_INTERVAL, Load, SETTINGS};
 use super::{Cluster, shared};
 use crate::dice::Dice;
 
@@ -113,7 +113,7 @@ fn a_bad_network_to_clickhouse_counts_nothing_twice_and_loses_nothing() {
     cluster.aggregators = (0..2).map(|n| cluster.aggregator(n, &environment).unwrap()).collect();
     cluster.collectors = vec![cluster.collector(0, &[]).unwrap()];
     let load = Load::new(&cluster);
-    let sent = load.during(1, HIT_PAUSE, || std::thread::sleep(BAD_TIME));
+    let sent = load.during(1, HIT_INTERVAL, || std::thread::sleep(BAD_TIME));
     proxy.is_bad.store(false, Ordering::Relaxed);
     let spoilt = proxy.spoilt.load(Ordering::Relaxed);
     assert!(spoilt >= 5, "only {spoilt} connections were spoilt");
