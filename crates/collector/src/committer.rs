@@ -247,9 +247,12 @@ impl Committer {
     fn names_before(&self, state: &State, plan: &Plan) -> Option<Day> {
         let settled = self.clock.unix_seconds().saturating_sub(NAMES_GRACE_SECONDS);
         let day = Hour::of_unix(settled).day();
+        if state.texts.first_day()? >= day {
+            return None;
+        }
         let writes = plan.write.iter().any(|(_, key, _)| key.day() < day);
         let stays = writes || state.held.keeps_before(day, &plan.delete);
-        (state.texts.first_day()? < day && !stays).then_some(day)
+        (!stays).then_some(day)
     }
 
     /// Offers the outbox and hears what has arrived.

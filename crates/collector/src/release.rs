@@ -104,12 +104,14 @@ impl Held {
     ) -> Plan {
         let mut fresh = self.fresh.clone();
         increments.iter().for_each(|(site, key, counts)| fresh.add(*site, *key, counts));
+        if !flow {
+            return self.staying(&fresh);
+        }
         let mut all = self.kept.clone();
         fresh.iter().for_each(|(site, key, counts)| all.add(*site, *key, counts));
         let admitted = if rule.admission { newly_admitted(&all, &listed) } else { HashSet::new() };
         let crowds = crowds(&all);
         let may_leave = |site: SiteId, key: &EdgeKey| match key {
-            _ if !flow => false,
             _ if key.day() < today => true,
             CellKey::Site { .. } | CellKey::Refusal { .. } => true,
             CellKey::Page { page, .. } | CellKey::Click { page, .. } => {
@@ -144,17 +146,29 @@ impl Held {
         plan
     }
 
+    /// A release while nothing may leave: what came is added to what is kept. It looks at nothing
+    /// else, because an outage may have left a million cells here.
+    fn staying(&self, fresh: &Tally<SiteId, NameId>) -> Plan {
+        let mut write: Vec<_> = fresh
+            .iter()
+            .map(|(site, key, counts)| {
+                let mut sum = self.kept.get(*site, *key).copied().unwrap_or_default();
+                sum.add(counts);
+                (*site, *key, sum)
+            })
+            .collect();
+        write.sort_unstable_by_key(|(site, key, _)| (*site, *key));
+        Plan { write, ..Plan::default() }
+    }
+
     /// Does a release that the edge file has written.
     pub fn released(&mut self, plan: &Plan) {
         self.fresh = Tally::default();
-        let gone: HashSet<_> = plan
-            .delete
-            .iter()
-            .copied()
-            .chain(plan.write.iter().map(|(s, k, _)| (*s, *k)))
-            .collect();
-        drop(self.kept.take(|site, key| gone.contains(&(*site, *key))));
+        for (site, key) in &plan.delete {
+            self.kept.remove(*site, *key);
+        }
         for (site, key, counts) in &plan.write {
+            self.kept.remove(*site, *key);
             self.kept.add(*site, *key, counts);
         }
         self.admitted.extend(&plan.admitted);
@@ -292,6 +306,22 @@ mod tests {
         assert!(held.plan(RULE, (TODAY, true), unlisted).leaving.is_empty());
         assert_eq!(held.plan(RULE, (TODAY.plus(1), true), unlisted).leaving.len(), 1);
         assert!(held.plan(RULE, (TODAY.plus(1), false), unlisted).leaving.is_empty(), "no flow");
+    }
+
+    #[test]
+    fn what_comes_while_nothing_may_leave_is_added_to_what_is_kept() {
+        let mut held = Held::default();
+        for _ in 0..2 {
+            held.add(&[device(TODAY, 1, 1), page(5, 1)]);
+            held.released(&held.plan(RULE, (TODAY, false), unlisted));
+        }
+        held.add(&[page(5, 1)]);
+        let plan = held.plan(RULE, (TODAY, false), unlisted);
+        assert!(plan.leaving.is_empty() && plan.delete.is_empty());
+        let [(site, key, counts)] = plan.write[..] else { panic!("{:?}", plan.write) };
+        assert_eq!(((site, key), counts.views), ((page(5, 1).0, page(5, 1).1), 3));
+        held.released(&plan);
+        assert_eq!(held.len(), 2);
     }
 
     #[test]

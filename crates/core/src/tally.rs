@@ -62,6 +62,11 @@ impl<S: Hash + Eq + Ord + Clone, N: Hash + Eq + Ord + Clone> Tally<S, N> {
         self.cells.get(&(site, key))
     }
 
+    /// Takes out one cell; its numbers, if it was here.
+    pub fn remove(&mut self, site: S, key: CellKey<N>) -> Option<Counts> {
+        self.cells.remove(&(site, key))
+    }
+
     /// The cells in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = (&S, &CellKey<N>, &Counts)> {
         self.cells.iter().map(|((site, key), counts)| (site, key, counts))
