@@ -15,10 +15,16 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use headcount_collector::edge_file::EdgeFile;
+use headcount_collector::names::NameId;
+use headcount_collector::release::ReleaseRule;
+use headcount_core::time::Day;
+
 use self::search::{Found, Search, TEXTS, V6, note, note_files};
 use crate::dice::Dice;
 use crate::pipeline::{PROXY, timeless};
-use crate::server::{CHROME, Deployment as _, SITE, Server, ask as send, raw};
+use crate::server::{CHROME, Deployment as _, PATIENCE, SITE, Server, ask as send, raw};
+use crate::until::until;
 
 /// Requests of the comparison.
 const REQUESTS: usize = 60;
@@ -166,6 +172,23 @@ fn rows(file: &Path, sql: &str) -> Vec<String> {
     rows
 }
 
+/// The cells of an edge file with their names: the numbers that stand for these are drawn.
+fn edge_cells(file: &Path) -> Vec<String> {
+    let (_, recovered) = EdgeFile::open(file, 1).unwrap();
+    let name = |id: NameId| {
+        let name = recovered.names.iter().find(|name| name.id == id);
+        Ok::<_, ()>(name.map_or("(other)", |name| &name.text))
+    };
+    let rule = ReleaseRule { crowd: 1, admission: false };
+    let plan = recovered.held.plan(rule, (Day(u32::MAX), true), |_, _| false);
+    let cells = plan.leaving.iter();
+    let mut cells: Vec<_> = cells
+        .map(|(site, key, counts)| format!("{site:?} {:?} {counts:?}", key.try_map(name).unwrap()))
+        .collect();
+    cells.sort();
+    cells
+}
+
 /// Everything that a data folder and its logs say after the stop. Hours are added up, so that the
 /// comparison may run over the end of one.
 fn remains(folder: &Path) -> BTreeMap<&'static str, Vec<String>> {
@@ -185,8 +208,7 @@ fn remains(folder: &Path) -> BTreeMap<&'static str, Vec<String>> {
         ("counts.db", "SELECT * FROM refusal_counts"),
         ("counts.db", "SELECT text FROM names"),
         ("counts.db", "SELECT host FROM sites"),
-        ("edge.db", "SELECT id, day, kind, text FROM names"),
-        ("edge.db", "SELECT cell, counts FROM cells"),
+        ("edge.db", "SELECT day, kind, text FROM names"),
         ("edge.db", "SELECT count(*) FROM journal"),
         ("edge.db", "SELECT count(*) FROM outbox"),
         ("edge.db", "SELECT host FROM sites"),
@@ -194,6 +216,7 @@ fn remains(folder: &Path) -> BTreeMap<&'static str, Vec<String>> {
     ] {
         found.insert(sql, rows(&data.join(file), sql));
     }
+    found.insert("cells of the edge", edge_cells(&data.join("edge.db")));
     let log = std::fs::read_to_string(folder.join("up.log")).unwrap();
     found.insert("stderr", log.lines().map(str::to_owned).collect());
     found
@@ -237,6 +260,42 @@ fn what_is_not_read_changes_nothing() {
     assert_eq!([a.stop(), b.stop()], [Some(0), Some(0)]);
     assert_eq!(remains(dirs[0].path()), remains(dirs[1].path()));
     assert!(remains(dirs[0].path())["stderr"].is_empty());
+}
+
+/// Where few come a commit is one visit: nothing at rest may tell which names came together.
+#[test]
+fn what_rests_at_the_edge_tells_no_visit_apart() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path(), PROXY, &[]);
+    let edge = dir.path().join("data/edge.db");
+    let log = dir.path().join("data/edge.db-wal");
+    let mut arrived = Vec::new();
+    for visit in ["priser", "om", "kontakt", "nyheter", "blogg", "jobb"] {
+        let body =
+            format!("{{\"s\":\"{SITE}\",\"p\":\"/{visit}\",\"r\":\"https://{visit}.example/\"}}");
+        assert_eq!(server.hit(&body).unwrap().status, 204);
+        arrived.extend([format!("/{visit}"), format!("{visit}.example")]);
+        let emptied = || std::fs::metadata(&log).unwrap().len() == 0;
+        assert!(until(PATIENCE, emptied), "the log keeps the visit");
+    }
+    // The file is locked: a copy is what a backup or a thief has.
+    let copy = dir.path().join("copy.db");
+    std::fs::copy(&edge, &copy).unwrap();
+    let db = rusqlite::Connection::open(&copy).unwrap();
+    let mut query = db.prepare("SELECT text FROM names WHERE kind IN (0, 2) ORDER BY id").unwrap();
+    let numbered: Vec<String> =
+        query.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    assert_eq!(numbered.len(), arrived.len(), "{numbered:?}");
+    let beside = |name: &String, other: &String| {
+        let at = |name: &String| numbered.iter().position(|text| text == name).unwrap();
+        at(name).abs_diff(at(other)) == 1
+    };
+    let pairs = arrived.chunks(2).filter(|visit| beside(&visit[0], &visit[1])).count();
+    // By chance one of six, and all six once in ten thousand.
+    assert!(pairs < 6 && numbered != arrived, "{numbered:?}");
+    let journal: i64 = db.query_row("SELECT count(*) FROM journal", [], |row| row.get(0)).unwrap();
+    assert_eq!(journal, 0);
+    assert_eq!(server.stop(), Some(0));
 }
 
 /// The good requests: line, further headers, body, and whether it is counted.

@@ -85,6 +85,8 @@ struct State {
     shipper: Shipper,
     released_at: Instant,
     released_day: Day,
+    /// The log has commits that a release has folded.
+    is_log_due: bool,
     erasing: Vec<SyncSender<Answer<()>>>,
 }
 
@@ -111,8 +113,20 @@ impl Committer {
             }
             if self.round(&mut state, false)? >= CROWDED_HITS {
                 std::thread::sleep(GATHERING);
+            } else if std::mem::take(&mut state.is_log_due) {
+                self.empty_log(&mut state)?;
             }
         }
+    }
+
+    /// Empties the log of the edge file. Where few come, a commit is one visit, and the log would
+    /// tell visits apart long after a release has added them up; where many come, commits hold
+    /// many visits and soon overwrite each other.
+    fn empty_log(&mut self, state: &mut State) -> Result<(), EdgeFileError> {
+        self.file.checkpoint().or_else(|error| {
+            state.is_log_due = true;
+            self.survive(error)
+        })
     }
 
     /// What a start goes on from.
@@ -124,6 +138,7 @@ impl Committer {
             shipper: Shipper::new(std::mem::take(&mut self.recovered.outbox)),
             released_at: Instant::now(),
             released_day: Day(0),
+            is_log_due: false,
             erasing: Vec::new(),
         };
         self.recovered.names = Vec::new();
@@ -212,6 +227,7 @@ impl Committer {
             state.held.released(&plan);
             state.released_at = Instant::now();
             state.released_day = today;
+            state.is_log_due = true;
             state.shipper.put(records);
             if let Some(day) = before {
                 self.names.forget_before(day);

@@ -202,7 +202,8 @@ impl EdgeFile {
         }
         db.pragma_update(None, "journal_mode", "WAL")?;
         db.pragma_update(None, "synchronous", "FULL")?;
-        db.pragma_update(None, "secure_delete", "FAST")?;
+        // Pages that become free are overwritten too: the journal's rows are one commit's cells.
+        db.pragma_update(None, "secure_delete", "ON")?;
         db.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
         if is_new {
             create(&db, fresh_id)?;

@@ -4,9 +4,10 @@
 //!
 //! What surprises: a name belongs to one site, one UTC day and one kind. When the day is over and
 //! its cells have left, its names go too, so nothing grows for ever, and the caps are "per site
-//! and day" by construction. Beyond a cap the answer is `(other)`, and totals stay exact.
+//! and day" by construction. Beyond a cap the answer is `(other)`, and totals stay exact. Numbers
+//! are drawn: given in turn, those of one visit's page and attributes would stand side by side.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use foldhash::fast::RandomState;
@@ -128,7 +129,8 @@ pub struct Names {
 struct Inner {
     shelves: HashMap<Shelf, Texts, RandomState>,
     total: usize,
-    last: u32,
+    /// Every number in use.
+    taken: HashSet<NameId, RandomState>,
     unsaved: Vec<Name>,
 }
 
@@ -137,7 +139,7 @@ impl Names {
     pub fn new(limits: NameLimits, saved: impl IntoIterator<Item = Name>) -> Self {
         let mut inner = Inner::default();
         for name in saved {
-            inner.last = inner.last.max(name.id.0);
+            inner.taken.insert(name.id);
             inner.total += 1;
             let shelf = (name.site, name.day, name.kind);
             inner.shelves.entry(shelf).or_default().insert(name.text, name.id);
@@ -156,13 +158,11 @@ impl Names {
         if let Some(id) = shelf.get(text) {
             return *id;
         }
-        let Some(next) = inner.last.checked_add(1) else { return NameId::OTHER };
         if shelf.len() >= self.limits.of(kind) || inner.total >= self.limits.names_total {
             return NameId::OTHER;
         }
-        inner.last = next;
+        let Some(id) = drawn(&mut inner.taken) else { return NameId::OTHER };
         inner.total += 1;
-        let id = NameId(next);
         shelf.insert(text.into(), id);
         inner.unsaved.push(Name { id, site, day, kind, text: text.into() });
         id
@@ -185,7 +185,7 @@ impl Names {
     pub fn forget_before(&self, day: Day) {
         let mut inner = self.lock();
         inner.shelves.retain(|(_, of, _), _| *of >= day);
-        inner.total = inner.shelves.values().map(HashMap::len).sum();
+        inner.count();
         inner.unsaved.retain(|name| name.day >= day);
     }
 
@@ -193,7 +193,7 @@ impl Names {
     pub fn forget_site(&self, site: SiteId) {
         let mut inner = self.lock();
         inner.shelves.retain(|(of, _, _), _| *of != site);
-        inner.total = inner.shelves.values().map(HashMap::len).sum();
+        inner.count();
         inner.unsaved.retain(|name| name.site != site);
     }
 
@@ -204,6 +204,24 @@ impl Names {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    /// Counts again, after names were forgotten.
+    fn count(&mut self) {
+        self.taken = self.shelves.values().flat_map(HashMap::values).copied().collect();
+        self.total = self.taken.len();
+    }
+}
+
+/// A number that nobody has, at random; `None` if the machine has no randomness to give.
+fn drawn(taken: &mut HashSet<NameId, RandomState>) -> Option<NameId> {
+    loop {
+        let id = NameId(getrandom::u32().ok()?);
+        if id != NameId::OTHER && taken.insert(id) {
+            return Some(id);
+        }
     }
 }
 
@@ -301,8 +319,23 @@ mod tests {
         assert_eq!(names.take_unsaved(), saved);
         let again = Names::new(LIMITS, saved);
         assert_eq!(again.admit(AT.0, AT.1, NameKind::Page, "/a"), a);
-        assert!(again.admit(AT.0, AT.1, NameKind::Page, "/b").0 > a.0);
+        assert_ne!(again.admit(AT.0, AT.1, NameKind::Page, "/b"), a);
         assert!(again.take_unsaved().len() == 1);
+    }
+
+    /// Given in turn, they would tell which names one visit brought.
+    #[test]
+    fn numbers_tell_nothing_of_the_order_of_arrival() {
+        let limits = NameLimits { pages_per_site_day: 1_000, names_total: 1_000, ..LIMITS };
+        let names = Names::new(limits, []);
+        let given: Vec<_> = (0..1_000)
+            .map(|n| names.admit(AT.0, AT.1, NameKind::Page, &format!("/{n}")).0)
+            .collect();
+        let ascents = given.windows(2).filter(|pair| pair[0] < pair[1]).count();
+        // 500 are expected, with a standard deviation of 9.
+        assert!((400..600).contains(&ascents), "{ascents}");
+        let neighbours = given.windows(2).filter(|pair| pair[0].abs_diff(pair[1]) < 1_000).count();
+        assert!(neighbours < 10, "{neighbours}");
     }
 
     #[test]

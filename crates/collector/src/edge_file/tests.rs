@@ -175,3 +175,37 @@ proptest! {
         never_wrong(&path, &expect);
     }
 }
+
+/// What was deleted is overwritten, whole pages as well: a row of the journal is a part of one
+/// commit, and where few come a commit is one visit.
+#[test]
+fn free_pages_hold_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("edge.db");
+    let (mut file, _) = EdgeFile::open(&path, 7).unwrap();
+    file.site_id(&SiteHost::parse("example.org").unwrap()).unwrap();
+    for page in 1..2_000 {
+        let step = Step { names: &[name(page)], increments: &[cell(page, 1)], ..Step::default() };
+        file.commit(step).unwrap();
+    }
+    let written: Vec<_> = (1..2_000).map(|page| cell(page, 1)).collect();
+    let folding = Folding { write: &written[..1], ..Folding::default() };
+    file.commit(Step { release: Some(folding), ..Step::default() }).unwrap();
+    file.checkpoint().unwrap();
+    assert_eq!(std::fs::metadata(dir.path().join("edge.db-wal")).unwrap().len(), 0);
+    let bytes = std::fs::read(&path).unwrap();
+    let number = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
+    // <https://www.sqlite.org/fileformat2.html#the_freelist>
+    let page_bytes = usize::from(u16::from_be_bytes([bytes[16], bytes[17]]));
+    let (mut trunk, mut free) = (number(32), 0);
+    while trunk != 0 {
+        let at = (trunk - 1) * page_bytes;
+        for leaf in 0..number(at + 4) {
+            let from = (number(at + 8 + 4 * leaf) - 1) * page_bytes;
+            assert!(bytes[from..from + page_bytes].iter().all(|byte| *byte == 0));
+            free += 1;
+        }
+        trunk = number(at);
+    }
+    assert!(free > 5, "{free} free pages");
+}
