@@ -24,7 +24,7 @@ use crate::until::until;
 pub(crate) const SETTINGS: &str = "[limits]\npages_per_site_day = 10000000\nnames_total = 10000000\n\
     held_cells = 10000000\nhits_per_prefix_per_minute = 0\n";
 /// Rounds without an environment that asks for more.
-const ROUNDS: u64 = 8;
+const ROUNDS: u64 = 6;
 /// Times each failpoint is passed without an environment that asks for more.
 const SEEDS: u64 = 1;
 /// How long the other parts may take to bring in what was answered while one is away.
@@ -48,11 +48,11 @@ enum Victim {
 /// Each part once, before chance takes over.
 const FIRST: [Victim; 6] = [
     Victim::Engine,
-    Victim::Aggregator(1),
     Victim::Broker,
     Victim::Collector(0),
-    Victim::Aggregator(0),
     Victim::Collector(1),
+    Victim::Aggregator(1),
+    Victim::Aggregator(0),
 ];
 
 impl Victim {
