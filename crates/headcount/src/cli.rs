@@ -169,7 +169,7 @@ pub(crate) enum TokenCommand {
 pub(crate) struct StatsArgs {
     /// The site's host
     pub(crate) host: String,
-    /// First UTC day, YYYY-MM-DD [default: 30 days ago]
+    /// First UTC day, YYYY-MM-DD [default: 29 days before --to]
     #[arg(long, value_name = "DAY")]
     pub(crate) from: Option<String>,
     /// Last UTC day, YYYY-MM-DD [default: today]

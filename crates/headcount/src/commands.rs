@@ -143,10 +143,7 @@ fn erase(host: &str, data: &DataArgs) -> anyhow::Result<()> {
 /// commands, by an erasure that may have been cut short, or by counts that are still there.
 fn refuse_unknown(host: &SiteHost, config: &Config, control: &Control) -> anyhow::Result<()> {
     let known = known_sites(config, control)?;
-    if known.contains(host)
-        || control.erasures_open()?.contains(host)
-        || has_counts(host, config)?
-        || folder::edge_may_hold(&config.data_dir, host)?
+    if known.contains(host) || control.erasures_open()?.contains(host) || has_counts(host, config)?
     {
         return Ok(());
     }

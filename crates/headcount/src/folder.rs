@@ -143,26 +143,6 @@ pub(crate) fn noted_sites(folder: &Path) -> Vec<SiteHost> {
     text.lines().filter_map(|line| SiteHost::parse(line).ok()).collect()
 }
 
-/// Whether the edge file may hold something of a site. It looks for the bytes of the name, because
-/// a running process keeps the file to itself, so a part of another name is taken for it, too.
-///
-/// # Errors
-/// If a file that is there cannot be read.
-pub(crate) fn edge_may_hold(folder: &Path, host: &SiteHost) -> anyhow::Result<bool> {
-    let needle = host.as_str().as_bytes();
-    for name in [edge::FILE_NAME.to_owned(), format!("{}-wal", edge::FILE_NAME)] {
-        let path = folder.join(name);
-        match std::fs::read(&path) {
-            Ok(bytes) if bytes.windows(needle.len()).any(|part| part == needle) => return Ok(true),
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(error).with_context(|| format!("{} cannot be read", path.display()));
-            }
-            _ => {}
-        }
-    }
-    Ok(false)
-}
-
 /// Makes the folder, or makes sure that it is one of ours.
 ///
 /// # Errors
