@@ -21,6 +21,8 @@ mod dice;
 mod until;
 // Commands, API and dashboard through the real binary.
 mod pipeline;
+// What the commands say where they cannot do what was asked.
+mod commands;
 // kill -9, failpoints, full disks, damaged files.
 mod crash;
 // What must not be there: non-interference, canaries.

@@ -138,7 +138,7 @@ impl Part {
         Some(Ended { status, said: self.said() })
     }
 
-    fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         let said = std::fs::read(&self.log).unwrap();
         let said = &said[usize::try_from(self.begun).unwrap()..];
         String::from_utf8_lossy(said).into_owned()

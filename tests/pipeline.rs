@@ -22,12 +22,12 @@ pub(crate) const ALL_AT_ONCE: &str = "crowd = 9\n";
 pub(crate) const VIEWS: [&str; 5] =
     ["site_counts", "page_counts", "click_counts", "attribute_counts", "refusal_counts"];
 
-fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// One line on standard error, and the exit code.
-fn complaint(output: &Output) -> (Option<i32>, String) {
+pub(crate) fn complaint(output: &Output) -> (Option<i32>, String) {
     let said = text(&output.stderr);
     assert_eq!(said.lines().count(), 1, "{said}");
     (output.status.code(), said)
@@ -38,7 +38,7 @@ fn visitor(number: u8) -> String {
     format!("User-Agent: {CHROME}\r\nX-Forwarded-For: 198.51.{number}.7\r\n")
 }
 
-fn view(server: &Server, number: u8, page: &str) {
+pub(crate) fn view(server: &Server, number: u8, page: &str) {
     let body = format!("{{\"s\":\"{SITE}\",\"p\":\"{page}\"}}");
     let reply = server.send("POST /hit", &visitor(number), &body).unwrap();
     assert_eq!(reply.status, 204, "{}", reply.body);
@@ -69,7 +69,7 @@ fn refused(command: &str, folder: &Path, extra: &[&str]) -> Output {
     child.wait_with_output().unwrap()
 }
 
-fn write_config(folder: &Path, settings: &str) {
+pub(crate) fn write_config(folder: &Path, settings: &str) {
     let text = format!("listen = \"127.0.0.1:0\"\nops_listen = \"127.0.0.1:0\"\n{settings}");
     std::fs::write(folder.join("headcount.toml"), text).unwrap();
 }

@@ -8,15 +8,38 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::config::ConfigError;
+
 /// Web statistics that say how many, never who.
 #[derive(Debug, Parser)]
 #[command(name = "headcount", version, about, max_term_width = 100)]
+#[command(override_usage = "headcount [OPTIONS]\n       headcount COMMAND [OPTIONS]")]
 #[command(after_help = "Without a command: up. Settings: deploy/headcount.example.toml")]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
     #[command(flatten)]
     pub(crate) up: UpArgs,
+}
+
+impl Cli {
+    /// Refuses options before a command: they belong to the `up` that needs no name, and the
+    /// command would start without them.
+    pub(crate) fn refuse_misplaced(&self) -> Result<(), ConfigError> {
+        let UpArgs { data, listen, site } = &self.up;
+        let given = [
+            ("--config", data.config.is_some()),
+            ("--data", data.data.is_some()),
+            ("--listen", listen.is_some()),
+            ("--site", !site.is_empty()),
+        ];
+        match given.iter().find(|(_, is_given)| *is_given) {
+            Some((option, _)) if self.command.is_some() => Err(ConfigError(format!(
+                "{option} goes after the command, as in: headcount up --config FILE"
+            ))),
+            _ => Ok(()),
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -146,7 +169,7 @@ pub(crate) enum TokenCommand {
 pub(crate) struct StatsArgs {
     /// The site's host
     pub(crate) host: String,
-    /// First UTC day, YYYY-MM-DD [default: 30 days ago]
+    /// First UTC day, YYYY-MM-DD [default: 29 days before --to]
     #[arg(long, value_name = "DAY")]
     pub(crate) from: Option<String>,
     /// Last UTC day, YYYY-MM-DD [default: today]

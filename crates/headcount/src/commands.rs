@@ -41,6 +41,7 @@ const STATS_ROWS_MAX: u32 = 10_000;
 
 /// Does what was asked.
 pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
+    cli.refuse_misplaced()?;
     match cli.command {
         None => up::run(&cli.up),
         Some(Command::Up(args)) => up::run(&args),
@@ -126,6 +127,7 @@ fn site(command: SiteCommand) -> anyhow::Result<()> {
 fn erase(host: &str, data: &DataArgs) -> anyhow::Result<()> {
     let host = config::host("HOST", host)?;
     let (config, mut control) = control(data)?;
+    refuse_unknown(&host, &config, &control)?;
     control.erasure_request(&host, WallClock.hour().day())?;
     if config.clickhouse.is_some() {
         return erase_in_cluster(&host, &config, &mut control);
@@ -135,6 +137,55 @@ fn erase(host: &str, data: &DataArgs) -> anyhow::Result<()> {
         format!("the running `headcount up` has not erased {host} yet; it will go on trying")
     })?;
     say(&format!("every count of {host} is gone, and it is counted no more\n"))
+}
+
+/// Refuses to erase what is no site, before anything is noted. A site is known by configuration and
+/// commands, by an erasure that may have been cut short, or by counts that are still there.
+fn refuse_unknown(host: &SiteHost, config: &Config, control: &Control) -> anyhow::Result<()> {
+    let known = known_sites(config, control)?;
+    if known.contains(host) || control.erasures_open()?.contains(host) || has_counts(host, config)?
+    {
+        return Ok(());
+    }
+    if let Some(site) = site_of_alias(host, config, &known) {
+        bail!(
+            "{host} is an alias of {site} and has no counts of its own; to erase both: headcount \
+             site erase {site}"
+        );
+    }
+    if control.tombstones()?.contains(host) {
+        return Ok(());
+    }
+    bail!("{host} is no site here and has no counts; see: headcount site list");
+}
+
+/// The site that counts what comes from an alias.
+fn site_of_alias(alias: &SiteHost, config: &Config, known: &[SiteHost]) -> Option<String> {
+    let is_alias = |site: &&RawSite| {
+        site.aliases.iter().any(|name| SiteHost::parse(name).is_ok_and(|name| name == *alias))
+    };
+    let configured = config.sites.iter().find(is_alias).map(|site| site.host.clone());
+    let of_demo = up::DEMO_ALIASES.contains(&alias.as_str()) && known.iter().any(up::is_demo);
+    configured.or_else(|| of_demo.then(|| up::DEMO_HOST.to_owned()))
+}
+
+/// Whether the store holds anything of a site, or the note of its erasure.
+fn has_counts(host: &SiteHost, config: &Config) -> anyhow::Result<bool> {
+    if config.clickhouse.is_some() {
+        let settings = cluster::clickhouse(config)?;
+        let is_noted = Writer::connect(&settings)?.has_erased(host)?;
+        let reader = clickhouse::Reader::connect(&settings)?;
+        return Ok(is_noted || reader.first_day(host)?.is_some());
+    }
+    match Numbers::open(config) {
+        Ok(numbers) => Ok(numbers.sites()?.contains(host)),
+        Err(error) => match error.downcast_ref() {
+            Some(StoreError::Missing { .. }) => Ok(false),
+            // The erasure itself brings it up to date.
+            Some(StoreError::OlderSchema { .. }) => Ok(true),
+            _ => Err(error),
+        },
+    }
 }
 
 /// Waits until the process on this folder has erased a site, or does it where none runs. `late`
@@ -183,7 +234,12 @@ fn token(command: TokenCommand) -> anyhow::Result<()> {
             if !known {
                 bail!("{host} is no site here; add it with: headcount site add {host}");
             }
-            say(&format!("{}\n", control.token_add(&host, today)?.as_str()))
+            let token = control.token_add(&host, today)?;
+            let said = say(&format!("{}\n", token.as_str()));
+            if said.is_err() {
+                control.token_revoke(token.id(), today)?;
+            }
+            said.context("the token could not be shown and is revoked")
         }
         TokenCommand::List { data } => {
             let (_, control) = control(&data)?;
@@ -271,7 +327,7 @@ fn stats(args: &StatsArgs) -> anyhow::Result<()> {
     match by.question(&host, range, config.k, STATS_ROWS_MAX) {
         Some(question) => {
             let answer = reader.ask(&question)?;
-            say(&terminal::show(format, &question, &answer))
+            unless_reader_left(say(&terminal::show(format, &question, &answer)))
         }
         None => say(&terminal::show_refused(format, &reader.refused(&host, range.from, range.to)?)),
     }
@@ -292,18 +348,34 @@ fn explain(args: ExplainArgs) -> anyhow::Result<()> {
         Kind::Ip => peer::explain_ip(value),
         Kind::Client => peer::explain_client(value),
     };
-    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-    if args.values.is_empty() {
-        for line in std::io::stdin().lock().split(b'\n') {
-            let line = line.context("standard input")?;
-            let line = line.strip_suffix(b"\r").unwrap_or(&line);
-            writeln!(out, "{}", kept(&String::from_utf8_lossy(line)))?;
+    let print = || {
+        let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+        if args.values.is_empty() {
+            for line in std::io::stdin().lock().split(b'\n') {
+                let line = line.context("standard input")?;
+                let line = line.strip_suffix(b"\r").unwrap_or(&line);
+                let kept = kept(&String::from_utf8_lossy(line));
+                writeln!(out, "{kept}").context("standard output")?;
+            }
         }
+        for value in &args.values {
+            writeln!(out, "{}", kept(value)).context("standard output")?;
+        }
+        out.flush().context("standard output")
+    };
+    unless_reader_left(print())
+}
+
+/// A reader that closes its end early, as `head` does, is no error.
+fn unless_reader_left(printed: anyhow::Result<()>) -> anyhow::Result<()> {
+    let left = |error: &anyhow::Error| {
+        let error = error.downcast_ref::<std::io::Error>();
+        error.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+    };
+    match printed {
+        Err(error) if left(&error) => Ok(()),
+        printed => printed,
     }
-    for value in &args.values {
-        writeln!(out, "{}", kept(value))?;
-    }
-    out.flush().context("standard output")
 }
 
 /// Prints to standard output.

@@ -52,10 +52,12 @@ pub enum StoreError {
         known: i64,
     },
     /// There is no such file yet.
-    #[error("{path} does not exist; start `headcount up` or `headcount aggregate` first")]
+    #[error("{path} does not exist; start `{made_by}` first")]
     Missing {
         /// Which file.
         path: PathBuf,
+        /// The command that makes it.
+        made_by: &'static str,
     },
     /// The file is ours and its content cannot be trusted any more.
     #[error("{path} is damaged ({why}); stop headcount and restore the file from a backup")]
@@ -184,6 +186,12 @@ pub enum StoreError {
         #[source]
         source: std::io::Error,
     },
+    /// There is something else than a file.
+    #[error("failed to open {path}: it is a folder")]
+    Folder {
+        /// Where.
+        path: PathBuf,
+    },
     /// The operating system gave no random bytes for a token.
     #[error("no random bytes from the operating system")]
     Random {
@@ -228,6 +236,7 @@ impl StoreError {
             | Self::OldServer { .. }
             | Self::Setting { .. }
             | Self::Open { .. }
+            | Self::Folder { .. }
             | Self::Random { .. } => false,
         }
     }

@@ -70,15 +70,21 @@ impl FileKind {
 
     /// Opens for reading only.
     pub(crate) fn open_read_only(&self, path: &Path) -> Result<Connection, StoreError> {
-        if !path.exists() {
-            return Err(StoreError::Missing { path: path.to_owned() });
+        let missing = || StoreError::Missing { path: path.to_owned(), made_by: "headcount up" };
+        match std::fs::metadata(path) {
+            Ok(found) if found.is_dir() => {
+                return Err(StoreError::Folder { path: path.to_owned() });
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(missing()),
+            Err(source) => return Err(StoreError::Open { path: path.to_owned(), source }),
         }
         self.refuse_stump(path)?;
         let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         conn.execute_batch("PRAGMA query_only = ON; PRAGMA temp_store = MEMORY;")
             .doing("set up the connection")?;
         match self.found(&conn, path)? {
-            Found::Empty => Err(StoreError::Missing { path: path.to_owned() }),
+            Found::Empty => Err(missing()),
             Found::Ours(found) if found > self.known() => Err(self.newer(path, found)),
             Found::Ours(found) if found < self.known() => {
                 Err(StoreError::OlderSchema { path: path.to_owned(), found, known: self.known() })

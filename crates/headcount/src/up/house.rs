@@ -114,6 +114,9 @@ impl House {
         let mut settings =
             sites.iter().map(site_setting).collect::<Result<Vec<_>, _>>().context("sites")?;
         settings.retain(|setting| !gone.contains(&setting.host));
+        if always {
+            self.warn_of_erased(&gone);
+        }
         let hosts: Vec<SiteHost> = settings.iter().map(|setting| setting.host.clone()).collect();
         if let Some(rooms) = &*self.rooms() {
             rooms.collector.set_sites(settings)?;
@@ -122,6 +125,18 @@ impl House {
         *self.hosts.lock().unwrap_or_else(PoisonError::into_inner) = hosts;
         known.version = Some(version);
         Ok(())
+    }
+
+    /// Says which configured sites are not counted, because they were erased.
+    fn warn_of_erased(&self, gone: &[SiteHost]) {
+        for host in gone {
+            if self.configured.iter().any(|site| site.host == host.as_str()) {
+                tracing::warn!(
+                    "{host} is configured, but was erased, and is not counted; to count it again: \
+                     headcount site add {host}"
+                );
+            }
+        }
     }
 
     /// Twice a second: new sites, erasures.

@@ -160,7 +160,9 @@ pub(super) fn migrate(link: &Link, settings: &Settings) -> Result<(), StoreError
 pub(super) fn check_schema(link: &Link, settings: &Settings) -> Result<(), StoreError> {
     let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
     match schema_version(link)? {
-        None | Some(0) => Err(StoreError::Missing { path: place(settings) }),
+        None | Some(0) => {
+            Err(StoreError::Missing { path: place(settings), made_by: "headcount aggregate" })
+        }
         Some(found) if i64::from(found) > known => Err(newer(settings, found)),
         Some(found) if i64::from(found) < known => {
             Err(StoreError::OlderSchema { path: place(settings), found: found.into(), known })

@@ -146,6 +146,15 @@ impl Writer {
         Ok(removed)
     }
 
+    /// Whether there is a note that a site was erased.
+    ///
+    /// # Errors
+    /// When the server cannot be reached.
+    pub fn has_erased(&self, host: &SiteHost) -> Result<bool, StoreError> {
+        let is_host = |site: &String| site == host.as_str();
+        Ok(self.sites(include_str!("sql/erased_sites.sql"))?.iter().any(is_host))
+    }
+
     /// Counts a site again that was erased. Other writers follow within two seconds.
     ///
     /// # Errors

@@ -21,12 +21,20 @@ const PREFIX: &str = "hc_";
 const RANDOM_BYTES: usize = 32;
 
 /// The text of a new token. It is shown once; its `Debug` hides it.
-pub struct Token(String);
+pub struct Token {
+    id: i64,
+    text: String,
+}
 
 impl Token {
+    /// Its number, for revoking.
+    pub fn id(&self) -> i64 {
+        self.id
+    }
+
     /// The text to hand to the analyst.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 }
 
@@ -58,16 +66,17 @@ impl Control {
         let mut random = [0u8; RANDOM_BYTES];
         getrandom::fill(&mut random).map_err(|source| StoreError::Random { source })?;
         let hex: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-        let token = Token(format!("{PREFIX}{hex}"));
-        let hash = blake3::hash(token.as_str().as_bytes());
-        self.conn
+        let text = format!("{PREFIX}{hex}");
+        let hash = blake3::hash(text.as_bytes());
+        let id = self
+            .conn
             .query_row(
                 include_str!("sql/add_token.sql"),
                 (site.as_str(), hash.as_bytes(), today.0),
                 |row| row.get::<_, i64>(0),
             )
             .doing("add a token")?;
-        Ok(token)
+        Ok(Token { id, text })
     }
 
     /// Every token, the revoked ones too, in the order they were made.

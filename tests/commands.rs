@@ -1,0 +1,139 @@
+//! What the commands say where they cannot do what was asked.
+//!
+//! What it is not: what they do where they can; see `pipeline`.
+//!
+//! What surprises: a refusal is part of the promise. What was not done must not be said to be.
+
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+use crate::pipeline::{PROXY, complaint, files_with, text, view, write_config};
+use crate::server::{Deployment, SITE, Server, headcount};
+
+/// `headcount` as a shell would run it.
+fn bare(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_headcount")).args(args).output().unwrap()
+}
+
+#[test]
+fn an_option_before_a_command_is_refused_and_not_dropped() {
+    for args in [
+        ["--config", "/nope", "up"].as_slice(),
+        &["--data", "/nope", "stats", SITE],
+        &["--site", SITE, "up"],
+        &["--listen", "127.0.0.1:0", "site", "list"],
+    ] {
+        let (code, said) = complaint(&bare(args));
+        assert_eq!(code, Some(64), "{said}");
+        assert!(said.contains(&format!("{} goes after the command", args[0])), "{said}");
+        assert!(said.contains("headcount up --config FILE"), "{said}");
+    }
+}
+
+#[test]
+fn erasing_what_is_no_site_is_refused_and_not_noted() {
+    let dir = tempfile::tempdir().unwrap();
+    let site = format!("[[sites]]\nhost = \"{SITE}\"\naliases = [\"www.example.org\"]\n");
+    write_config(dir.path(), &site);
+    let config = dir.path().join("headcount.toml");
+    let erase = |host| {
+        headcount(dir.path(), &["site", "erase", host, "--config", config.to_str().unwrap()])
+    };
+    let noted = || {
+        let db = rusqlite::Connection::open(dir.path().join("data/control.db")).unwrap();
+        let sql = "SELECT count(*) FROM erasures";
+        db.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    let (code, said) = complaint(&erase("www.example.org"));
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains(&format!("is an alias of {SITE}")), "{said}");
+    assert!(said.contains(&format!("headcount site erase {SITE}")), "{said}");
+    let (code, said) = complaint(&erase("exmaple.org"));
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("exmaple.org is no site here"), "{said}");
+    assert_eq!(noted(), 0);
+    // What was erased may be erased again: an erasure that was cut short ends so.
+    for _ in 0..2 {
+        assert!(erase(SITE).status.success());
+        assert_eq!(noted(), 1);
+    }
+}
+
+#[test]
+fn a_site_that_only_the_counts_know_is_erased() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path(), PROXY, &[]);
+    (1..=3).for_each(|number| view(&server, number, "/borttappad-sida"));
+    server.wait_for("SELECT views FROM page_counts WHERE page = '/borttappad-sida'", 3);
+    assert_eq!(server.stop(), Some(0));
+    std::fs::remove_file(dir.path().join("data/sites.txt")).unwrap();
+    let erased = headcount(dir.path(), &["site", "erase", SITE]);
+    assert!(erased.status.success(), "{}", text(&erased.stderr));
+    let data = dir.path().join("data");
+    assert_eq!(files_with(&data, b"borttappad-sida"), Vec::<String>::new());
+}
+
+#[test]
+fn a_configured_site_that_was_erased_is_named_at_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(headcount(dir.path(), &["site", "add", SITE]).status.success());
+    assert!(headcount(dir.path(), &["site", "add", "other.example"]).status.success());
+    assert!(headcount(dir.path(), &["site", "erase", SITE]).status.success());
+    let server = Server::start(dir.path(), "", &[]);
+    let said = server.said();
+    assert_eq!(said.matches(&format!("headcount site add {SITE}")).count(), 1, "{said}");
+    assert!(said.contains("WARN"), "{said}");
+}
+
+#[test]
+fn explain_ends_quietly_when_its_reader_leaves() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_headcount"))
+        .args(["explain", "--site", "example.com", "page"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let mut stdin = child.stdin.take().unwrap();
+    while stdin.write_all(&b"/x\n".repeat(1_000)).is_ok() {}
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
+}
+
+#[test]
+fn a_token_that_could_not_be_shown_is_worthless() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(headcount(dir.path(), &["site", "add", SITE]).status.success());
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_headcount"))
+        .args(["token", "add", "--site", SITE, "--data"])
+        .arg(dir.path().join("data"))
+        .stdout(full)
+        .output()
+        .unwrap();
+    let (code, said) = complaint(&output);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("revoked"), "{said}");
+    let listed = text(&headcount(dir.path(), &["token", "list"]).stdout);
+    assert!(listed.contains("revoked") && !listed.contains("valid"), "{listed}");
+}
+
+#[test]
+fn stats_says_why_there_are_no_counts() {
+    let dir = tempfile::tempdir().unwrap();
+    let (code, said) = complaint(&headcount(dir.path(), &["stats", SITE]));
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("does not exist; start `headcount up` first"), "{said}");
+    // A path that is a file, and one that cannot be followed (for root, too).
+    let data = dir.path().join("data");
+    std::fs::write(&data, "").unwrap();
+    let (code, said) = complaint(&headcount(dir.path(), &["stats", SITE]));
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("Not a directory") && !said.contains("exist"), "{said}");
+    std::fs::remove_file(&data).unwrap();
+    std::fs::create_dir_all(data.join("counts.db")).unwrap();
+    let (code, said) = complaint(&headcount(dir.path(), &["stats", SITE]));
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("counts.db: it is a folder"), "{said}");
+}
