@@ -122,7 +122,7 @@ impl Texts {
                 tracing::error!("a cell has no name, it cannot leave");
                 continue;
             };
-            let size = CELL_BYTES + site.len() + name_bytes(&key);
+            let size = CELL_BYTES + site.len() + key.name_bytes();
             if batch.len() == BATCH_CELLS_MAX || bytes + size > BATCH_BYTES_MAX {
                 batches.push(encoded(std::mem::take(&mut batch)));
                 bytes = 0;
@@ -134,14 +134,6 @@ impl Texts {
             batches.push(encoded(batch));
         }
         batches
-    }
-}
-
-fn name_bytes(key: &CellKey<&str>) -> usize {
-    match key {
-        CellKey::Page { page: name, .. } | CellKey::Attribute { value: name, .. } => name.len(),
-        CellKey::Click { page, target, .. } => page.len() + target.len(),
-        CellKey::Site { .. } | CellKey::Refusal { .. } => 0,
     }
 }
 
