@@ -111,7 +111,8 @@ fn a_full_clickhouse_is_asked_seldom_and_holds_up_no_stop() {
     let aggregator = cluster.aggregator(0, &[("HEADCOUNT_CLICKHOUSE_URL", &url)]).unwrap();
     cluster.collectors = vec![cluster.collector(0, &[]).unwrap()];
     let sent = Load::new(&cluster).during(1, HIT_INTERVAL, || std::thread::sleep(LOAD_TIME));
-    until(PATIENCE, || full.refused() > 0);
+    // A refusal is counted before its answer is on the way.
+    assert!(until(PATIENCE, || aggregator.ask_ops("/readyz").status == 503), "never told");
     let before = full.refused();
     let mut ready = 0;
     for _ in 0..LOOKS {
