@@ -112,7 +112,7 @@ fn print(round: usize, filled: &Filled, raw: Duration, row: &Row) {
 /// From the first partition assigned to the last record read, and nothing done with any.
 fn consume(cluster: &Cluster, filled: &Filled, round: usize) -> anyhow::Result<Duration> {
     let settings = cluster.topic(&filled.topic, &format!("raw-{}-{round}", filled.topic));
-    let mut subscriber = KafkaSubscriber::connect(&settings, "")?;
+    let mut subscriber = KafkaSubscriber::connect(&settings)?;
     let (mut start, mut records) = (None, 0);
     let give_up = Instant::now() + PATIENCE;
     while records < filled.records {

@@ -117,7 +117,7 @@ kill -0 "${pids[0]}" 2>/dev/null || die "kafka has ended; see $home/log/kafka.ou
 export HEADCOUNT_KAFKA_BROKERS=$broker HEADCOUNT_CLICKHOUSE_URL=http://$clickhouse
 ops() { echo "HEADCOUNT_OPS_LISTEN=127.0.0.1:$((port + 1384 + $1))"; }
 for n in 1 2; do
-  start "aggregator-$n" env "$(ops "$n")" "HEADCOUNT_KAFKA_MEMBER=aggregator-$n" "$headcount" aggregate
+  start "aggregator-$n" env "$(ops "$n")" "$headcount" aggregate
   said "operations"
 done
 for n in 1 2; do

@@ -172,10 +172,8 @@ impl Cluster {
     ) -> Result<Part, Ended> {
         let name = format!("aggregate-{number}");
         let args = ["aggregate", "--config", &self.config()];
-        let named = [("HEADCOUNT_KAFKA_MEMBER", name.as_str())];
-        let environment: Vec<_> = named.iter().chain(environment).copied().collect();
         let binary = Path::new(env!("CARGO_BIN_EXE_headcount"));
-        Part::start(binary, self.folder(), &name, &args, &environment)
+        Part::start(binary, self.folder(), &name, &args, environment)
     }
 
     pub(crate) fn server(&self) -> Result<Part, Ended> {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use headcount_core::failpoint;
 
-use super::{Cluster, Servers, shared};
+use super::{Cluster, PARTITIONS, Servers, shared};
 use crate::asked::asked;
 use crate::crash::{Sent, word};
 use crate::dice::Dice;
@@ -24,7 +24,7 @@ use crate::until::until;
 pub(crate) const SETTINGS: &str = "[limits]\npages_per_site_day = 10000000\nnames_total = 10000000\n\
     held_cells = 10000000\nhits_per_prefix_per_minute = 0\n";
 /// Rounds without an environment that asks for more.
-const ROUNDS: u64 = 6;
+const ROUNDS: u64 = 8;
 /// Times each failpoint is passed without an environment that asks for more.
 const SEEDS: u64 = 1;
 /// How long the other parts may take to bring in what was answered while one is away.
@@ -48,11 +48,11 @@ enum Victim {
 /// Each part once, before chance takes over.
 const FIRST: [Victim; 6] = [
     Victim::Engine,
+    Victim::Aggregator(1),
     Victim::Broker,
     Victim::Collector(0),
-    Victim::Collector(1),
-    Victim::Aggregator(1),
     Victim::Aggregator(0),
+    Victim::Collector(1),
 ];
 
 impl Victim {
@@ -325,6 +325,35 @@ fn a_stopped_aggregator_is_replaced_and_its_return_counts_nothing_twice() {
         std::thread::sleep(Duration::from_secs(5));
     });
     cluster.settle(&sent, "an aggregator that hung");
+}
+
+/// A handover cut short: whoever gave a partition away is killed, and the broker with it, before
+/// the group has given it to another.
+#[test]
+fn a_handover_cut_short_leaves_no_partition_without_an_owner() {
+    let mut servers = Servers::start();
+    let mut cluster = Cluster::new(&servers, SETTINGS);
+    cluster.run(1, 1);
+    assert!(until(PATIENCE, || owned(&cluster.aggregators[0]) == PARTITIONS));
+    cluster.aggregators.push(cluster.aggregator(1, &[]).unwrap());
+    assert!(until(PATIENCE, || owned(&cluster.aggregators[0]) < PARTITIONS));
+    servers.kafka.kill();
+    cluster.aggregators.remove(0).kill();
+    servers.kafka.start_again();
+    cluster.aggregators.insert(0, cluster.aggregator(0, &[]).unwrap());
+    let sent = Load::new(&cluster).during(1, HIT_INTERVAL, || {
+        std::thread::sleep(Duration::from_secs(3));
+    });
+    cluster.settle(&sent, "a handover cut short");
+    let owners: Vec<_> = cluster.aggregators.iter().map(owned).collect();
+    assert_eq!(owners.iter().sum::<u32>(), PARTITIONS, "{owners:?}");
+}
+
+/// Partitions that an aggregator has.
+fn owned(aggregator: &Part) -> u32 {
+    let metrics = aggregator.ask_ops("/metrics").body;
+    let lines = metrics.lines().filter(|line| line.starts_with("headcount_lag_records{"));
+    u32::try_from(lines.count()).unwrap()
 }
 
 /// What goes wrong under load is said at once; nobody waits for senders without an end.

@@ -82,7 +82,7 @@ fn stop(cluster: &mut Cluster) {
 fn batches(cluster: &Cluster, servers: &Servers) -> Vec<Vec<u8>> {
     let mut settings = servers.kafka.settings(&cluster.database, PARTITIONS);
     settings.group += "-search";
-    let mut reader = KafkaSubscriber::connect(&settings, "").unwrap();
+    let mut reader = KafkaSubscriber::connect(&settings).unwrap();
     let mut left: BTreeMap<u32, u64> =
         (0..PARTITIONS).map(|partition| (partition, reader.ends(partition).unwrap().1)).collect();
     left.retain(|_, end| *end > 0);

@@ -63,7 +63,6 @@ async fn live(
     process::serve(&mut servers, ("ops_listen", ops_listener), ops)?;
     let mut signals = Signals::new()?;
     let create = config.kafka.as_ref().is_some_and(|raw| raw.create_topic);
-    let member = config.kafka.as_ref().map_or(String::new(), |raw| raw.member.clone());
     let setting = ClusterSetting {
         topic: kafka.topic.clone(),
         retention_days: config.retention_days,
@@ -79,7 +78,7 @@ async fn live(
             Err(error) if error.is_retryable() => Ok(Err(error.into())),
             other => Ok(Ok(other?)),
         })?;
-        let subscriber = KafkaSubscriber::connect(&kafka, &member)?;
+        let subscriber = KafkaSubscriber::connect(&kafka)?;
         let clock: Arc<dyn Clock> = Arc::new(WallClock);
         Ok::<_, anyhow::Error>(ClusterAggregator::start(writer, subscriber, setting, clock)?)
     });

@@ -66,9 +66,8 @@ pub enum KafkaError {
     /// The topic is not fit for batches; one line for each reason.
     #[error("{}", .0.join("\n"))]
     Topic(Vec<String>),
-    /// This member of the group was replaced by another of the same name, or the client has given
-    /// up for good: connect anew.
-    #[error("kafka client ended ({0}): another process may run under the same member name")]
+    /// The client has given up for good: connect anew.
+    #[error("kafka client ended ({0}): start it again")]
     Ended(String),
     /// Anything else that the client library says.
     #[error("kafka client failed")]

@@ -128,8 +128,6 @@ pub(crate) struct RawKafka {
     pub(crate) brokers: Vec<String>,
     pub(crate) topic: String,
     pub(crate) group: String,
-    /// The name of an aggregator in its group; empty: none.
-    pub(crate) member: String,
     /// Partitions of the topic.
     pub(crate) partitions: u32,
     /// Whether a missing topic is created.
@@ -150,7 +148,6 @@ impl Default for RawKafka {
             brokers: Vec::new(),
             topic: "headcount".into(),
             group: "headcount".into(),
-            member: String::new(),
             partitions: 8,
             create_topic: true,
             security: "plaintext".into(),

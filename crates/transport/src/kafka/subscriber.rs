@@ -80,14 +80,17 @@ pub struct KafkaSubscriber {
 }
 
 impl KafkaSubscriber {
-    /// Joins the group. A `member` with a name gets its partitions back at once when it returns
-    /// within the session timeout of 15 s, and no two may use the same; an empty name is a member
-    /// that leaves when it stops.
+    /// Joins the group, each time as a new member: one that was killed is missed after the session
+    /// timeout of 15 s, and the group deals its partitions out anew.
+    ///
+    /// A lasting name (`group.instance.id`) is not used. The group answers whoever returns under
+    /// one from what it dealt last, without dealing again, and in the middle of a handover that is
+    /// an assignment with a partition for nobody.
     ///
     /// # Errors
     /// [`KafkaError`] for settings that cannot be right. A broker that cannot be reached is no
     /// error here; check it with [`super::topic::ensure`].
-    pub fn connect(settings: &Settings, member: &str) -> Result<Self, KafkaError> {
+    pub fn connect(settings: &Settings) -> Result<Self, KafkaError> {
         let mut config = settings.client()?;
         config
             .set("group.id", &settings.group)
@@ -99,9 +102,6 @@ impl KafkaSubscriber {
             .set("auto.offset.reset", "error")
             .set("isolation.level", "read_committed")
             .set("queued.max.messages.kbytes", PREFETCH_KBYTES_MAX.to_string());
-        if !member.is_empty() {
-            config.set("group.instance.id", member);
-        }
         let consumer: BaseConsumer<Group> = config.create_with_context(Group::default())?;
         consumer.subscribe(&[&settings.topic])?;
         Ok(Self {

@@ -32,7 +32,7 @@ fn four_partitions_each_in_order() {
     let mut outbox = Outbox::new(4, 500);
     outbox.run(&mut publisher(&settings), Outbox::is_empty);
     assert_eq!(outbox.restarts, 0);
-    let mut subscriber = KafkaSubscriber::connect(&settings, "").unwrap();
+    let mut subscriber = KafkaSubscriber::connect(&settings).unwrap();
     let log = read_all(&mut subscriber, 4, 500);
     for seqs in log.values() {
         assert_eq!(*seqs, (1..=500).collect::<Vec<_>>());
@@ -90,7 +90,7 @@ fn nothing_acknowledged_is_lost_when_the_broker_is_killed() {
         kafka.start_again();
     }
     outbox.run(&mut publisher, Outbox::is_empty);
-    let mut subscriber = KafkaSubscriber::connect(&settings, "").unwrap();
+    let mut subscriber = KafkaSubscriber::connect(&settings).unwrap();
     let log = read_all(&mut subscriber, 4, last);
     log.values().for_each(|seqs| {
         repeats(seqs);
@@ -114,7 +114,7 @@ fn a_publisher_that_is_killed_leaves_only_repeats() {
         outbox.rewind();
     }
     assert!(lives > 2);
-    let mut subscriber = KafkaSubscriber::connect(&settings, "").unwrap();
+    let mut subscriber = KafkaSubscriber::connect(&settings).unwrap();
     let log = read_all(&mut subscriber, 2, last);
     log.values().for_each(|seqs| {
         repeats(seqs);
@@ -164,7 +164,7 @@ fn a_record_that_the_broker_refuses_leaves_no_gap() {
     while publisher.news() != Some(News::Acked { partition: 0, id: record(0, 11).id }) {
         assert!(Instant::now() < deadline, "not acknowledged");
     }
-    let mut subscriber = KafkaSubscriber::connect(&settings, "").unwrap();
+    let mut subscriber = KafkaSubscriber::connect(&settings).unwrap();
     let log = read_all(&mut subscriber, 1, 11);
     assert_eq!(log[&0], (1..=11).collect::<Vec<_>>());
     assert_eq!(subscriber.ends(0).unwrap(), (0, 11));

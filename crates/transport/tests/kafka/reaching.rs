@@ -83,7 +83,7 @@ fn a_broker_that_is_not_there_is_said_in_time() {
     assert!(line.contains("127.0.0.1:9") && line.contains("refused"), "{line}");
     assert!(error.is_retryable());
     // A member of a group that cannot be reached ends in time as well.
-    let mut subscriber = KafkaSubscriber::connect(&settings, "").unwrap();
+    let mut subscriber = KafkaSubscriber::connect(&settings).unwrap();
     subscriber.hear(Duration::from_millis(500)).unwrap();
     let ending = Instant::now();
     drop(subscriber);
@@ -131,7 +131,7 @@ fn every_login_works_and_a_wrong_password_is_said() {
         assert!(!line.contains("wrong-password"), "{line}");
         assert!(!error.is_retryable());
 
-        let mut subscriber = KafkaSubscriber::connect(&wrong, "").unwrap();
+        let mut subscriber = KafkaSubscriber::connect(&wrong).unwrap();
         let error = complaint(&mut subscriber);
         assert!(matches!(error, KafkaError::Login(_)), "{error}");
     }
@@ -168,7 +168,7 @@ fn a_certificate_is_checked_against_authority_and_name() {
 #[test]
 fn a_subscriber_of_a_missing_topic_says_so() {
     let kafka = Kafka::shared();
-    let mut subscriber = KafkaSubscriber::connect(&kafka.settings("missing", 1), "").unwrap();
+    let mut subscriber = KafkaSubscriber::connect(&kafka.settings("missing", 1)).unwrap();
     let error = complaint(&mut subscriber);
     assert!(matches!(error, KafkaError::MissingTopic(_)), "{error}");
 }

@@ -18,7 +18,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use crate::broker::Kafka;
-use crate::outbox::{Now, Outbox, PATIENCE, complaint};
+use crate::outbox::{Now, Outbox, PATIENCE};
 use crate::publishing::block_on;
 
 /// A topic with batches `1..=last` in every partition.
@@ -51,7 +51,7 @@ fn next_record(subscriber: &mut KafkaSubscriber) -> Consumed {
 
 /// A subscriber that has been given partition 0.
 fn joined(settings: &Settings) -> KafkaSubscriber {
-    let mut subscriber = KafkaSubscriber::connect(settings, "").unwrap();
+    let mut subscriber = KafkaSubscriber::connect(settings).unwrap();
     assert_eq!(next(&mut subscriber), Heard::Assigned(vec![0]));
     subscriber
 }
@@ -112,7 +112,7 @@ fn two_members_share_and_each_goes_on_from_the_ledger() {
     let kafka = Kafka::shared();
     let settings = filled(kafka, "group", 4, 100);
     let all: BTreeSet<u32> = (0..4).collect();
-    let mut first = KafkaSubscriber::connect(&settings, "").unwrap();
+    let mut first = KafkaSubscriber::connect(&settings).unwrap();
     let Heard::Assigned(given) = next(&mut first) else { panic!("not assigned") };
     assert_eq!(given.iter().copied().collect::<BTreeSet<_>>(), all);
     let mut mine = all.clone();
@@ -125,7 +125,7 @@ fn two_members_share_and_each_goes_on_from_the_ledger() {
         let consumed = next_record(&mut first);
         applied[usize::try_from(consumed.partition).unwrap()] = consumed.position;
     }
-    let mut second = KafkaSubscriber::connect(&settings, "").unwrap();
+    let mut second = KafkaSubscriber::connect(&settings).unwrap();
     let mut theirs = BTreeSet::new();
     let deadline = Instant::now() + PATIENCE;
     while theirs.len() < 2 || mine.len() > 2 {
@@ -178,7 +178,7 @@ fn records_deleted_before_they_were_read_are_a_loss() {
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(&settings.topic, 0, Offset::Offset(30)).unwrap();
     block_on(admin.delete_records(&list, &AdminOptions::new())).unwrap();
-    let mut subscriber = KafkaSubscriber::connect(&settings, "").unwrap();
+    let mut subscriber = KafkaSubscriber::connect(&settings).unwrap();
     assert!(matches!(next(&mut subscriber), Heard::Assigned(_)));
     assert_eq!(subscriber.ends(0).unwrap(), (30, 50));
     for applied in [0, 29] {
@@ -250,19 +250,6 @@ fn a_hint_is_seen_by_tools_and_not_by_us() {
     let mut subscriber = joined(&settings);
     subscriber.begin(0, 2).unwrap();
     assert_eq!(next_record(&mut subscriber).position, 3);
-}
-
-#[test]
-fn a_member_with_a_name_is_replaced_by_its_twin() {
-    let kafka = Kafka::shared();
-    let settings = filled(kafka, "twin", 1, 3);
-    let mut first = KafkaSubscriber::connect(&settings, "aggregator-1").unwrap();
-    assert_eq!(next(&mut first), Heard::Assigned(vec![0]));
-    let mut second = KafkaSubscriber::connect(&settings, "aggregator-1").unwrap();
-    assert_eq!(next(&mut second), Heard::Assigned(vec![0]));
-    let error = complaint(&mut first);
-    assert!(error.to_string().contains("same member name"), "{error}");
-    assert!(!error.is_retryable());
 }
 
 #[test]
