@@ -9,6 +9,7 @@
 
 pub(crate) mod batches;
 
+use std::ops::Range;
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -35,8 +36,11 @@ const RELEASE_INTERVAL: Duration = Duration::from_millis(400);
 const OUTBOX_BATCHES_MAX: usize = 32;
 /// A group of this many hits says that the edge is busy.
 const CROWDED_HITS: usize = 50;
-/// How long a busy edge lets the next group gather after a commit.
-const GATHERING: Duration = Duration::from_millis(6);
+/// How long the next group gathers after a commit, from the least of a busy edge to that of a full
+/// one: waiting costs a visitor time, and spares a full edge the cores that many commits would take.
+const GATHERING: Range<Duration> = Duration::from_millis(2)..Duration::from_millis(6);
+/// A group of this many hits says that the edge is full.
+const FULL_HITS: usize = 500;
 /// After a failed write, the next one that carries no hit waits this long.
 const FAILURE_PAUSE: Duration = Duration::from_millis(250);
 /// How long a stop waits for the other side to write down the last batches. What is left is sent
@@ -111,8 +115,9 @@ impl Committer {
             if self.obey(&mut state)? {
                 return self.drain(&mut state);
             }
-            if self.round(&mut state, false)? >= CROWDED_HITS {
-                std::thread::sleep(GATHERING);
+            let hits = self.round(&mut state, false)?;
+            if hits >= CROWDED_HITS {
+                std::thread::sleep(gathering(hits));
             } else if std::mem::take(&mut state.is_log_due) {
                 self.empty_log(&mut state)?;
             }
@@ -396,6 +401,13 @@ impl Committer {
         self.round(state, false)?;
         self.file.checkpoint()
     }
+}
+
+/// How long to wait for the next group after one of so many hits.
+fn gathering(hits: usize) -> Duration {
+    let share = u32::try_from(hits).unwrap_or(u32::MAX);
+    let whole = u32::try_from(FULL_HITS).unwrap_or(u32::MAX);
+    (GATHERING.end * share.min(whole) / whole).max(GATHERING.start)
 }
 
 /// Deletes what is acknowledged, and its bytes.
