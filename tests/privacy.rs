@@ -73,7 +73,7 @@ pub(crate) fn base(dice: &mut Dice) -> Base {
 }
 
 /// Headers that nothing may depend on.
-fn noise(dice: &mut Dice) -> Vec<String> {
+pub(crate) fn noise(dice: &mut Dice) -> Vec<String> {
     let mut noise = Vec::new();
     for name in [
         "Cookie",
@@ -191,7 +191,7 @@ fn edge_cells(file: &Path) -> Vec<String> {
 
 /// Everything that a data folder and its logs say after the stop. Hours are added up, so that the
 /// comparison may run over the end of one.
-fn remains(folder: &Path) -> BTreeMap<&'static str, Vec<String>> {
+pub(crate) fn remains(folder: &Path) -> BTreeMap<&'static str, Vec<String>> {
     let data = folder.join("data");
     let mut found = BTreeMap::new();
     for (file, sql) in [
@@ -223,7 +223,7 @@ fn remains(folder: &Path) -> BTreeMap<&'static str, Vec<String>> {
 }
 
 /// The metrics without what measures time or this moment's connections.
-fn metrics(server: &Server) -> Vec<String> {
+pub(crate) fn metrics(server: &Server) -> Vec<String> {
     let passing = ["commit_seconds", "headcount_connections", "outbox"];
     let text = server.ask_ops("/metrics");
     let lasting = text.lines().filter(|line| !passing.iter().any(|word| line.contains(word)));

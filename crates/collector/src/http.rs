@@ -67,7 +67,10 @@ pub(crate) async fn answer(
         Route::Tracker => Ok(tracker()),
         Route::Options => Ok(preflight()),
         Route::Head => Ok(image()),
-        Route::Compat(client) => return compat::http::answer(&worker, peer, request, client).await,
+        Route::Compat(client) => {
+            // On the heap, so that our own paths do not carry its room along.
+            return Box::pin(compat::http::answer(&worker, peer, request, client)).await;
+        }
         Route::Other => return other(&worker, request).await,
         Route::Wrong(rejection) => Err(rejection),
     };
