@@ -15,7 +15,7 @@ use crate::privacy::{SETTLING, metrics, noise, remains};
 use crate::server::{CHROME, Deployment as _, Reply, Server, headcount};
 
 /// One request of each client: line and body.
-fn requests() -> [(&'static str, String); 5] {
+fn requests() -> [(&'static str, String); 6] {
     let page = format!("https://{MOVED}/a");
     [
         ("POST /api/event", format!("{{\"n\":\"pageview\",\"u\":\"{page}\",\"d\":\"{MOVED}\"}}")),
@@ -26,6 +26,8 @@ fn requests() -> [(&'static str, String); 5] {
             ),
         ),
         ("GET /count?p=https://moved.example.com/a", String::new()),
+        // Nothing of it is in the body, which is left unread.
+        ("POST /count?p=https://moved.example.com/a", "{\"p\":\"/b\"}".to_owned()),
         ("GET /matomo.php?rec=1&idsite=7&url=/a", String::new()),
         ("POST /piwik.php", "rec=1&idsite=7&url=/a&send_image=0".to_owned()),
     ]
@@ -55,9 +57,9 @@ fn refused_hits_get_the_same_bytes() {
         assert_eq!(timeless(&send(&server, line, &elsewhere, &body)), counted, "{line}");
     }
     let counts = |sql: &str, expect| server.wait_for(sql, expect);
-    counts("SELECT sum(views) FROM page_counts WHERE page = '/a'", 5);
+    counts("SELECT sum(views) FROM page_counts WHERE page = '/a'", 6);
     for reason in ["dnt", "gpc", "prefetch", "robot", "origin"] {
-        counts(&format!("SELECT sum(refused) FROM refusal_counts WHERE reason = '{reason}'"), 5);
+        counts(&format!("SELECT sum(refused) FROM refusal_counts WHERE reason = '{reason}'"), 6);
     }
     assert_eq!(server.stop(), Some(0));
 }
