@@ -27,6 +27,8 @@ mod commands;
 mod crash;
 // What must not be there: non-interference, canaries.
 mod privacy;
+// The published trackers of other tools: what they count, and what stays of what they send.
+mod compat;
 // Headless Chromium: tracker, demo page, dashboard.
 mod browser;
 // Kafka, ClickHouse and every room of a cluster as a process.

@@ -73,7 +73,7 @@ pub(crate) fn base(dice: &mut Dice) -> Base {
 }
 
 /// Headers that nothing may depend on.
-fn noise(dice: &mut Dice) -> Vec<String> {
+pub(crate) fn noise(dice: &mut Dice) -> Vec<String> {
     let mut noise = Vec::new();
     for name in [
         "Cookie",
@@ -191,7 +191,7 @@ fn edge_cells(file: &Path) -> Vec<String> {
 
 /// Everything that a data folder and its logs say after the stop. Hours are added up, so that the
 /// comparison may run over the end of one.
-fn remains(folder: &Path) -> BTreeMap<&'static str, Vec<String>> {
+pub(crate) fn remains(folder: &Path) -> BTreeMap<&'static str, Vec<String>> {
     let data = folder.join("data");
     let mut found = BTreeMap::new();
     for (file, sql) in [
@@ -223,7 +223,7 @@ fn remains(folder: &Path) -> BTreeMap<&'static str, Vec<String>> {
 }
 
 /// The metrics without what measures time or this moment's connections.
-fn metrics(server: &Server) -> Vec<String> {
+pub(crate) fn metrics(server: &Server) -> Vec<String> {
     let passing = ["commit_seconds", "headcount_connections", "outbox"];
     let text = server.ask_ops("/metrics");
     let lasting = text.lines().filter(|line| !passing.iter().any(|word| line.contains(word)));
@@ -408,7 +408,7 @@ fn as_peer(address: &str, request: &str) {
 }
 
 /// What an analyst and the operator see.
-fn note_answers(found: &mut Found, search: &Search, server: &Server) {
+pub(crate) fn note_answers(found: &mut Found, (search, site): (&Search, &str), server: &Server) {
     let metrics = server.ask_ops("/metrics") + &server.ask_ops("/healthz");
     note(found, search, "metrics", metrics.as_bytes());
     let link = server.dashboard.trim_start_matches("http://").split_once('/').unwrap().1;
@@ -416,9 +416,9 @@ fn note_answers(found: &mut Found, search: &Search, server: &Server) {
     let cookie = entered.head.lines().find_map(|l| l.split_once("et-cookie: ")).unwrap().1;
     let cookie = cookie.split(';').next().unwrap();
     let session = format!("Cookie: {cookie}\r\nSec-Fetch-Site: same-origin\r\n");
-    let page = server.send(&format!("GET /?site={SITE}"), &session, "").unwrap();
+    let page = server.send(&format!("GET /?site={site}"), &session, "").unwrap();
     assert_eq!(page.status, 200);
-    assert!(page.body.contains(SITE));
+    assert!(page.body.contains(site));
     note(found, search, "dashboard", page.body.as_bytes());
     for (by, dimension) in [
         ("page", "event:page"),
@@ -432,11 +432,11 @@ fn note_answers(found: &mut Found, search: &Search, server: &Server) {
         ("utm_medium", "visit:utm_medium"),
         ("utm_campaign", "visit:utm_campaign"),
     ] {
-        let export = format!("GET /api/v1/export.csv?site={SITE}&by={by}");
+        let export = format!("GET /api/v1/export.csv?site={site}&by={by}");
         let export = server.send(&export, &session, "").unwrap();
         let metric = if by == "target" { "clicks" } else { "pageviews" };
         let question = format!(
-            "{{\"site_id\":\"{SITE}\",\"metrics\":[\"{metric}\"],\"date_range\":\"7d\",\"dimensions\":[\"{dimension}\"]}}"
+            "{{\"site_id\":\"{site}\",\"metrics\":[\"{metric}\"],\"date_range\":\"7d\",\"dimensions\":[\"{dimension}\"]}}"
         );
         let answer = server.send("POST /api/v2/query", &session, &question).unwrap();
         assert_eq!([export.status, answer.status], [200, 200], "{by} {}", answer.body);
@@ -462,7 +462,7 @@ fn audit(binary: &Path) -> Found {
         .wait_for("SELECT sum(views + clicks) FROM site_counts", i64::try_from(countable).unwrap());
     std::thread::sleep(SETTLING);
     note_files(&mut found, &search, dir.path());
-    note_answers(&mut found, &search, &server);
+    note_answers(&mut found, (&search, SITE), &server);
     assert_eq!(server.stop(), Some(0));
     note_files(&mut found, &search, dir.path());
     found

@@ -56,8 +56,13 @@ pub(crate) struct Search {
 
 impl Search {
     pub(crate) fn new() -> Self {
+        Self::of(TEXTS.iter().chain(&UNREAD).copied())
+    }
+
+    /// A search for these markers, and for the addresses.
+    pub(crate) fn of<'m>(markers: impl IntoIterator<Item = &'m str>) -> Self {
         let mut search = Self { needles: HashMap::new(), begins: vec![false; 1 << 16] };
-        for marker in TEXTS.iter().chain(&UNREAD) {
+        for marker in markers {
             search.text(marker, marker);
         }
         for octets in V4 {

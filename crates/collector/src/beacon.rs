@@ -33,14 +33,15 @@ pub(crate) struct Beacon<'a> {
     /// The event's name.
     #[serde(borrow, default)]
     pub(crate) e: Option<Text<'a>>,
+    /// Another agent than the header's: of a visitor whom a server relays.
+    #[serde(skip)]
+    pub(crate) agent: Option<Text<'a>>,
 }
 
 impl<'a> Beacon<'a> {
     /// Reads a JSON body of any content type.
     pub(crate) fn of_json(body: &'a [u8]) -> Option<Self> {
-        // serde would read an array as a struct without names.
-        let is_object = body.trim_ascii_start().first() == Some(&b'{');
-        is_object.then(|| serde_json::from_slice(body).ok()).flatten()
+        is_object(body).then(|| serde_json::from_slice(body).ok()).flatten()
     }
 
     /// Reads the query of a pixel: `s`, `p`, `r`.
@@ -62,8 +63,13 @@ impl<'a> Beacon<'a> {
     }
 }
 
+/// Whether a body may be a JSON object. serde would read an array as a struct without names.
+pub(crate) fn is_object(body: &[u8]) -> bool {
+    body.trim_ascii_start().first() == Some(&b'{')
+}
+
 /// Form decoding. What is not UTF-8 afterwards stays as it came, so that the policy sees it.
-fn decoded(value: &str) -> Cow<'_, str> {
+pub(crate) fn decoded(value: &str) -> Cow<'_, str> {
     let spaced: Cow<'_, str> =
         if value.contains('+') { value.replace('+', " ").into() } else { value.into() };
     if !spaced.contains('%') {

@@ -1,4 +1,4 @@
-//! The visitor's side of HTTP: three paths, their answers, and nothing else ever said.
+//! The visitor's side of HTTP: three paths (and other tools', see `compat`), their answers, and nothing else ever said.
 //!
 //! What it is not: the analyst's side. What is not ours goes to the [`Fallback`] that the binary
 //! brought, or gets a constant 404.
@@ -21,6 +21,7 @@ use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 
 use crate::assets::TRACKER;
 use crate::beacon::Beacon;
+use crate::compat::{self, Client, Compat};
 use crate::judge::{Verdict, Way};
 use crate::peer::Peer;
 use crate::rejection::Rejection;
@@ -34,7 +35,7 @@ pub const URI_BYTES_MAX: usize = 4_096;
 const PIXEL: &[u8] = b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff!\xf9\x04\x01\
     \x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;";
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
-const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+pub(crate) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const ANY: HeaderValue = HeaderValue::from_static("*");
 const CROSS_ORIGIN: HeaderValue = HeaderValue::from_static("cross-origin");
 const CORP: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
@@ -52,7 +53,7 @@ pub(crate) async fn answer(
     peer: Peer,
     request: Request<Incoming>,
 ) -> Response<Body> {
-    let outcome = match route(&request) {
+    let outcome = match route(&request, worker.compat) {
         Route::Pixel => {
             let entered = pixel(&worker, peer, &request);
             // What hyper read lives as long as the request; without it, the wait costs no memory.
@@ -66,6 +67,10 @@ pub(crate) async fn answer(
         Route::Tracker => Ok(tracker()),
         Route::Options => Ok(preflight()),
         Route::Head => Ok(image()),
+        Route::Compat(client) => {
+            // On the heap, so that our own paths do not carry its room along.
+            return Box::pin(compat::http::answer(&worker, peer, request, client)).await;
+        }
         Route::Other => return other(&worker, request).await,
         Route::Wrong(rejection) => Err(rejection),
     };
@@ -82,11 +87,13 @@ enum Route {
     Options,
     /// `HEAD` of the pixel: answered, and nobody's view.
     Head,
+    /// Another tool's path.
+    Compat(Client),
     Other,
     Wrong(Rejection),
 }
 
-fn route(request: &Request<Incoming>) -> Route {
+fn route(request: &Request<Incoming>, compat: Compat) -> Route {
     let uri = request.uri();
     let is_get = request.method() == Method::GET;
     let length = uri.path_and_query().map_or(0, |text| text.as_str().len());
@@ -101,7 +108,11 @@ fn route(request: &Request<Incoming>) -> Route {
         "/hit" if request.method() == Method::OPTIONS => Route::Options,
         "/headcount.js" if is_get || request.method() == Method::HEAD => Route::Tracker,
         "/p.gif" | "/hit" | "/headcount.js" => Route::Wrong(Rejection::Method),
-        _ => Route::Other,
+        path => match compat.at(path) {
+            Some(_) if uri.authority().is_some() => Route::Wrong(Rejection::AbsoluteForm),
+            Some(client) => Route::Compat(client),
+            None => Route::Other,
+        },
     }
 }
 
@@ -116,7 +127,7 @@ async fn hit(
     request: Request<Incoming>,
 ) -> Result<Entered, Rejection> {
     let (parts, body) = request.into_parts();
-    let body = whole(body).await?;
+    let body = whole(body, BODY_BYTES_MAX, Rejection::BodyTooLarge).await?;
     let beacon = Beacon::of_json(&body).ok_or(Rejection::NotJson)?;
     enter(worker, &beacon, Way::Hit, (&parts.headers, peer))
 }
@@ -164,9 +175,13 @@ async fn settle(worker: &Worker, entered: Result<Entered, Rejection>) -> Result<
 }
 
 /// The body, if it is within its limit by its own word and in fact.
-async fn whole(mut body: Incoming) -> Result<Bytes, Rejection> {
-    if body.size_hint().lower() > BODY_BYTES_MAX {
-        return Err(Rejection::BodyTooLarge);
+pub(crate) async fn whole(
+    mut body: Incoming,
+    bytes_max: u64,
+    beyond: Rejection,
+) -> Result<Bytes, Rejection> {
+    if body.size_hint().lower() > bytes_max {
+        return Err(beyond);
     }
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
@@ -180,8 +195,8 @@ async fn whole(mut body: Incoming) -> Result<Bytes, Rejection> {
             }
             rest.extend_from_slice(&data);
         }
-        if rest.len().max(first.len()) as u64 > BODY_BYTES_MAX {
-            return Err(Rejection::BodyTooLarge);
+        if rest.len().max(first.len()) as u64 > bytes_max {
+            return Err(beyond);
         }
     }
     Ok(if rest.is_empty() { first } else { rest.freeze() })
@@ -194,8 +209,8 @@ async fn other(worker: &Worker, request: Request<Incoming>) -> Response<Body> {
     }
 }
 
-/// The answer to `POST /hit`.
-fn taken() -> Response<Body> {
+/// Nothing but that it was taken: the answer to `POST /hit`.
+pub(crate) fn taken() -> Response<Body> {
     let mut answer = Response::new(Either::Left(Full::default()));
     *answer.status_mut() = StatusCode::NO_CONTENT;
     let headers = answer.headers_mut();
@@ -204,7 +219,7 @@ fn taken() -> Response<Body> {
     answer
 }
 
-fn image() -> Response<Body> {
+pub(crate) fn image() -> Response<Body> {
     let mut answer = Response::new(Either::Left(Full::new(Bytes::from_static(PIXEL))));
     let headers = answer.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("image/gif"));
@@ -226,7 +241,7 @@ fn tracker() -> Response<Body> {
 }
 
 /// For clients that send `application/json`; ours sends `text/plain`, which needs no preflight.
-fn preflight() -> Response<Body> {
+pub(crate) fn preflight() -> Response<Body> {
     let mut answer = taken();
     let headers = answer.headers_mut();
     headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST"));
@@ -235,7 +250,7 @@ fn preflight() -> Response<Body> {
     answer
 }
 
-fn rejected(rejection: Rejection) -> Response<Body> {
+pub(crate) fn rejected(rejection: Rejection) -> Response<Body> {
     let mut answer = plain(rejection.status(), rejection.line());
     let headers = answer.headers_mut();
     if rejection == Rejection::NotDurable {

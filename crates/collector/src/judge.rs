@@ -150,7 +150,8 @@ impl Judge {
         if let Some(reason) = signals.refusal {
             return refuse(reason);
         }
-        let (client, agent) = self.clients.borrow_mut().lookup(signals.agent);
+        let agent = beacon.agent.as_ref().map_or(signals.agent, |agent| agent.0.as_bytes());
+        let (client, agent) = self.clients.borrow_mut().lookup(agent);
         if client.robot {
             return refuse(RefusalReason::Robot);
         }

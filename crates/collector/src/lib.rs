@@ -9,6 +9,7 @@
 pub mod assets;
 pub mod beacon_fuzz;
 pub mod client;
+pub mod compat;
 pub mod country;
 pub mod edge_file;
 pub mod metrics;

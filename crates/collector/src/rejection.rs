@@ -12,8 +12,18 @@ use hyper::StatusCode;
 pub(crate) enum Rejection {
     /// The body is not the JSON of a beacon.
     NotJson,
+    /// Not what Plausible's trackers send.
+    NotPlausible,
+    /// Not what Umami's trackers send.
+    NotUmami,
+    /// Not what Matomo's trackers send.
+    NotMatomo,
+    /// A tracker's sign of life: answered like a hit, and none.
+    Ping,
     /// The body is over the limit.
     BodyTooLarge,
+    /// The body of another tool's tracker is over its limits.
+    CompatTooLarge,
     /// The request line is over the limit.
     UriTooLong,
     /// The site is not one of ours.
@@ -31,9 +41,14 @@ pub(crate) enum Rejection {
 }
 
 impl Rejection {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::NotJson,
+        Self::NotPlausible,
+        Self::NotUmami,
+        Self::NotMatomo,
+        Self::Ping,
         Self::BodyTooLarge,
+        Self::CompatTooLarge,
         Self::UriTooLong,
         Self::UnknownSite,
         Self::NoPage,
@@ -47,7 +62,12 @@ impl Rejection {
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::NotJson => "not_json",
+            Self::NotPlausible => "not_plausible",
+            Self::NotUmami => "not_umami",
+            Self::NotMatomo => "not_matomo",
+            Self::Ping => "ping",
             Self::BodyTooLarge => "body_too_large",
+            Self::CompatTooLarge => "compat_too_large",
             Self::UriTooLong => "uri_too_long",
             Self::UnknownSite => "unknown_site",
             Self::NoPage => "no_page",
@@ -60,10 +80,15 @@ impl Rejection {
 
     pub(crate) const fn status(self) -> StatusCode {
         match self {
-            Self::NotJson | Self::NoPage | Self::AbsoluteForm | Self::Incomplete => {
-                StatusCode::BAD_REQUEST
-            }
-            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::NotJson
+            | Self::NotPlausible
+            | Self::NotUmami
+            | Self::NotMatomo
+            | Self::NoPage
+            | Self::AbsoluteForm
+            | Self::Incomplete => StatusCode::BAD_REQUEST,
+            Self::Ping => StatusCode::OK,
+            Self::BodyTooLarge | Self::CompatTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
             Self::UnknownSite => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
@@ -76,11 +101,22 @@ impl Rejection {
             Self::NotJson => {
                 "the body is not a beacon; send JSON such as {\"s\":\"example.org\",\"p\":\"/page\"}\n"
             }
+            Self::NotPlausible => {
+                "the body is not a Plausible event; send JSON with \"n\", \"u\" and \"d\"\n"
+            }
+            Self::NotUmami => {
+                "the body is not an Umami event; send JSON with \"type\" and \"payload\"\n"
+            }
+            Self::NotMatomo => {
+                "not a Matomo request; send rec=1, idsite and url, or JSON with \"requests\" of such\n"
+            }
+            Self::Ping => "",
             Self::BodyTooLarge => "the body is over 4096 bytes\n",
+            Self::CompatTooLarge => "the body is over 32768 bytes, or holds over 100 requests\n",
             Self::UriTooLong => "the request line is over 4096 bytes\n",
             Self::UnknownSite => "no such site here; add it with: headcount site add HOST\n",
             Self::NoPage => "no page; send it as \"p\"\n",
-            Self::Method => "use GET for /p.gif and POST for /hit\n",
+            Self::Method => "use GET for /p.gif, POST for /hit, /api/event and /api/send\n",
             Self::AbsoluteForm => "this is not a proxy; send the path alone\n",
             Self::Incomplete => "the body did not arrive whole\n",
             Self::NotDurable => "nothing can be written down now; try again later\n",
@@ -91,7 +127,11 @@ impl Rejection {
     pub(crate) const fn closes(self) -> bool {
         matches!(
             self,
-            Self::BodyTooLarge | Self::UriTooLong | Self::AbsoluteForm | Self::Incomplete
+            Self::BodyTooLarge
+                | Self::CompatTooLarge
+                | Self::UriTooLong
+                | Self::AbsoluteForm
+                | Self::Incomplete
         )
     }
 }

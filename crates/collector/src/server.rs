@@ -19,6 +19,7 @@ use thiserror::Error;
 
 use crate::client::{ClientRules, Clients, RulesError};
 use crate::committer::{Answer, Command, Committer};
+use crate::compat::Compat;
 use crate::country::Countries;
 use crate::edge_file::{EdgeFile, EdgeFileError, Recovered};
 use crate::http::Fallback;
@@ -118,6 +119,8 @@ pub struct Setting {
     pub limits: Limits,
     /// Cores to use, one listener each.
     pub cores: usize,
+    /// Other tools' trackers that are answered.
+    pub compat: Compat,
 }
 
 /// What a collector is made with.
@@ -171,6 +174,7 @@ pub struct Collector {
     shards: Vec<Arc<Shard>>,
     clients: Arc<ClientRules>,
     limits: Limits,
+    compat: Compat,
     doorbell: Arc<Doorbell>,
     commands: SyncSender<Command>,
     sites: Arc<Mutex<Arc<SiteTable>>>,
@@ -242,6 +246,7 @@ impl Collector {
             shards,
             clients,
             limits: setting.limits,
+            compat: setting.compat,
             doorbell,
             commands,
             sites,
@@ -281,6 +286,7 @@ impl Collector {
                 sites_version: Arc::clone(&self.sites_version),
                 fallback: fallback.cloned(),
                 limits,
+                compat: self.compat,
                 stop: self.stop.subscribe(),
             };
             let core = std::thread::Builder::new()

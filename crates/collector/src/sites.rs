@@ -26,6 +26,8 @@ pub struct SiteEntry {
 pub struct SiteTable {
     hosts: HashMap<Box<str>, Arc<SiteEntry>, RandomState>,
     ids: HashMap<SiteId, Arc<SiteEntry>>,
+    umami_ids: HashMap<Box<str>, Arc<SiteEntry>, RandomState>,
+    matomo_ids: HashMap<u32, Arc<SiteEntry>, RandomState>,
 }
 
 /// What the owner says of a site.
@@ -36,6 +38,10 @@ pub struct SiteSetting {
     pub aliases: Vec<SiteHost>,
     /// How its texts are cleaned.
     pub rules: SiteRules,
+    /// What Umami's trackers call it: a UUID in lower case.
+    pub umami_id: Option<String>,
+    /// What Matomo's trackers call it.
+    pub matomo_id: Option<u32>,
 }
 
 impl SiteTable {
@@ -45,6 +51,12 @@ impl SiteTable {
         for (id, setting) in sites {
             let entry = Arc::new(SiteEntry { id, rules: setting.rules });
             table.ids.insert(id, Arc::clone(&entry));
+            if let Some(umami) = setting.umami_id {
+                table.umami_ids.insert(umami.into(), Arc::clone(&entry));
+            }
+            if let Some(matomo) = setting.matomo_id {
+                table.matomo_ids.insert(matomo, Arc::clone(&entry));
+            }
             for host in std::iter::once(&setting.host).chain(&setting.aliases) {
                 table.hosts.entry(host.as_str().into()).or_insert_with(|| Arc::clone(&entry));
             }
@@ -55,6 +67,16 @@ impl SiteTable {
     /// The site that a host belongs to.
     pub(crate) fn by_host(&self, host: &str) -> Option<&Arc<SiteEntry>> {
         self.hosts.get(host).or_else(|| self.hosts.get(host.strip_prefix("www.")?))
+    }
+
+    /// The site with this UUID, in lower case.
+    pub(crate) fn by_umami_id(&self, id: &str) -> Option<&Arc<SiteEntry>> {
+        self.umami_ids.get(id)
+    }
+
+    /// The site with this number.
+    pub(crate) fn by_matomo_id(&self, id: u32) -> Option<&Arc<SiteEntry>> {
+        self.matomo_ids.get(&id)
     }
 
     /// Whether a site lists this page by name.

@@ -22,6 +22,7 @@ use hyper::service::service_fn;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::LocalSet;
 
+use crate::compat::Compat;
 use crate::connection::{Order, TICK, Watch, Watched};
 use crate::http::{Fallback, answer};
 use crate::judge::{Judge, Shared};
@@ -51,6 +52,7 @@ pub(crate) struct WorkerParts {
     pub(crate) sites_version: Arc<AtomicU64>,
     pub(crate) fallback: Option<Fallback>,
     pub(crate) limits: ConnectionLimits,
+    pub(crate) compat: Compat,
     pub(crate) stop: tokio::sync::watch::Receiver<bool>,
 }
 
@@ -68,6 +70,7 @@ pub(crate) struct Worker {
     pub(crate) shared: Arc<Shared>,
     pub(crate) judge: Judge,
     pub(crate) fallback: Option<Fallback>,
+    pub(crate) compat: Compat,
     shard: Arc<Shard>,
     doorbell: Arc<Doorbell>,
     tickets: Tickets,
@@ -154,6 +157,7 @@ async fn serve(parts: WorkerParts, listener: std::net::TcpListener) -> std::io::
         shared: parts.shared,
         judge: parts.judge,
         fallback: parts.fallback,
+        compat: parts.compat,
         shard: parts.shard,
         doorbell: parts.doorbell,
         tickets: Tickets::default(),

@@ -15,6 +15,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use headcount_collector::Limits;
+use headcount_collector::compat::Compat;
 use headcount_collector::peer::AddressSource;
 use headcount_collector::release::ReleaseRule;
 use headcount_collector::sites::SiteSetting;
@@ -62,6 +63,8 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     /// The number of this collector, if it was given a name.
     pub(crate) collector_id: Option<u64>,
+    /// Other tools whose trackers are answered.
+    pub(crate) compat: Compat,
     /// Where batches travel, in a cluster.
     pub(crate) kafka: Option<RawKafka>,
     /// Where counts rest, in a cluster.

@@ -51,6 +51,7 @@ pub(crate) fn open(
         release: config.release,
         limits: config.limits,
         cores: config.cores,
+        compat: config.compat,
     };
     let parts = Parts {
         clock: Arc::clone(clock),

@@ -6,10 +6,12 @@
 
 #![expect(clippy::disallowed_types, reason = "listening addresses are settings, not visitors")]
 
+use std::collections::HashSet;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
 use headcount_collector::Limits;
+use headcount_collector::compat::{Client, Compat};
 use headcount_collector::names::NameLimits;
 use headcount_collector::peer::AddressSource;
 use headcount_collector::release::ReleaseRule;
@@ -79,10 +81,22 @@ pub(super) fn checked(raw: RawConfig) -> Result<Config, ConfigError> {
         cores: if raw.cores == 0 { cores } else { raw.cores.min(256) },
         limits: limits(&raw.limits)?,
         collector_id: collector_number(&raw.collector_id),
+        compat: checked_compat(&raw.compat)?,
         kafka: checked_kafka(raw.kafka)?,
         clickhouse: checked_clickhouse(raw.clickhouse)?,
         sites,
     })
+}
+
+/// The tools whose trackers are answered.
+fn checked_compat(names: &[String]) -> Result<Compat, ConfigError> {
+    let words = Client::NAMES.map(|(word, _)| word);
+    let add = |all: Compat, name: &String| {
+        let word = one_of("compat", name, words)?;
+        let clients = Client::NAMES.into_iter().filter(|(known, _)| *known == word);
+        Ok(clients.fold(all, |all, (_, client)| all.with(client)))
+    };
+    names.iter().try_fold(Compat::default(), add)
 }
 
 /// A collector's number from its name: the first bytes of its BLAKE3 hash.
@@ -183,17 +197,46 @@ pub(super) fn site_setting(site: &RawSite) -> Result<SiteSetting, ConfigError> {
         PagePolicy::new(owner).map_err(|error| ConfigError(format!("{}: {error}", at("pages"))))?;
     let rules = SiteRules::new(name.clone(), aliases.clone(), policy, site.events.clone())
         .map_err(|error| ConfigError(format!("{}: {error}", at("events"))))?;
-    Ok(SiteSetting { host: name, aliases, rules })
+    let umami_id = site.umami_id.to_ascii_lowercase();
+    if !umami_id.is_empty() && !is_uuid(&umami_id) {
+        return wrong(
+            &at("umami_id"),
+            format!("\"{}\"", site.umami_id),
+            "the website id of Umami is needed, such as 0b0a1bdd-4a1b-4ad1-8f80-0d9c4c6ff1c5",
+        );
+    }
+    Ok(SiteSetting {
+        host: name,
+        aliases,
+        rules,
+        umami_id: Some(umami_id).filter(|id| !id.is_empty()),
+        matomo_id: Some(site.matomo_id).filter(|id| *id != 0),
+    })
 }
 
-/// Checks every site, and that no host is named twice.
+/// 8-4-4-4-12 hex digits.
+fn is_uuid(text: &str) -> bool {
+    let groups: Vec<&str> = text.split('-').collect();
+    groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
+        && groups.iter().all(|group| group.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
+/// Checks every site, and that no host or number is named twice.
 fn checked_sites(sites: Vec<RawSite>) -> Result<Vec<RawSite>, ConfigError> {
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
+    let mut numbers = HashSet::new();
     for site in &sites {
         let setting = site_setting(site)?;
         for host in std::iter::once(setting.host).chain(setting.aliases) {
             if !seen.insert(host.clone()) {
                 return wrong("sites", host, "named twice; name each host and alias once");
+            }
+        }
+        let umami = setting.umami_id.map(|id| ("sites.umami_id", id));
+        let matomo = setting.matomo_id.map(|id| ("sites.matomo_id", id.to_string()));
+        for (key, id) in umami.into_iter().chain(matomo) {
+            if !numbers.insert((key, id.clone())) {
+                return wrong(key, id, "named twice; give it to one site");
             }
         }
     }

@@ -51,6 +51,8 @@ pub(crate) struct RawConfig {
     pub(crate) cores: usize,
     /// The name of this collector in a cluster; empty: a number drawn with the edge file.
     pub(crate) collector_id: String,
+    /// Other tools whose trackers are answered.
+    pub(crate) compat: Vec<String>,
     /// Bounds.
     pub(crate) limits: RawLimits,
     /// Where batches travel, in a cluster.
@@ -78,6 +80,7 @@ impl Default for RawConfig {
             country_file: String::new(),
             cores: 0,
             collector_id: String::new(),
+            compat: Vec::new(),
             limits: RawLimits::default(),
             kafka: RawKafka::default(),
             clickhouse: RawClickhouse::default(),
@@ -216,6 +219,10 @@ pub(crate) struct RawSite {
     pub(crate) strong_words: Vec<String>,
     /// More words after which a segment with a digit is redacted.
     pub(crate) weak_words: Vec<String>,
+    /// What Umami's trackers call it; empty: nothing.
+    pub(crate) umami_id: String,
+    /// What Matomo's trackers call it; 0: nothing.
+    pub(crate) matomo_id: u32,
 }
 
 /// What the command line adds.

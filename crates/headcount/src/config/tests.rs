@@ -62,6 +62,10 @@ fn says_what_is_wrong_and_what_would_be_right() {
         ("trusted_proxies = [\"10.0.0.1\"]", ["client_address_header", "X-Forwarded-For"]),
         ("[[sites]]\nhost = \"https://a.b\"", ["sites.host", "example.org"]),
         ("[[sites]]\nhost = \"a.b\"\n[[sites]]\nhost = \"A.b\"", ["a.b", "twice"]),
+        ("compat = [\"umami\", \"Matomo\"]", ["compat = \"Matomo\"", "goatcounter"]),
+        ("compat = \"umami\"", ["line 1", "compat"]),
+        ("[[sites]]\nhost = \"a.b\"\numami_id = \"7\"", ["umami_id of a.b = \"7\"", "0b0a1bdd-"]),
+        ("[[sites]]\nhost = \"a.b\"\nmatomo_id = -1", ["line 3", "matomo_id"]),
         ("[kafka]\nbrokers = \"a\"", ["kafka.brokers", "127.0.0.1:9092"]),
         ("[kafka]\nbrokers = \"a:1\"\ntopic = \"a b\"", ["kafka.topic = a b", "letters"]),
         ("[kafka]\nbrokers = [\"a:1\"]\nsecurity = \"sasl_tls\"", ["kafka.security", "password"]),
@@ -78,6 +82,13 @@ fn says_what_is_wrong_and_what_would_be_right() {
         assert!(parts.iter().all(|part| message.contains(part)), "{text}: {message}");
         assert!(!message.contains('\n'), "{message}");
     }
+    let twice = |key: &str| {
+        let site = |host: &str| format!("[[sites]]\nhost = \"{host}\"\n{key}\n");
+        error(&(site("a.b") + &site("c.d")))
+    };
+    assert!(twice("matomo_id = 3").contains("sites.matomo_id = 3: named twice"));
+    let id = "0b0a1bdd-4a1b-4ad1-8f80-0d9c4c6ff1c5";
+    assert!(twice(&format!("umami_id = \"{id}\"")).contains(&format!("umami_id = {id}: named")));
     let topic = "t".repeat(246);
     let long = error(&format!("[kafka]\nbrokers = \"a:1\"\ntopic = \"{topic}\""));
     assert!(long.contains("kafka.topic") && long.contains("1 to 245"), "{long}");
@@ -99,4 +110,16 @@ fn a_password_in_an_address_is_refused_and_not_shown() {
         assert!(message.contains("clickhouse.url = ") && message.contains("ch:8123"), "{message}");
         assert!(message.contains("password_file") && !message.contains("tulip"), "{message}");
     }
+}
+
+#[test]
+fn other_tools_are_answered_where_they_are_named() {
+    use headcount_collector::compat::Client;
+    let config = load("compat = [\"plausible\", \"matomo\"]", &[], Flags::default()).unwrap();
+    let has = |config: &Config| Client::NAMES.map(|(_, client)| config.compat.has(client));
+    assert_eq!(has(&config), [true, false, false, true]);
+    let environment = [("HEADCOUNT_COMPAT", "umami, goatcounter")];
+    let config = load("compat = [\"matomo\"]", &environment, Flags::default()).unwrap();
+    assert_eq!(has(&config), [false, true, true, false]);
+    assert_eq!(has(&load("", &[], Flags::default()).unwrap()), [false; 4]);
 }
