@@ -45,6 +45,8 @@ pub(crate) struct RawConfig {
     pub(crate) k: Option<u32>,
     /// UTC days that counts are kept.
     pub(crate) retention_days: u32,
+    /// Time zone of dashboards and API, by its name.
+    pub(crate) time_zone: String,
     /// Another country database; empty: the built-in one.
     pub(crate) country_file: String,
     /// Cores that answer visitors; 0: all.
@@ -75,6 +77,7 @@ impl Default for RawConfig {
             crowd: None,
             k: None,
             retention_days: 365,
+            time_zone: "UTC".into(),
             country_file: String::new(),
             cores: 0,
             collector_id: String::new(),
@@ -216,6 +219,8 @@ pub(crate) struct RawSite {
     pub(crate) strong_words: Vec<String>,
     /// More words after which a segment with a digit is redacted.
     pub(crate) weak_words: Vec<String>,
+    /// Time zone of its dashboard and API; empty: that of all sites.
+    pub(crate) time_zone: String,
 }
 
 /// What the command line adds.
