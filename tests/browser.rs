@@ -13,8 +13,8 @@ use std::process::{Child, Command, Stdio};
 use crate::server::CHROME;
 
 /// A program this test needs, and the Debian package that has it.
-const CHROMIUM: (&str, &str) = ("chromium", "chromium");
-const NODE: (&str, &str) = ("node", "nodejs");
+pub(crate) const CHROMIUM: (&str, &str) = ("chromium", "chromium");
+pub(crate) const NODE: (&str, &str) = ("node", "nodejs");
 
 /// `headcount up` on an empty folder, as a newcomer starts it.
 struct Newcomer {
@@ -59,7 +59,7 @@ impl Drop for Newcomer {
 }
 
 /// Where a program is; without it the test fails with the line that gets it.
-fn program((name, package): (&str, &str)) -> PathBuf {
+pub(crate) fn program((name, package): (&str, &str)) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .map(|folder| folder.join(name))
@@ -68,7 +68,7 @@ fn program((name, package): (&str, &str)) -> PathBuf {
 }
 
 /// What the browser found: the lines of `browser.mjs`, by their name.
-struct Found(String);
+pub(crate) struct Found(pub(crate) String);
 
 impl Found {
     /// Runs the whole scenario in a new profile.
@@ -90,7 +90,7 @@ impl Found {
         Self(said)
     }
 
-    fn of(&self, name: &str) -> &str {
+    pub(crate) fn of(&self, name: &str) -> &str {
         let found = self.0.lines().find_map(|line| line.strip_prefix(name));
         found.unwrap_or_else(|| panic!("no {name} in {}", self.0)).trim()
     }
