@@ -68,7 +68,7 @@ pub(crate) fn program((name, package): (&str, &str)) -> PathBuf {
 }
 
 /// What the browser found: the lines of `browser.mjs`, by their name.
-struct Found(String);
+pub(crate) struct Found(pub(crate) String);
 
 impl Found {
     /// Runs the whole scenario in a new profile.
@@ -90,7 +90,7 @@ impl Found {
         Self(said)
     }
 
-    fn of(&self, name: &str) -> &str {
+    pub(crate) fn of(&self, name: &str) -> &str {
         let found = self.0.lines().find_map(|line| line.strip_prefix(name));
         found.unwrap_or_else(|| panic!("no {name} in {}", self.0)).trim()
     }

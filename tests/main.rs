@@ -31,10 +31,16 @@ mod privacy;
 mod compat;
 // Headless Chromium: tracker, demo page, dashboard.
 mod browser;
+// The dashboard as a person sees it: pictures, axe, hostile names, weight.
+mod dashboard;
 // Kafka, ClickHouse and every room of a cluster as a process.
 mod cluster;
 // Real servers for the tests: brokers and engines.
 mod services;
+// The API against its own description.
+mod api;
+// SQL of the README and of the Grafana dashboard against both engines.
+mod sql;
 // Limits under attack: slow connections, invented names.
 mod attack;
 // The house rules of style.md.

@@ -148,6 +148,9 @@ pub(crate) enum TokenCommand {
         /// The site it may read
         #[arg(long, value_name = "HOST")]
         site: String,
+        /// Make a link to hand on instead: read only, numbers rounded to tens, threshold 10
+        #[arg(long)]
+        share: bool,
         #[command(flatten)]
         data: DataArgs,
     },
@@ -169,10 +172,10 @@ pub(crate) enum TokenCommand {
 pub(crate) struct StatsArgs {
     /// The site's host
     pub(crate) host: String,
-    /// First UTC day, YYYY-MM-DD [default: 29 days before --to]
+    /// First day, YYYY-MM-DD, in the site's time zone [default: 29 days before --to]
     #[arg(long, value_name = "DAY")]
     pub(crate) from: Option<String>,
-    /// Last UTC day, YYYY-MM-DD [default: today]
+    /// Last day, YYYY-MM-DD [default: today]
     #[arg(long, value_name = "DAY")]
     pub(crate) to: Option<String>,
     /// What the rows are about: total, page, target, page_target, source, country, device,

@@ -20,8 +20,8 @@ use headcount_stats::query::date::{self, Bounds};
 use headcount_stats::terminal;
 use headcount_store::StoreError;
 use headcount_store::clickhouse::{self, Writer};
-use headcount_store::control::{self, Control};
-use headcount_store::question::{Answer, Question, Refused};
+use headcount_store::control::{self, Control, Grant};
+use headcount_store::question::{Answer, Question, Refused, TimeBucket};
 use headcount_store::sqlite;
 use headcount_transport::kafka;
 
@@ -227,15 +227,17 @@ fn erase_in_cluster(host: &SiteHost, config: &Config, control: &mut Control) -> 
 fn token(command: TokenCommand) -> anyhow::Result<()> {
     let today = WallClock.hour().day();
     match command {
-        TokenCommand::Add { site, data } => {
+        TokenCommand::Add { site, share, data } => {
             let host = config::host("--site", &site)?;
             let (config, mut control) = control(&data)?;
             let known = known_sites(&config, &control)?.contains(&host) || up::is_demo(&host);
             if !known {
                 bail!("{host} is no site here; add it with: headcount site add {host}");
             }
-            let token = control.token_add(&host, today)?;
-            let said = say(&format!("{}\n", token.as_str()));
+            let token = control.token_add(&Grant { site: host, share }, today)?;
+            // Of a link this is the part after the dashboard's own address.
+            let path = if share { "/share/" } else { "" };
+            let said = say(&format!("{path}{}\n", token.as_str()));
             if said.is_err() {
                 control.token_revoke(token.id(), today)?;
             }
@@ -245,7 +247,8 @@ fn token(command: TokenCommand) -> anyhow::Result<()> {
             let (_, control) = control(&data)?;
             let lines = control.token_list()?.into_iter().map(|token| {
                 let state = if token.revoked.is_some() { "revoked" } else { "valid" };
-                format!("{}\t{}\t{}\t{state}\n", token.id, token.site, token.created)
+                let kind = if token.share { "share" } else { "api" };
+                format!("{}\t{}\t{}\t{state}\t{kind}\n", token.id, token.site, token.created)
             });
             say(&lines.collect::<String>())
         }
@@ -304,17 +307,22 @@ fn stats(args: &StatsArgs) -> anyhow::Result<()> {
     let format = terminal::Format::parse(&args.format).ok_or_else(|| {
         ConfigError(format!("--format {}: one of table, json, csv is needed", args.format))
     })?;
-    let today = WallClock.hour().day();
-    let oldest = today.minus(config.retention_days.saturating_sub(1));
+    let time_zone = config.time_zone(&host);
+    let oldest = WallClock.hour().day().minus(config.retention_days.saturating_sub(1));
+    let today = time_zone.zone().day_at(WallClock.unix_seconds());
     let day = |flag: &str, text: &Option<String>, default| match text {
         None => Ok(default),
-        Some(text) => date::day_of(text)
+        Some(text) => date::day_of(text, time_zone.zone())
             .ok_or_else(|| ConfigError(format!("{flag} {text}: a day such as {today} is needed"))),
     };
     let to = day("--to", &args.to, today)?;
     let from = day("--from", &args.from, to.minus(29).max(oldest))?;
-    let range = date::between(from, to, &Bounds { today, oldest, first: None })
-        .map_err(|error| usage(&error))?;
+    let range = date::between(
+        from,
+        to,
+        &Bounds { today, oldest, first: None, zone: time_zone.zone().clone() },
+    )
+    .map_err(|error| usage(&error))?;
     let reader = Numbers::open(&config)?;
     folder::prepare(&config.data_dir)?;
     let control = Control::open(&config.data_dir.join(control::FILE_NAME))?;
@@ -326,8 +334,16 @@ fn stats(args: &StatsArgs) -> anyhow::Result<()> {
     }
     match by.question(&host, range, config.k, STATS_ROWS_MAX) {
         Some(question) => {
+            let question = Question { zone: time_zone.zone().clone(), ..question };
             let answer = reader.ask(&question)?;
-            unless_reader_left(say(&terminal::show(format, &question, &answer)))
+            let mut text = String::new();
+            let by_day = Breakdown::Time(TimeBucket::Day);
+            let days = by_day.question(&host, range, config.k, date::RANGE_DAYS_MAX + 1);
+            if let (terminal::Format::Table, Some(days)) = (format, days) {
+                let days = Question { zone: time_zone.zone().clone(), ..days };
+                text = terminal::days(&days, &reader.ask(&days)?);
+            }
+            unless_reader_left(say(&(text + &terminal::show(format, &question, &answer))))
         }
         None => say(&terminal::show_refused(format, &reader.refused(&host, range.from, range.to)?)),
     }

@@ -10,9 +10,11 @@
 
 mod check;
 mod raw;
+mod zones;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use headcount_collector::Limits;
 use headcount_collector::compat::Compat;
@@ -20,6 +22,9 @@ use headcount_collector::peer::AddressSource;
 use headcount_collector::release::ReleaseRule;
 use headcount_collector::sites::SiteSetting;
 use headcount_core::site::SiteHost;
+use headcount_stats::time_zone::TimeZone;
+
+use self::zones::Zones;
 
 pub(crate) use self::raw::{Flags, RawClickhouse, RawKafka, RawSite, layered};
 
@@ -71,6 +76,8 @@ pub(crate) struct Config {
     pub(crate) clickhouse: Option<RawClickhouse>,
     /// Sites of the file and of the flags.
     pub(crate) sites: Vec<RawSite>,
+    /// Their time zones.
+    pub(crate) zones: Zones,
 }
 
 impl Config {
@@ -83,6 +90,17 @@ impl Config {
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
         check::checked(layered(flags, environment)?)
+    }
+
+    /// The time zone of a site.
+    pub(crate) fn time_zone(&self, site: &SiteHost) -> TimeZone {
+        self.zones.of_site(site)
+    }
+
+    /// [`Config::time_zone`] for the stats room.
+    pub(crate) fn time_zones(&self) -> Arc<dyn Fn(&SiteHost) -> TimeZone + Send + Sync> {
+        let zones = self.zones.clone();
+        Arc::new(move |site| zones.of_site(site))
     }
 }
 

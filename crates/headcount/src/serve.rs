@@ -172,12 +172,13 @@ impl Desk {
     fn stats(self: &Arc<Self>, config: &Config, code: String) -> Stats {
         let (of_tokens, of_sites) = (Arc::clone(self), Arc::clone(self));
         let note = visitors_note(config);
-        let token_site = Arc::new(move |text: &str| lock(&of_tokens.control).token_check(text));
+        let grant = Arc::new(move |text: &str| lock(&of_tokens.control).token_check(text));
         Stats::new(headcount_stats::Parts {
-            backend: Backend::clickhouse(Arc::clone(&self.reader), token_site),
+            backend: Backend::clickhouse(Arc::clone(&self.reader), grant),
             readers: READERS,
             clock: Arc::new(WallClock),
             sites: Arc::new(move || lock(&of_sites.sites).clone()),
+            time_zone: config.time_zones(),
             visitors_note: Arc::new(move || note.to_owned()),
             k: config.k,
             retention_days: config.retention_days,

@@ -181,15 +181,16 @@ fn start(config: &Config, clock: &Arc<dyn Clock>, metrics: &Arc<Metrics>) -> any
 fn stats(config: &Config, house: &Arc<House>, code: String) -> anyhow::Result<Stats> {
     let tokens =
         Arc::new(std::sync::Mutex::new(Control::open(&config.data_dir.join(control::FILE_NAME))?));
-    let token_site = Arc::new(move |text: &str| {
+    let grant = Arc::new(move |text: &str| {
         tokens.lock().unwrap_or_else(std::sync::PoisonError::into_inner).token_check(text)
     });
     let (of_sites, of_note) = (Arc::clone(house), Arc::clone(house));
     Ok(Stats::new(headcount_stats::Parts {
-        backend: Backend::embedded(config.data_dir.join(sqlite::FILE_NAME), token_site),
+        backend: Backend::embedded(config.data_dir.join(sqlite::FILE_NAME), grant),
         readers: READERS,
         clock: Arc::new(WallClock),
         sites: Arc::new(move || of_sites.hosts()),
+        time_zone: config.time_zones(),
         visitors_note: Arc::new(move || of_note.visitors_note()),
         k: config.k,
         retention_days: config.retention_days,

@@ -46,5 +46,10 @@
     setTimeout(refresh, EVERY_MS);
   }
 
+  // Without script the button beside it does this.
+  document.addEventListener("change", function (event) {
+    if (event.target.matches("[data-submit]")) event.target.form.submit();
+  });
+
   again();
 })();

@@ -6,10 +6,12 @@
 //! `Sec-Fetch-Site` or `Origin`, that the dashboard's own page asked.
 
 use axum::http::{HeaderMap, HeaderName, header};
+use headcount_store::control::Grant;
 
 use crate::reply::Trouble;
 use crate::session::Access;
 use crate::state::Stats;
+use crate::viewer::Viewer;
 
 /// Longest credential that is looked at; ours are 64 digits.
 pub(crate) const CREDENTIAL_BYTES_MAX: usize = 256;
@@ -43,11 +45,27 @@ pub(crate) async fn check(
 
 /// What a token opens.
 pub(crate) async fn by_token(stats: &Stats, token: &str) -> Result<Access, Trouble> {
-    let token =
-        Some(token.trim()).filter(|token| (1..=CREDENTIAL_BYTES_MAX).contains(&token.len()));
+    match grant(stats, token.trim()).await? {
+        Grant { site, share: false } => Ok(Access::Site(site)),
+        // A shared link opens its own pages and nothing else.
+        Grant { share: true, .. } => Err(Trouble::Unauthorized),
+    }
+}
+
+/// Who reads by the shared link with this token.
+pub(crate) async fn by_share(stats: &Stats, token: &str) -> Result<Viewer, Trouble> {
+    match grant(stats, token).await {
+        Ok(Grant { site, share: true }) => Ok(Viewer::of_share(site, token.to_owned())),
+        Ok(Grant { share: false, .. }) | Err(Trouble::Unauthorized) => Err(Trouble::NoShare),
+        Err(trouble) => Err(trouble),
+    }
+}
+
+async fn grant(stats: &Stats, token: &str) -> Result<Grant, Trouble> {
+    let token = Some(token).filter(|token| (1..=CREDENTIAL_BYTES_MAX).contains(&token.len()));
     let token = token.ok_or(Trouble::Unauthorized)?.to_owned();
-    let site = stats.run(move |backend| (backend.token_site)(&token)).await?;
-    site.map(Access::Site).ok_or(Trouble::Unauthorized)
+    let grant = stats.run(move |backend| (backend.grant)(&token)).await?;
+    grant.ok_or(Trouble::Unauthorized)
 }
 
 /// What the session of the request's cookie may see.

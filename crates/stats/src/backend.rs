@@ -12,6 +12,7 @@ use std::time::Duration;
 use headcount_core::site::SiteHost;
 use headcount_core::time::Day;
 use headcount_store::StoreError;
+use headcount_store::control::Grant;
 use headcount_store::question::{Answer, Books, Question, Refused};
 use tokio::sync::Semaphore;
 
@@ -38,8 +39,8 @@ pub struct Backend {
     pub books: Arc<dyn Fn() -> Said<Option<Books>> + Send + Sync>,
     /// The first day with counts of a site.
     pub first_day: Arc<Ask<SiteHost, Option<Day>>>,
-    /// The site that an API token opens, if the token is one.
-    pub token_site: Arc<Ask<str, Option<SiteHost>>>,
+    /// What a token opens, if it is one.
+    pub grant: Arc<Ask<str, Option<Grant>>>,
 }
 
 /// Why there is no answer now.

@@ -7,6 +7,7 @@
 use headcount_core::cell::Attribute;
 use headcount_core::site::SiteHost;
 use headcount_store::question::{By, Metric, Order, OrderKey, Question, TimeBucket};
+use headcount_store::zone::Zone;
 
 use crate::query::BadQuery;
 use crate::query::date::Range;
@@ -91,7 +92,17 @@ impl Breakdown {
         }
     }
 
-    /// The question of this list, of at most `limit` rows; `None` for [`Self::Refused`].
+    /// Whether a page can be chosen for it.
+    pub const fn is_per_page(self) -> bool {
+        !matches!(self, Self::Attribute(_) | Self::Refused)
+    }
+
+    /// Whether it is a list of names, rather than a total, a time or the refusals.
+    pub const fn is_list(self) -> bool {
+        matches!(self, Self::Page | Self::Target | Self::Attribute(_))
+    }
+
+    /// The question of this list in UTC, of at most `limit` rows; `None` for [`Self::Refused`].
     pub fn question(self, site: &SiteHost, range: Range, k: u32, limit: u32) -> Option<Question> {
         let (by, time) = match self {
             Self::Total => (By::Total, None),
@@ -109,6 +120,7 @@ impl Breakdown {
             .map(|metric| Order { key: OrderKey::Metric(*metric), descending: true });
         Some(Question {
             site: site.clone(),
+            zone: Zone::default(),
             from: range.from,
             to: range.to,
             metrics: self.metrics().to_vec(),

@@ -7,21 +7,21 @@
 
 use std::sync::Arc;
 
-use headcount_core::site::SiteHost;
 use headcount_store::clickhouse::Reader;
+use headcount_store::control::Grant;
 
 use crate::backend::{Ask, Backend};
 
 impl Backend {
-    /// Reads through `reader`; `token_site` looks a token up among those of the operator.
-    pub fn clickhouse(reader: Arc<Reader>, token_site: Arc<Ask<str, Option<SiteHost>>>) -> Self {
+    /// Reads through `reader`; `grant` looks a token up among those of the operator.
+    pub fn clickhouse(reader: Arc<Reader>, grant: Arc<Ask<str, Option<Grant>>>) -> Self {
         let [ask, refused, books, first_day] = std::array::from_fn(|_| Arc::clone(&reader));
         Self {
             ask: Arc::new(move |question| ask.ask(question)),
             refused: Arc::new(move |site, from, to| refused.refused(site, from, to)),
             books: Arc::new(move || books.books_now()),
             first_day: Arc::new(move |site| first_day.first_day(site)),
-            token_site,
+            grant,
         }
     }
 }

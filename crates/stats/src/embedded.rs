@@ -8,15 +8,15 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use headcount_core::site::SiteHost;
+use headcount_store::control::Grant;
 use headcount_store::sqlite::Reader;
 
 use crate::backend::{Ask, Backend};
 use crate::pool::Pool;
 
 impl Backend {
-    /// Reads `counts.db` at `path`; `token_site` looks a token up among those of the operator.
-    pub fn embedded(path: PathBuf, token_site: Arc<Ask<str, Option<SiteHost>>>) -> Self {
+    /// Reads `counts.db` at `path`; `grant` looks a token up among those of the operator.
+    pub fn embedded(path: PathBuf, grant: Arc<Ask<str, Option<Grant>>>) -> Self {
         let pool = Arc::new(Pool::new(move || Reader::open(&path)));
         let [ask, refused, books, first_day] = std::array::from_fn(|_| Arc::clone(&pool));
         Self {
@@ -26,7 +26,7 @@ impl Backend {
             }),
             books: Arc::new(move || books.with(Reader::books_now)),
             first_day: Arc::new(move |site| first_day.with(|reader| reader.first_day(site))),
-            token_site,
+            grant,
         }
     }
 }

@@ -12,6 +12,7 @@ pub mod query;
 pub mod session;
 pub mod sheet;
 pub mod terminal;
+pub mod time_zone;
 
 mod access;
 mod assets;
@@ -24,6 +25,7 @@ mod router;
 mod signin;
 mod state;
 mod text;
+mod viewer;
 
 #[cfg(test)]
 mod tests;

@@ -36,6 +36,8 @@ pub(crate) enum Trouble {
     Bad(BadQuery),
     /// No credential, or a wrong one.
     Unauthorized,
+    /// No such shared link.
+    NoShare,
     /// A session's cookie on a request that another site caused.
     CrossSite,
     /// No such site for this asker, or no such path.
@@ -79,7 +81,7 @@ impl Trouble {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Bad(_) => StatusCode::BAD_REQUEST,
-            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Unauthorized | Self::NoShare => StatusCode::UNAUTHORIZED,
             Self::CrossSite => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
@@ -92,6 +94,7 @@ impl Trouble {
         match self {
             Self::Bad(bad) => return bad.to_string(),
             Self::Unauthorized => "send an API token as \"Authorization: Bearer TOKEN\"",
+            Self::NoShare => "this link is not valid, or not any more: ask for a new one",
             Self::CrossSite => "a signed-in browser may only ask from the dashboard's own pages",
             Self::NotFound => "there is no such site or path for this token",
             Self::Slow => "the body did not arrive in time",

@@ -8,11 +8,12 @@
 use std::sync::Arc;
 
 use headcount_core::site::SiteHost;
-use headcount_core::time::{Clock, Day, Hour};
+use headcount_core::time::{Clock, Hour};
 
 use crate::backend::{Backend, Queue, Said, Unanswered};
 use crate::query::date::Bounds;
 use crate::session::{Access, Codes, Sessions};
+use crate::time_zone::TimeZone;
 
 /// What the binary brings.
 pub struct Parts {
@@ -24,6 +25,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// The sites there are now.
     pub sites: Arc<dyn Fn() -> Vec<SiteHost> + Send + Sync>,
+    /// The time zone of a site.
+    pub time_zone: Arc<dyn Fn(&SiteHost) -> TimeZone + Send + Sync>,
     /// A sentence on the error of `visitors`, such as "restarts today: 1; at most 0.5 % too low".
     pub visitors_note: Arc<dyn Fn() -> String + Send + Sync>,
     /// Attribute values with fewer visitors than this fold into `(other)`.
@@ -71,8 +74,8 @@ impl Stats {
         self.0.parts.clock.unix_seconds()
     }
 
-    pub(crate) fn today(&self) -> Day {
-        Hour::of_unix(self.now()).day()
+    pub(crate) fn time_zone(&self, site: &SiteHost) -> TimeZone {
+        (self.0.parts.time_zone)(site)
     }
 
     pub(crate) fn visitors_note(&self) -> String {
@@ -100,21 +103,20 @@ impl Stats {
         self.visible_sites(access).into_iter().find(|known| known == site)
     }
 
-    /// The days that can be asked about without knowing a site's first.
-    pub(crate) fn kept(&self) -> Bounds {
-        let today = self.today();
-        Bounds {
-            today,
-            oldest: today.minus(self.0.parts.retention_days.saturating_sub(1)),
-            first: None,
-        }
+    /// The days that can be asked about without knowing a site's first. Retention counts UTC days.
+    pub(crate) fn kept(&self, time_zone: &TimeZone) -> Bounds {
+        let utc_day = Hour::of_unix(self.now()).day();
+        let oldest = utc_day.minus(self.0.parts.retention_days.saturating_sub(1));
+        let zone = time_zone.zone().clone();
+        let today = zone.day_at(self.now());
+        Bounds { today, oldest: oldest.min(today), first: None, zone }
     }
 
     /// The days that can be asked about for this site.
     pub(crate) async fn bounds(&self, site: &SiteHost) -> Result<Bounds, Unanswered> {
-        let site = site.clone();
+        let (site, time_zone) = (site.clone(), self.time_zone(site));
         let first = self.run(move |backend| (backend.first_day)(&site)).await?;
-        Ok(Bounds { first, ..self.kept() })
+        Ok(Bounds { first, ..self.kept(&time_zone) })
     }
 
     /// Runs a job against the store where it may block.

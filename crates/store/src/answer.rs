@@ -15,6 +15,7 @@ use headcount_core::time::{Day, Hour};
 
 use crate::error::StoreError;
 use crate::question::{Answer, Metric, Order, OrderKey, Question, Row, TimeBucket};
+use crate::zone::Zone;
 
 /// Groups of one answer at most, before limit and offset: about 100 MB.
 pub(crate) const GROUPS_MAX: usize = 1_000_000;
@@ -52,9 +53,9 @@ pub(crate) fn too_large() -> StoreError {
     )
 }
 
-/// The first hour or day of the bucket that a cell's hour or day lies in.
-pub(crate) fn bucket_of(time: TimeBucket, bucket: u32, hourly: bool) -> u32 {
-    let day = if hourly { Hour(bucket).day() } else { Day(bucket) };
+/// The first hour or day of the bucket that a cell lies in: its hour of a zone, or its day.
+pub(crate) fn bucket_of(time: TimeBucket, bucket: u32, hourly: Option<&Zone>) -> u32 {
+    let day = hourly.map_or(Day(bucket), |zone| zone.day_of(Hour(bucket)));
     match time {
         TimeBucket::Hour => bucket,
         TimeBucket::Day => day.0,

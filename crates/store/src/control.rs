@@ -14,7 +14,7 @@ use headcount_core::site::SiteHost;
 use headcount_core::time::Day;
 use rusqlite::{Connection, Params, TransactionBehavior};
 
-pub use token::{Token, TokenInfo};
+pub use token::{Grant, Token, TokenInfo};
 
 use crate::error::{Doing as _, StoreError};
 use crate::file::FileKind;
@@ -25,7 +25,10 @@ pub const FILE_NAME: &str = "control.db";
 const CONTROL_FILE: FileKind = FileKind {
     name: "control file",
     application_id: 0x4843_4B31,
-    migrations: &[include_str!("control/migrations/0001_control.sql")],
+    migrations: &[
+        include_str!("control/migrations/0001_control.sql"),
+        include_str!("control/migrations/0002_share.sql"),
+    ],
     pragmas: "PRAGMA synchronous = FULL;
               PRAGMA secure_delete = ON;
               PRAGMA temp_store = MEMORY;",

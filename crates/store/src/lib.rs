@@ -12,6 +12,7 @@ pub mod error;
 pub mod insert;
 pub mod question;
 pub mod sqlite;
+pub mod zone;
 
 mod answer;
 mod file;

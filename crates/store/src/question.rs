@@ -9,6 +9,8 @@ use headcount_core::cell::Attribute;
 use headcount_core::site::SiteHost;
 use headcount_core::time::Day;
 
+use crate::zone::Zone;
+
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Metric {
@@ -27,7 +29,7 @@ pub enum Metric {
 pub enum TimeBucket {
     /// UTC hour, `2026-11-21T09:00:00Z`.
     Hour,
-    /// UTC day, `2026-11-21`.
+    /// Day of the question's zone, `2026-11-21`.
     Day,
     /// ISO week, named by its Monday.
     Week,
@@ -88,10 +90,12 @@ pub struct Order {
 pub struct Question {
     /// The site.
     pub site: SiteHost,
-    /// First UTC day, included.
+    /// First day, included: of the zone, or of UTC where an attribute is asked for.
     pub from: Day,
-    /// Last UTC day, included.
+    /// Last day, included.
     pub to: Day,
+    /// Where days, weeks and months begin. Attributes are kept by UTC day and do not follow it.
+    pub zone: Zone,
     /// The numbers wanted, in this order; not empty.
     pub metrics: Vec<Metric>,
     /// What the rows are about.

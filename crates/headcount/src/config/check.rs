@@ -22,6 +22,7 @@ use headcount_store::clickhouse;
 use headcount_transport::kafka::{self, KafkaError};
 
 use super::raw::{RawClickhouse, RawConfig, RawKafka, RawLimits, RawSite};
+use super::zones::Zones;
 use super::{Config, ConfigError, host};
 
 /// A preset's crowd and k: (`notes/privacy.md`, section 5.2).
@@ -66,6 +67,7 @@ pub(super) fn checked(raw: RawConfig) -> Result<Config, ConfigError> {
     }
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let sites = checked_sites(raw.sites)?;
+    let zones = Zones::of(&raw.time_zone, &sites)?;
     Ok(Config {
         listen,
         stats_listen,
@@ -85,6 +87,7 @@ pub(super) fn checked(raw: RawConfig) -> Result<Config, ConfigError> {
         kafka: checked_kafka(raw.kafka)?,
         clickhouse: checked_clickhouse(raw.clickhouse)?,
         sites,
+        zones,
     })
 }
 

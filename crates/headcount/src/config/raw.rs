@@ -45,6 +45,8 @@ pub(crate) struct RawConfig {
     pub(crate) k: Option<u32>,
     /// UTC days that counts are kept.
     pub(crate) retention_days: u32,
+    /// Time zone of dashboards and API, by its name.
+    pub(crate) time_zone: String,
     /// Another country database; empty: the built-in one.
     pub(crate) country_file: String,
     /// Cores that answer visitors; 0: all.
@@ -77,6 +79,7 @@ impl Default for RawConfig {
             crowd: None,
             k: None,
             retention_days: 365,
+            time_zone: "UTC".into(),
             country_file: String::new(),
             cores: 0,
             collector_id: String::new(),
@@ -223,6 +226,8 @@ pub(crate) struct RawSite {
     pub(crate) umami_id: String,
     /// What Matomo's trackers call it; 0: nothing.
     pub(crate) matomo_id: u32,
+    /// Time zone of its dashboard and API; empty: that of all sites.
+    pub(crate) time_zone: String,
 }
 
 /// What the command line adds.

@@ -37,6 +37,16 @@ fn the_example_file_is_the_defaults() {
 }
 
 #[test]
+fn a_site_has_its_own_time_zone_or_that_of_all() {
+    let text = "time_zone = \"Asia/Kolkata\"\n[[sites]]\nhost = \"a.b\"\n\
+                time_zone = \"Europe/Stockholm\"\n[[sites]]\nhost = \"c.d\"";
+    let config = load(text, &[], Flags::default()).unwrap();
+    for (site, zone) in [("a.b", "Europe/Stockholm"), ("c.d", "Asia/Kolkata")] {
+        assert_eq!(config.time_zone(&host("", site).unwrap()).name(), zone);
+    }
+}
+
+#[test]
 fn later_layers_win() {
     let text =
         "listen = \"127.0.0.1:1\"\ncrowd = 3\npreset = \"strict\"\n[limits]\nconnections = 9";
@@ -58,6 +68,8 @@ fn says_what_is_wrong_and_what_would_be_right() {
         ("visitors = \"on\"", ["visitors = \"on\"", "daily"]),
         ("listen = \"8080\"", ["listen = \"8080\"", "127.0.0.1:8080"]),
         ("retention_days = 0", ["retention_days = 0", "760"]),
+        ("time_zone = \"CEST\"", ["time_zone = \"CEST\"", "Europe/Stockholm"]),
+        ("[[sites]]\nhost = \"a.b\"\ntime_zone = \"x\"", ["sites.time_zone of a.b", "UTC"]),
         ("trusted_proxies = [\"x\"]\nclient_address_header = \"a\"", ["`x`", "10.0.0.0/8"]),
         ("trusted_proxies = [\"10.0.0.1\"]", ["client_address_header", "X-Forwarded-For"]),
         ("[[sites]]\nhost = \"https://a.b\"", ["sites.host", "example.org"]),

@@ -7,35 +7,43 @@
 
 use headcount_core::cell::Attribute;
 use headcount_core::site::SiteHost;
+use headcount_core::time::Hour;
 use headcount_store::question::{
-    Answer, Books, By, Metric, Order, OrderKey, PageFilter, Question, Refused,
+    Answer, Books, By, Metric, Order, OrderKey, PageFilter, Question, Refused, TimeBucket,
 };
 
 use crate::backend::{Backend, Said};
 use crate::query::date::Range;
+use crate::time_zone::TimeZone;
 
 /// Rows of each list.
 pub(crate) const LIST_ROWS: u32 = 10;
 /// The metrics of the headline, in its order.
 pub(crate) const HEADLINE: [Metric; 4] =
     [Metric::Views, Metric::Visitors, Metric::Visits, Metric::Clicks];
-/// Points of a plot at most: 400 days, or the hours of a day.
-const POINTS_MAX: u32 = 400;
+/// Hours of two periods of 400 days at most.
+const HOURS_MAX: u32 = 2 * 401 * 24;
 
 /// What a page is about.
 #[derive(Clone, Debug)]
 pub(crate) struct Subject {
     pub(crate) site: SiteHost,
+    pub(crate) time_zone: TimeZone,
     pub(crate) range: Range,
+    /// The period before, if all of it is kept.
+    pub(crate) before: Option<Range>,
+    /// What the plot shows.
+    pub(crate) metric: Metric,
     pub(crate) page: Option<String>,
     pub(crate) k: u32,
+    pub(crate) now: Hour,
 }
 
 /// The answers.
 #[derive(Debug, Default)]
 pub(crate) struct Gathered {
-    pub(crate) totals: Answer,
-    pub(crate) series: Answer,
+    /// By hour, of this period and the one before.
+    pub(crate) hours: Answer,
     pub(crate) pages: Answer,
     pub(crate) targets: Answer,
     pub(crate) attributes: Vec<(Attribute, Answer)>,
@@ -46,13 +54,13 @@ pub(crate) struct Gathered {
 /// Asks for all of it.
 pub(crate) fn gather(backend: &Backend, subject: &Subject) -> Said<Gathered> {
     let ask = |question: Question| (backend.ask)(&question);
-    let mut series = question(subject, By::Total, &[Metric::Views, Metric::Visitors]);
-    series.time = Some(subject.range.bucket());
-    series.order = vec![Order { key: OrderKey::Time, descending: false }];
-    series.limit = POINTS_MAX;
+    let mut hours = question(subject, By::Total, &HEADLINE);
+    hours.from = subject.before.map_or(subject.range.from, |before| before.from);
+    hours.time = Some(TimeBucket::Hour);
+    hours.order = vec![Order { key: OrderKey::Time, descending: false }];
+    hours.limit = HOURS_MAX;
     let mut found = Gathered {
-        totals: ask(question(subject, By::Total, &HEADLINE))?,
-        series: ask(series)?,
+        hours: ask(hours)?,
         targets: ask(question(subject, By::Target, &[Metric::Clicks]))?,
         books: (backend.books)()?,
         ..Gathered::default()
@@ -83,6 +91,7 @@ fn question(subject: &Subject, by: By, metrics: &[Metric]) -> Question {
         site: subject.site.clone(),
         from: subject.range.from,
         to: subject.range.to,
+        zone: subject.time_zone.zone().clone(),
         metrics: metrics.to_vec(),
         by,
         time: None,

@@ -1,4 +1,5 @@
-//! `GET /`: one site's numbers for one period as a page, made on the server.
+//! `GET /` and `GET /list`: one site's numbers for one period as pages, made on the server; and the
+//! same under `/share/TOKEN` for readers of a shared link.
 //!
 //! What it is not: an application. It works without script; the script only asks for the same page
 //! again while today is shown.
@@ -8,34 +9,45 @@
 
 pub(crate) mod country;
 pub(crate) mod gather;
+pub(crate) mod links;
+pub(crate) mod list;
+pub(crate) mod panel;
 pub(crate) mod period;
 pub(crate) mod plot;
+pub(crate) mod series;
 pub(crate) mod view;
 
 #[cfg(test)]
 mod tests;
 
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use headcount_core::site::SiteHost;
+use headcount_core::time::Hour;
+use headcount_store::question::Metric;
 use serde::Deserialize;
 
 use crate::access;
+use crate::breakdown::Breakdown;
+use crate::query::date::Bounds;
+use crate::query::words::metric_column;
 use crate::reply::{self, Trouble};
-use crate::session::Access;
 use crate::signin;
 use crate::state::Stats;
+use crate::viewer::Viewer;
 
-use self::gather::Subject;
+use self::gather::{HEADLINE, Subject};
+use self::links::Links;
+use self::list::ListPage;
 use self::period::Period;
-use self::view::{Context, DashboardPage};
+use self::view::DashboardPage;
 
-/// Longest page that can be chosen; no clean page is longer.
-const PAGE_BYTES_MAX: usize = 2_048;
+/// Longest page or text that can be chosen; no clean page is longer.
+const TEXT_BYTES_MAX: usize = 2_048;
 
-/// The query of the dashboard.
+/// The query of the dashboard and of its lists.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Chosen {
@@ -44,40 +56,136 @@ pub(crate) struct Chosen {
     from: Option<String>,
     to: Option<String>,
     page: Option<String>,
+    metric: Option<String>,
+    by: Option<String>,
+    search: Option<String>,
+    at: Option<String>,
 }
 
-/// Answers `GET /?site=HOST&period=7d`, or with `from` and `to`, and optionally `page`.
+/// What an address stands for.
+pub(crate) struct Page {
+    pub(crate) viewer: Viewer,
+    pub(crate) subject: Subject,
+    pub(crate) period: Period,
+    pub(crate) bounds: Bounds,
+    pub(crate) sites: Vec<SiteHost>,
+    pub(crate) visitors_note: String,
+}
+
+impl Page {
+    pub(crate) fn links(&self) -> Links<'_> {
+        Links { subject: &self.subject, period: &self.period, viewer: &self.viewer }
+    }
+}
+
+type Asked = Result<Query<Chosen>, QueryRejection>;
+
+/// Answers `GET /?site=HOST&period=7d`, or with `from` and `to`, and optionally `page` and `metric`.
 pub(crate) async fn handle(
     State(stats): State<Stats>,
     headers: HeaderMap,
-    chosen: Result<Query<Chosen>, QueryRejection>,
+    chosen: Asked,
 ) -> Response {
     let Some(access) = access::by_cookie(&stats, &headers) else { return signin::page(false) };
-    let chosen = chosen.map(|Query(chosen)| chosen).unwrap_or_default();
-    respond(&stats, &access, &chosen).await.unwrap_or_else(Trouble::into_text)
+    show(&stats, Viewer::new(access), chosen).await.unwrap_or_else(Trouble::into_text)
 }
 
-async fn respond(stats: &Stats, access: &Access, chosen: &Chosen) -> Result<Response, Trouble> {
-    let sites = stats.visible_sites(access);
+/// Answers `GET /list?site=HOST&by=page`, with the same period, and optionally `search` and `at`.
+pub(crate) async fn handle_list(
+    State(stats): State<Stats>,
+    headers: HeaderMap,
+    chosen: Asked,
+) -> Response {
+    let Some(access) = access::by_cookie(&stats, &headers) else { return signin::page(false) };
+    show_list(&stats, Viewer::new(access), chosen).await.unwrap_or_else(Trouble::into_text)
+}
+
+/// Answers `GET /share/TOKEN`.
+pub(crate) async fn handle_share(
+    State(stats): State<Stats>,
+    Path(token): Path<String>,
+    chosen: Asked,
+) -> Response {
+    match access::by_share(&stats, &token).await {
+        Ok(viewer) => show(&stats, viewer, chosen).await.unwrap_or_else(Trouble::into_text),
+        Err(trouble) => trouble.into_text(),
+    }
+}
+
+/// Answers `GET /share/TOKEN/list`.
+pub(crate) async fn handle_share_list(
+    State(stats): State<Stats>,
+    Path(token): Path<String>,
+    chosen: Asked,
+) -> Response {
+    match access::by_share(&stats, &token).await {
+        Ok(viewer) => show_list(&stats, viewer, chosen).await.unwrap_or_else(Trouble::into_text),
+        Err(trouble) => trouble.into_text(),
+    }
+}
+
+async fn show(stats: &Stats, viewer: Viewer, chosen: Asked) -> Result<Response, Trouble> {
+    let chosen = chosen.map(|Query(chosen)| chosen).unwrap_or_default();
+    let Some(page) = page(stats, viewer, &chosen)? else { return Ok(no_site()) };
+    let asked = page.subject.clone();
+    let mut found = stats.run(move |backend| gather::gather(backend, &asked)).await?;
+    let blur = |answer: &mut _| *answer = page.viewer.answer(std::mem::take(answer));
+    found.attributes.iter_mut().map(|(_, answer)| answer).for_each(blur);
+    [&mut found.pages, &mut found.targets].into_iter().for_each(blur);
+    found.refused = page.viewer.refused(std::mem::take(&mut found.refused));
+    Ok(reply::html(StatusCode::OK, &DashboardPage::new(&page, &found)))
+}
+
+async fn show_list(stats: &Stats, viewer: Viewer, chosen: Asked) -> Result<Response, Trouble> {
+    let chosen = chosen.map(|Query(chosen)| chosen).unwrap_or_default();
+    let by = Breakdown::parse(chosen.by.as_deref().unwrap_or_default())?;
+    let Some(page) = page(stats, viewer, &chosen)? else { return Ok(no_site()) };
+    let question = list::question(&page, by).filter(|_| by.is_list()).ok_or(Trouble::NotFound)?;
+    let found = stats.run(move |backend| (backend.ask)(&question)).await?;
+    let found = page.viewer.answer(found);
+    let search = short(chosen.search.as_deref()).unwrap_or_default();
+    let at = chosen.at.as_deref().and_then(|at| at.parse().ok()).unwrap_or(1);
+    Ok(reply::html(StatusCode::OK, &ListPage::new(&page, by, (search, at), &found)))
+}
+
+/// Reads an address; none while there is no site.
+fn page(stats: &Stats, viewer: Viewer, chosen: &Chosen) -> Result<Option<Page>, Trouble> {
+    let sites = stats.visible_sites(viewer.access());
     let site = match chosen.site.as_deref() {
         None | Some("") => sites.first().cloned(),
         Some(text) => {
             let asked = SiteHost::parse(text).map_err(|_| Trouble::NotFound)?;
-            Some(stats.visible_site(access, &asked).ok_or(Trouble::NotFound)?)
+            Some(stats.visible_site(viewer.access(), &asked).ok_or(Trouble::NotFound)?)
         }
     };
-    let Some(site) = site else {
-        let text = "there is no site yet: add one with \"headcount site add HOST\"\n".to_owned();
-        return Ok(reply::text(StatusCode::OK, text));
-    };
-    let bounds = stats.kept();
+    let Some(site) = site else { return Ok(None) };
+    let time_zone = stats.time_zone(&site);
+    let bounds = stats.kept(&time_zone);
     let days = [chosen.from.as_deref(), chosen.to.as_deref()];
     let period = Period::read(chosen.period.as_deref(), days, &bounds);
-    let page = chosen.page.clone().filter(|page| (1..=PAGE_BYTES_MAX).contains(&page.len()));
-    let subject = Subject { site, range: period.range, page, k: stats.k() };
-    let asked = subject.clone();
-    let found = stats.run(move |backend| gather::gather(backend, &asked)).await?;
+    let metric = HEADLINE
+        .into_iter()
+        .find(|metric| chosen.metric.as_deref() == Some(metric_column(*metric)))
+        .unwrap_or(Metric::Views);
+    let subject = Subject {
+        site,
+        time_zone,
+        range: period.range,
+        before: period.before(&bounds),
+        metric,
+        page: short(chosen.page.as_deref()).map(str::to_owned),
+        k: viewer.k(stats.k()),
+        now: Hour::of_unix(stats.now()),
+    };
     let visitors_note = stats.visitors_note();
-    let context = Context { subject, period, bounds, sites, visitors_note };
-    Ok(reply::html(StatusCode::OK, &DashboardPage::new(&context, &found)))
+    Ok(Some(Page { viewer, subject, period, bounds, sites, visitors_note }))
+}
+
+fn short(text: Option<&str>) -> Option<&str> {
+    text.filter(|text| (1..=TEXT_BYTES_MAX).contains(&text.len()))
+}
+
+fn no_site() -> Response {
+    let text = "there is no site yet: add one with \"headcount site add HOST\"\n".to_owned();
+    reply::text(StatusCode::OK, text)
 }

@@ -7,14 +7,23 @@
 //! request's address is repeated.
 
 use headcount_core::time::Day;
+use headcount_store::question::TimeBucket;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::export;
-use crate::query::date::{self, Bounds, Range};
+use crate::query::date::{self, Bounds, Range, month_start};
 
 /// The periods with a link, and their names.
-pub(crate) const PERIODS: [(&str, &str); 4] =
-    [("day", "Today"), ("7d", "7 days"), ("30d", "30 days"), ("12mo", "12 months")];
+pub(crate) const PERIODS: [(&str, &str); 6] = [
+    ("day", "Today"),
+    (YESTERDAY, "Yesterday"),
+    ("7d", "7 days"),
+    ("30d", "30 days"),
+    (MONTH, "This month"),
+    ("12mo", "12 months"),
+];
+const YESTERDAY: &str = "yesterday";
+const MONTH: &str = "month";
 /// The period without any choice.
 const DEFAULT: &str = "7d";
 const MONTHS: [&str; 12] =
@@ -46,7 +55,7 @@ impl Period {
         }
         let word = word.unwrap_or(DEFAULT);
         let known = PERIODS.iter().find(|(known, _)| *known == word).map(|(known, _)| *known);
-        match known.and_then(|known| Some((known, date::named(known, bounds)?))) {
+        match known.and_then(|known| Some((known, named(known, bounds)?))) {
             Some((known, range)) => Self { range, word: Some(known), notice: narrowed(range) },
             None => Self::fallback(
                 bounds,
@@ -65,12 +74,31 @@ impl Period {
     pub(crate) fn title(&self, today: Day) -> String {
         let Range { from, to, .. } = self.range;
         if from == to && to == today {
-            format!("Today, {} (UTC)", long(to))
+            format!("Today, {}", long(to))
         } else if from == to {
             long(from)
         } else {
             format!("{} to {}", long(from), long(to))
         }
+    }
+
+    /// The period that this one is compared with, if all of it is kept: the month before for a
+    /// month, whole months before for whole months, else as many days before.
+    pub(crate) fn before(&self, bounds: &Bounds) -> Option<Range> {
+        let Range { from, to, .. } = self.range;
+        let days = self.range.days();
+        let months = self.range.labels(TimeBucket::Month).len();
+        let months = u32::try_from(months).unwrap_or(1);
+        let whole_months = days > 31 && from == month_start(from, 0);
+        let from = if self.word == Some(MONTH) {
+            month_start(from, 1)
+        } else if whole_months {
+            month_start(from, months)
+        } else {
+            from.minus(days)
+        };
+        let last = from.plus(days.saturating_sub(1)).min(self.range.from.minus(1)).min(to);
+        (from >= bounds.oldest).then_some(Range { from, to: last, narrowed: false })
     }
 
     /// The period of the same length just before, if any of it is kept.
@@ -85,6 +113,14 @@ impl Period {
         let from = self.range.to.plus(1);
         (from <= bounds.today).then(|| [from, from.plus(self.range.days() - 1).min(bounds.today)])
     }
+}
+
+fn named(word: &str, bounds: &Bounds) -> Option<Range> {
+    if word != YESTERDAY {
+        return date::named(word, bounds);
+    }
+    let day = bounds.today.minus(1).max(bounds.oldest);
+    Some(Range { from: day, to: day, narrowed: false })
 }
 
 fn narrowed(range: Range) -> Option<String> {

@@ -1,4 +1,4 @@
-//! Views and visitors over time as an SVG, drawn here so that the page needs no script.
+//! One metric over time, and the period before behind it, as an SVG, drawn here so that the page needs no script.
 //!
 //! What it is not: styled. Colours come from the style sheet by class, since the content security
 //! policy forbids styles in the page.
@@ -8,7 +8,7 @@
 
 use std::fmt::Write as _;
 
-use crate::text::{grouped, short};
+use crate::text::short;
 
 /// Steps of the vertical axis, at most.
 const STEPS_MAX: u64 = 4;
@@ -30,12 +30,14 @@ const STRIDES: [usize; 9] = [1, 2, 3, 4, 6, 7, 12, 14, 28];
 pub(crate) struct Point {
     /// Below the axis, such as `21 Nov`.
     pub(crate) label: String,
-    /// In full, such as `21 November 2026`.
+    /// All of it in words, such as `21 Nov 2026: 5 views, 3 visitors`.
     pub(crate) title: String,
-    /// Page views.
-    pub(crate) views: u64,
-    /// Visitors.
-    pub(crate) visitors: u64,
+    /// The metric that is drawn.
+    pub(crate) value: u64,
+    /// The same of the period before, if that is kept.
+    pub(crate) before: Option<u64>,
+    /// Whether its time has not ended.
+    pub(crate) running: bool,
 }
 
 /// The size of a drawing, in its own units.
@@ -56,21 +58,25 @@ pub(crate) const WIDE: Frame =
 pub(crate) const NARROW: Frame =
     Frame { class: "narrow", width: 360.0, height: 220.0, labels_max: 6 };
 
-/// Draws the points.
-pub(crate) fn svg(points: &[Point], frame: Frame) -> String {
+/// Draws the points of a metric.
+pub(crate) fn svg(points: &[Point], metric: &str, frame: Frame) -> String {
     let Frame { class, width, height, .. } = frame;
     let mut out = String::new();
     // Writing to a String cannot fail, here and below.
     write!(
         out,
         "<svg class=\"plot {class}\" viewBox=\"0 0 {width} {height}\" role=\"img\" \
-         aria-label=\"Views and visitors over time; the table below has the numbers\">"
+         aria-labelledby=\"plot-{class} about-{class}\"><title id=\"plot-{class}\">{} over time</title>\
+         <desc id=\"about-{class}\">Bars for this period, a line for the period before. The table \
+         below has the numbers.</desc>",
+        escaped(metric)
     )
     .unwrap_or_default();
-    let axis =
-        Axis::of(points.iter().map(|point| point.views.max(point.visitors)).max().unwrap_or(0));
+    let highest = |point: &Point| point.value.max(point.before.unwrap_or(0));
+    let axis = Axis::of(points.iter().map(highest).max().unwrap_or(0));
     grid(&mut out, frame, axis);
     bars(&mut out, frame, axis, points);
+    line(&mut out, frame, axis, points);
     labels(&mut out, frame, points);
     out.push_str("</svg>");
     out
@@ -142,30 +148,35 @@ fn bars(out: &mut String, frame: Frame, axis: Axis, points: &[Point]) {
     let floor = axis.y(frame, 0);
     for (at, point) in points.iter().enumerate() {
         let x = middle(frame, points.len(), at);
+        let y = axis.y(frame, point.value);
+        let running = if point.running { " running" } else { "" };
         write!(
             out,
-            "<g class=\"bucket\"><title>{}: {} views, {} visitors</title>\
-             <rect class=\"hover\" x=\"{:.2}\" y=\"{TOP}\" width=\"{slot:.2}\" height=\"{:.2}\"/>",
+            "<g class=\"bucket\"><title>{}</title>\
+             <rect class=\"hover\" x=\"{:.1}\" y=\"{TOP}\" width=\"{slot:.1}\" height=\"{:.1}\"/>\
+             <rect class=\"value{running}\" x=\"{:.1}\" y=\"{y:.1}\" width=\"{wide:.1}\" \
+             height=\"{:.1}\"/></g>",
             escaped(&point.title),
-            grouped(point.views),
-            grouped(point.visitors),
             x - slot / 2.0,
-            floor - TOP
+            floor - TOP,
+            x - wide / 2.0,
+            floor - y
         )
         .unwrap_or_default();
-        for (class, value, width) in
-            [("views", point.views, wide), ("visitors", point.visitors, wide * 0.5)]
-        {
-            let y = axis.y(frame, value);
-            write!(
-                out,
-                "<rect class=\"{class}\" x=\"{:.2}\" y=\"{y:.2}\" width=\"{width:.2}\" height=\"{:.2}\"/>",
-                x - width / 2.0,
-                floor - y
-            )
+    }
+}
+
+/// The period before, as a line through the middles of its buckets.
+fn line(out: &mut String, frame: Frame, axis: Axis, points: &[Point]) {
+    let known = points.iter().enumerate().filter_map(|(at, point)| Some((at, point.before?)));
+    let mut steps = String::new();
+    for (at, before) in known {
+        let x = middle(frame, points.len(), at);
+        write!(steps, "{x:.1},{:.1} ", axis.y(frame, before)).unwrap_or_default();
+    }
+    if !steps.is_empty() {
+        write!(out, "<polyline class=\"before\" points=\"{}\"/>", steps.trim_end())
             .unwrap_or_default();
-        }
-        out.push_str("</g>");
     }
 }
 
@@ -193,41 +204,45 @@ fn escaped(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn point(views: u64, visitors: u64) -> Point {
-        Point { label: "1 <Nov".into(), title: "1 Nov \"26\"".into(), views, visitors }
+    fn point(value: u64, before: u64) -> Point {
+        let (label, title) = ("1 <Nov".into(), "1 Nov \"26\"".into());
+        Point { label, title, value, before: Some(before), running: value == 1 }
     }
 
     fn check(points: &[Point]) -> String {
         for frame in [WIDE, NARROW] {
-            let svg = svg(points, frame);
+            let svg = svg(points, "views", frame);
             for wrong in ["NaN", "inf", "=\"-", "style", "1 <Nov"] {
                 assert!(!svg.contains(wrong), "{wrong} in {svg}");
             }
             assert_eq!(svg.matches("<g ").count(), points.len());
+            assert_eq!(svg.matches("<polyline").count(), usize::from(!points.is_empty()));
         }
-        svg(points, WIDE)
+        svg(points, "views", WIDE)
     }
 
     #[test]
     fn draws_any_number_of_points() {
         check(&[]);
-        assert!(check(&[point(0, 0)]).contains("0 views"));
+        assert!(check(&[point(0, 0)]).contains("1 Nov"));
         assert!(check(&[point(1, 1)]).contains(">1</text>"));
         check(&vec![point(7, 3); 24]);
         check(&vec![point(7, 3); 400]);
+        let alone = Point { before: None, ..point(7, 0) };
+        assert!(!svg(&[alone], "views", WIDE).contains("polyline"));
     }
 
     #[test]
     fn draws_any_size() {
-        for views in
+        for value in
             [4, 5, 999, 1_000, 12_345_678, u64::from(u32::MAX), i64::MAX.unsigned_abs(), u64::MAX]
         {
-            check(&[point(views, views / 2), point(0, 0), point(1, 1)]);
+            check(&[point(value, value / 2), point(0, 0), point(1, 1)]);
         }
     }
 
     #[test]
-    fn more_visitors_than_views_stay_inside() {
+    fn more_before_than_now_stays_inside() {
         check(&[point(1, 900)]);
     }
 

@@ -6,7 +6,7 @@
 
 use headcount_store::question::Books;
 
-use crate::tests::fake::{Fake, NOW};
+use crate::tests::fake::{Fake, NOW, SHARE, TOKEN};
 use crate::tests::routes::{cookie, send};
 
 /// Names that try to leave their place in the markup.
@@ -104,23 +104,27 @@ async fn a_hostile_filter_stays_text() {
 async fn the_page_says_what_it_knows() {
     let html = page(&Fake::default(), "/?period=day").await;
     for part in [
-        "Today, 21 Nov 2026 (UTC)",
+        "Today, 21 Nov 2026",
         "data-live=\"true\"",
-        "Views and visitors by hour",
+        "<span class=\"metric\">views</span> by hour",
+        "Days and hours are those of UTC.",
+        "the period before",
         "Books balanced, checked at 12:03 UTC.",
-        "3 values with fewer than 5 visitors are in (other).",
-        "10 of 342 rows.",
+        "(other) holds 3 values with fewer than 5 visitors, so that nobody",
+        "(other) holds pages beyond the limit",
+        "aria-label=\"Pages: all 342\">All 342</a>",
+        "<a href=\"/list?site=example.org&#38;by=source&#38;period=day\"",
         "Sweden",
         "The browser asked for privacy (Global Privacy Control).",
         "Error of visitors: restarts today: 1; at most 0.4 % too low.",
-        "18\u{202f}204",
+        "<polyline class=\"before\"",
     ] {
         assert!(html.contains(part), "{part}");
     }
     assert!(!html.contains("role=\"alert\""));
     for (path, bucket) in [("/", "day"), ("/?period=30d", "day"), ("/?period=12mo", "month")] {
         assert!(
-            page(&Fake::default(), path).await.contains(&format!("visitors by {bucket}<")),
+            page(&Fake::default(), path).await.contains(&format!("views</span> by {bucket}<")),
             "{path}"
         );
     }
@@ -157,4 +161,113 @@ async fn odd_addresses_get_a_page_with_a_reason() {
     let old = page(&Fake::default(), "/?from=2026-10-01&to=2026-10-02").await;
     assert!(!old.contains("data-live"), "only today is asked for again");
     assert!(old.contains("aria-label=\"Later\"") && old.contains("aria-label=\"Earlier\""));
+}
+
+#[tokio::test]
+async fn a_shared_link_is_rounded_read_only_and_needs_no_cookie() {
+    let stats = Fake::default().stats();
+    let get = async |path: &str| send(&stats, &format!("GET {path}"), &[], "").await;
+    let home = format!("/share/{SHARE}");
+    let got = get(&home).await;
+    assert_eq!(got.status.as_u16(), 200);
+    assert!(!got.headers.contains_key("set-cookie") && !got.text.contains("/signout"));
+    check_markup(&got.text);
+    // 12,345, 3,086 and 1,371 views; 10 is the threshold.
+    for part in ["12\u{202f}350", "3\u{202f}090", "fewer than 10 visitors", "rounded to 10s"] {
+        assert!(got.text.contains(part), "{part}");
+    }
+    assert!(!got.text.contains("ycombinator"), "the store was asked with k = 10");
+    for link in got.text.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()) {
+        let own = link.starts_with(&home) || link.starts_with("/assets/") || link == "#numbers";
+        assert!(own, "{link} leaves the shared view");
+    }
+    let export = format!("{home}/export.csv?site=example.org&by=page");
+    let csv = get(&export).await.text;
+    assert!(csv.contains("\"/\",\"12350\",\"6170\",\"4120\""), "{csv}");
+    assert!(get(&export.replace(".csv", ".json")).await.text.contains("[12350,6170,4120]"));
+    assert!(get(&format!("{home}/list?by=page")).await.text.contains("12\u{202f}350"));
+    for (path, status) in [
+        ("/share/nope".to_owned(), 401),
+        ("/share/nope/list?by=page".to_owned(), 401),
+        (format!("/share/{TOKEN}"), 401),
+        (format!("{home}?site=other.example"), 404),
+        (export.replace("example.org", "other.example"), 404),
+    ] {
+        let got = get(&path).await;
+        assert_eq!(got.status.as_u16(), status, "{path}");
+        assert!(!got.text.contains(TOKEN) && !got.text.contains("example.org"), "{path}");
+    }
+    let bearer = format!("Bearer {SHARE}");
+    let line = "GET /api/v1/export.csv?site=example.org&by=page";
+    assert_eq!(send(&stats, line, &[("authorization", &bearer)], "").await.status.as_u16(), 401);
+    let form = format!("token={SHARE}");
+    assert_eq!(send(&stats, "POST /signin", &[], &form).await.status.as_u16(), 401);
+}
+
+#[tokio::test]
+async fn lists_are_searched_and_come_in_parts() {
+    let names: Vec<String> = (0..250).map(|at| format!("/Seite-{at:03}")).collect();
+    let many = Fake { names, ..Fake::default() };
+    let first = page(&many, "/list?by=page").await;
+    assert!(first.contains("1 to 100 of 250") && first.contains("rel=\"next\""));
+    assert!(!first.contains("rel=\"prev\"") && !first.contains("/Seite-100"));
+    let last = page(&many, "/list?by=page&at=3").await;
+    assert!(last.contains("201 to 250 of 250") && !last.contains("rel=\"next\""));
+    assert!(page(&many, "/list?by=page&at=99").await.contains("201 to 250"));
+    assert!(page(&many, "/list?by=page&at=-1").await.contains("1 to 100"));
+    let found = page(&many, "/list?by=page&search=SEITE-24").await;
+    assert!(found.contains("1 to 10 of 10") && found.contains("value=\"SEITE-24\""));
+    assert!(page(&many, "/list?by=page&search=nope").await.contains("Nothing to show."));
+    assert!(page(&many, "/list?by=country&search=swed").await.contains("1 to 1 of 1"));
+    for payload in PAYLOADS {
+        let path = super::period::href(
+            "/list",
+            &[("by", "target"), ("search", payload), ("page", payload)],
+        );
+        check_markup(&page(&many, &path).await);
+        let names = vec![payload.to_owned(); 5];
+        check_markup(&page(&Fake { names, ..Fake::default() }, "/list?by=page").await);
+    }
+    let stats = many.stats();
+    let session = cookie(&stats).await;
+    for (path, status) in [("by=total", 404), ("by=refused", 404), ("by=nope", 400), ("", 400)] {
+        let line = format!("GET /list?{path}");
+        let got = send(&stats, &line, &[("cookie", &session)], "").await;
+        assert_eq!(got.status.as_u16(), status, "{path}");
+    }
+    assert_eq!(send(&stats, "GET /list?by=page", &[], "").await.status.as_u16(), 401);
+}
+
+#[tokio::test]
+async fn days_and_clocks_are_those_of_the_zone() {
+    // 12:03 UTC is 01:03 of the next day there.
+    let auckland = Fake { time_zone: "Pacific/Auckland", ..Fake::default() };
+    let html = page(&auckland, "/?period=day").await;
+    assert!(html.contains("Today, 22 Nov 2026") && html.contains("those of Pacific/Auckland."));
+    assert!(html.contains("<th scope=\"row\">22 Nov 2026 00:00</th>"));
+    assert!(html.contains("are kept by UTC day"));
+    let india = Fake { time_zone: "Asia/Kolkata", ..Fake::default() };
+    assert!(
+        page(&india, "/?period=day").await.contains("<th scope=\"row\">21 Nov 2026 00:30</th>")
+    );
+    // The clocks went back on this day.
+    let stockholm = Fake { time_zone: "Europe/Stockholm", ..Fake::default() };
+    let long = page(&stockholm, "/?from=2026-10-25&to=2026-10-25").await;
+    assert_eq!(long.matches("<th scope=\"row\">25 Oct 2026 02:00</th>").count(), 2);
+}
+
+#[tokio::test]
+async fn every_metric_has_its_plot_and_its_period_before() {
+    for metric in ["views", "visitors", "visits", "clicks"] {
+        let html = page(&Fake::default(), &format!("/?period=30d&metric={metric}")).await;
+        assert!(html.contains(&format!("<span class=\"metric\">{metric}</span> by day")));
+        assert!(html.contains(&format!("{metric} before</th>")));
+        assert_eq!(html.matches("aria-current=\"true\"").count(), 1);
+        assert_eq!(html.matches("<polyline").count(), 2);
+    }
+    // A year and a month before: not kept.
+    let year = page(&Fake::default(), "/?period=12mo").await;
+    assert!(!year.contains("<polyline") && year.contains("The period before is not kept"));
+    assert!(page(&Fake::default(), "/?period=yesterday").await.contains(">20 Nov 2026<"));
+    assert!(page(&Fake::default(), "/?period=month").await.contains("1 Nov 2026 to 21 Nov 2026"));
 }

@@ -5,12 +5,14 @@
 //! What surprises: visitors of a longer period come with a warning in `meta.metric_warnings`,
 //! because they are counted per day and added up.
 
+use headcount_core::time::Hour;
 use headcount_store::question::{Answer, By, Metric, Row};
 use serde_json::{Map, Value, json};
 
 use super::filter;
 use super::parse::Plan;
 use super::words::{Dimension, metric_word};
+use crate::time_zone::written;
 
 /// The whole body.
 pub fn to_json(plan: &Plan, answer: &Answer) -> Value {
@@ -46,7 +48,7 @@ fn meta(plan: &Plan, answer: &Answer) -> Value {
         meta.insert("imports_included".into(), false.into());
     }
     if let (true, Some(bucket)) = (plan.include.time_labels, plan.question.time) {
-        meta.insert("time_labels".into(), plan.range.labels(bucket).into());
+        meta.insert("time_labels".into(), plan.range.labels_in(bucket, &plan.question.zone).into());
     }
     if plan.include.total_rows {
         meta.insert("total_rows".into(), answer.rows_total.into());
@@ -57,6 +59,11 @@ fn meta(plan: &Plan, answer: &Answer) -> Value {
     }
     if plan.range.narrowed {
         let warning = format!("older counts than {} are not kept", plan.range.from);
+        meta.insert("date_range_warning".into(), warning.into());
+    }
+    let is_attribute = matches!(plan.question.by, By::Attribute(_));
+    if is_attribute && !plan.question.zone.is_utc() {
+        let warning = "attributes are counted per UTC day, and these days are UTC days";
         meta.insert("date_range_warning".into(), warning.into());
     }
     if let Some(warning) = visitors_warning(plan) {
@@ -83,6 +90,8 @@ fn query(plan: &Plan) -> Value {
     let question = &plan.question;
     let metrics: Vec<_> = question.metrics.iter().map(|metric| metric_word(*metric)).collect();
     let dimensions: Vec<_> = plan.dimensions.iter().map(|known| known.as_str()).collect();
+    let zone = &question.zone;
+    let offset = |hour: Hour| written(zone.offset_at(hour.unix_seconds()));
     let direction = |descending| if descending { "desc" } else { "asc" };
     let order_by: Vec<_> = question
         .order
@@ -94,8 +103,8 @@ fn query(plan: &Plan) -> Value {
         "site_id": question.site.as_str(),
         "metrics": metrics,
         "date_range": [
-            format!("{}T00:00:00+00:00", question.from),
-            format!("{}T23:59:59+00:00", question.to),
+            format!("{}T00:00:00{}", question.from, offset(zone.first_hour(question.from))),
+            format!("{}T23:59:59{}", question.to, offset(zone.last_hour(question.to))),
         ],
         "dimensions": dimensions,
         "filters": question.pages.iter().map(filter::written).collect::<Vec<_>>(),

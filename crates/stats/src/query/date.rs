@@ -1,12 +1,13 @@
-//! Periods: the words and dates of a `date_range` as whole UTC days that can be read.
+//! Periods: the words and dates of a `date_range` as whole days of the site's zone.
 //!
-//! What it is not: a time zone's calendar. Counts are kept in UTC.
+//! What it is not: a time zone's calendar; see [`crate::time_zone`].
 //!
 //! What surprises: a range that begins before the oldest day that is kept is narrowed and says so;
 //! one that also ends before it is refused, because zeros would be untrue.
 
 use headcount_core::time::Day;
 use headcount_store::question::TimeBucket;
+use headcount_store::zone::Zone;
 use serde_json::Value;
 
 use super::BadQuery;
@@ -23,15 +24,17 @@ pub(crate) const ALL: &str = "all";
 pub(crate) const RANGES: &str = "day, 7d, 28d, 30d, 91d, month, 6mo, 12mo, year, all or \
     a list of two dates such as [\"2026-01-01\", \"2026-02-01\"]";
 
-/// The days that can be asked about.
-#[derive(Clone, Copy, Debug)]
+/// The days that can be asked about, of the site's zone.
+#[derive(Clone, Debug)]
 pub struct Bounds {
-    /// The running UTC day.
+    /// The running day.
     pub today: Day,
     /// The oldest day that retention lets anyone read.
     pub oldest: Day,
     /// The first day with counts of this site, if it has any.
     pub first: Option<Day>,
+    /// Where a moment is a day.
+    pub zone: Zone,
 }
 
 /// Whole UTC days, both included.
@@ -62,11 +65,16 @@ impl Range {
 
     /// Every bucket that lies in the range, even in part, as the store writes them.
     pub fn labels(self, bucket: TimeBucket) -> Vec<String> {
+        self.labels_in(bucket, &Zone::default())
+    }
+
+    /// [`Range::labels`] where the days are those of a zone; hours are written in UTC.
+    pub fn labels_in(self, bucket: TimeBucket, zone: &Zone) -> Vec<String> {
         let days = || (self.from.0..=self.to.0).map(Day);
         let mut labels: Vec<String> = match bucket {
             TimeBucket::Hour => days()
                 .flat_map(|day| {
-                    (day.first_hour().0..=day.last_hour().0).map(headcount_core::time::Hour)
+                    (zone.first_hour(day).0..=zone.last_hour(day).0).map(headcount_core::time::Hour)
                 })
                 .map(|hour| hour.to_string())
                 .collect(),
@@ -140,7 +148,7 @@ pub(crate) fn read(value: &Value, bounds: &Bounds) -> Result<Range, BadQuery> {
                 ));
             };
             let day = |value: &Value, at: usize| {
-                value.as_str().and_then(day_of).ok_or_else(|| {
+                value.as_str().and_then(|text| day_of(text, &bounds.zone)).ok_or_else(|| {
                     BadQuery::new(format!(
                         "date_range[{at}] is not a date: write 2026-01-31 or 2026-01-31T12:00:00Z"
                     ))
@@ -153,8 +161,8 @@ pub(crate) fn read(value: &Value, bounds: &Bounds) -> Result<Range, BadQuery> {
     }
 }
 
-/// The UTC day of an ISO date, or of an ISO date and time with or without an offset.
-pub fn day_of(text: &str) -> Option<Day> {
+/// The day of an ISO date, or of an ISO date and time; with an offset, the day it was in the zone.
+pub fn day_of(text: &str, zone: &Zone) -> Option<Day> {
     let Some((date, rest)) = text.split_at_checked(10) else { return Day::parse(text) };
     let day = Day::parse(date)?;
     if rest.is_empty() {
@@ -162,23 +170,25 @@ pub fn day_of(text: &str) -> Option<Day> {
     }
     let clock = rest.strip_prefix(['T', ' '])?;
     let (clock, offset_seconds) = split_offset(clock)?;
-    let shifted = seconds_of(clock)? - offset_seconds;
-    let moved = i64::from(day.0) + shifted.div_euclid(DAY_SECONDS);
-    u32::try_from(moved).ok().map(Day)
+    let seconds = seconds_of(clock)?;
+    let Some(offset_seconds) = offset_seconds else { return Some(day) };
+    let moment = i64::from(day.0) * DAY_SECONDS + seconds - offset_seconds;
+    u64::try_from(moment).ok().map(|moment| zone.day_at(moment))
 }
 
-/// `12:00:00+02:00` as `12:00:00` and 7200; a missing offset is UTC.
-fn split_offset(clock: &str) -> Option<(&str, i64)> {
+/// `12:00:00+02:00` as `12:00:00` and 7200; without an offset it is local time.
+fn split_offset(clock: &str) -> Option<(&str, Option<i64>)> {
     if let Some(clock) = clock.strip_suffix(['Z', 'z']) {
-        return Some((clock, 0));
+        return Some((clock, Some(0)));
     }
-    let Some(at) = clock.find(['+', '-']) else { return Some((clock, 0)) };
+    let Some(at) = clock.find(['+', '-']) else { return Some((clock, None)) };
     let (clock, offset) = clock.split_at_checked(at)?;
     let sign = if offset.starts_with('-') { -1 } else { 1 };
     let offset = offset.get(1..)?;
     let (hours, minutes) =
         offset.split_once(':').or_else(|| offset.split_at_checked(2)).unwrap_or((offset, "00"));
-    Some((clock, sign * (two_digits(hours, 23)? * 3_600 + two_digits(minutes, 59)? * 60)))
+    let seconds = two_digits(hours, 23)? * 3_600 + two_digits(minutes, 59)? * 60;
+    Some((clock, Some(sign * seconds)))
 }
 
 /// `12:30`, `12:30:59` or `12:30:59.123` as seconds since midnight.
@@ -200,7 +210,7 @@ fn two_digits(text: &str, max: i64) -> Option<i64> {
 }
 
 /// The first day of the month that lies `back` months before this day's.
-fn month_start(day: Day, back: u32) -> Day {
+pub(crate) fn month_start(day: Day, back: u32) -> Day {
     let (year, month, _) = day.civil();
     let months = (year * 12 + month - 1).saturating_sub(back);
     Day::of_civil(months / 12, months % 12 + 1, 1).unwrap_or_default()
@@ -219,6 +229,7 @@ mod tests {
             today: day("2026-11-21"),
             oldest: day("2025-11-21"),
             first: Some(day("2026-03-05")),
+            zone: Zone::default(),
         }
     }
 
@@ -246,14 +257,14 @@ mod tests {
     fn all_is_clamped_to_what_is_kept() {
         let old = Bounds { first: Some(day("2019-01-01")), ..bounds() };
         assert_eq!(named("all", &old).expect("all").from, old.oldest);
-        let long = Bounds { oldest: day("2019-01-01"), ..old };
+        let long = Bounds { oldest: day("2019-01-01"), ..old.clone() };
         assert_eq!(named("all", &long).expect("all").days(), RANGE_DAYS_MAX);
         let none = Bounds { first: None, ..bounds() };
         assert_eq!(named("all", &none).expect("all").days(), 1);
     }
 
     #[test]
-    fn times_are_reduced_to_their_utc_day() {
+    fn times_are_reduced_to_their_day() {
         for (text, want) in [
             ("2026-01-01", Some("2026-01-01")),
             ("2026-01-01T00:30:00+02:00", Some("2025-12-31")),
@@ -271,7 +282,7 @@ mod tests {
             ("2026-01-0ä", None),
             ("", None),
         ] {
-            assert_eq!(day_of(text), want.map(day), "{text}");
+            assert_eq!(day_of(text, &Zone::default()), want.map(day), "{text}");
         }
     }
 

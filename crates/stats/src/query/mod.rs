@@ -17,7 +17,7 @@ mod tests;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{Request, StatusCode};
+use axum::http::{HeaderMap, Request, StatusCode};
 use axum::response::Response;
 
 use crate::access::{self, Purpose};
@@ -43,6 +43,17 @@ pub(crate) async fn handle(State(stats): State<Stats>, request: Request<Body>) -
     respond(&stats, request).await.unwrap_or_else(Trouble::into_json)
 }
 
+/// The description of the API, in OpenAPI 3.1.
+const DESCRIPTION: &str = include_str!("../../assets/openapi.json");
+
+/// Answers `GET /api/v2/openapi.json`: as all else, to those who may ask.
+pub(crate) async fn describe(State(stats): State<Stats>, headers: HeaderMap) -> Response {
+    match access::check(&stats, &headers, Purpose::Get).await {
+        Ok(_) => reply::typed(StatusCode::OK, "application/json; charset=utf-8", DESCRIPTION),
+        Err(trouble) => trouble.into_json(),
+    }
+}
+
 async fn respond(stats: &Stats, request: Request<Body>) -> Result<Response, Trouble> {
     let (head, body) = request.into_parts();
     let access = access::check(stats, &head.headers, Purpose::Post).await?;
@@ -50,7 +61,11 @@ async fn respond(stats: &Stats, request: Request<Body>) -> Result<Response, Trou
     let raw = RawQuery::from_json(&body)?;
     let site = raw.site()?;
     let site = stats.visible_site(&access, &site).ok_or(Trouble::NotFound)?;
-    let bounds = if raw.needs_first_day() { stats.bounds(&site).await? } else { stats.kept() };
+    let bounds = if raw.needs_first_day() {
+        stats.bounds(&site).await?
+    } else {
+        stats.kept(&stats.time_zone(&site))
+    };
     let plan = raw.plan(site, &bounds, stats.k())?;
     let question = plan.question.clone();
     let found = stats.run(move |backend| (backend.ask)(&question)).await?;

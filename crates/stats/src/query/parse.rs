@@ -138,9 +138,9 @@ impl RawQuery {
         let (order, order_words) = self.order(&metrics, &dimensions)?;
         let include = self.include(time)?;
         let (limit, offset) = self.pagination()?;
-        let (from, to) = (range.from, range.to);
+        let (from, to, zone) = (range.from, range.to, bounds.zone.clone());
         let question =
-            Question { site, from, to, metrics, by, time, pages, order, limit, offset, k };
+            Question { site, from, to, zone, metrics, by, time, pages, order, limit, offset, k };
         Ok(Plan { question, range, dimensions, order_words, include })
     }
 

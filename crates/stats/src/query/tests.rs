@@ -6,6 +6,7 @@
 
 use headcount_core::time::Day;
 use headcount_store::question::{Answer, By, Metric, OrderKey, PageFilter, Row, TimeBucket};
+use headcount_store::zone::Zone;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -16,7 +17,8 @@ use super::{BadQuery, words};
 
 fn bounds() -> Bounds {
     let day = |text| Day::parse(text).expect("a date");
-    Bounds { today: day("2026-11-21"), oldest: day("2025-11-21"), first: Some(day("2026-03-05")) }
+    let (today, oldest) = (day("2026-11-21"), day("2025-11-21"));
+    Bounds { today, oldest, first: Some(day("2026-03-05")), zone: Zone::default() }
 }
 
 fn parse(body: &[u8]) -> Result<Plan, BadQuery> {
@@ -503,7 +505,7 @@ proptest! {
 
     #[test]
     fn any_dates_never_panic(text in "[0-9TZ:+. -]{0,30}|.{0,20}") {
-        super::date::day_of(&text);
+        super::date::day_of(&text, &Zone::default());
     }
 
     #[test]

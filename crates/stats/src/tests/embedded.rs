@@ -15,7 +15,7 @@ use headcount_store::Insert;
 use headcount_store::sqlite::Writer;
 use serde_json::{Value, json};
 
-use super::fake::{Fake, NOW, TOKEN, token_site};
+use super::fake::{Fake, NOW, TOKEN, grant};
 use super::routes::{cookie, send};
 use crate::backend::Backend;
 
@@ -62,7 +62,7 @@ fn fill(path: &Path) {
 async fn counts_come_back_as_they_went_in() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("counts.db");
-    let backend = Backend::embedded(path.clone(), Arc::new(token_site));
+    let backend = Backend::embedded(path.clone(), Arc::new(grant));
     let stats = Fake::default().stats_over(backend);
     let session = cookie(&stats).await;
     let page = async || send(&stats, "GET /?period=day", &[("cookie", &session)], "").await;
@@ -72,11 +72,11 @@ async fn counts_come_back_as_they_went_in() {
     let html = page().await.text;
     for part in [
         "<span class=\"value\">12</span>",
-        "21 Nov 2026 12:00 UTC: 12 views, 9 visitors",
+        "21 Nov 2026 12:00: 12 views, 9 visitors, 9 visits, 2 clicks",
         "<bdi>/&#60;b&#62;</bdi>",
         "mailto",
         "Sweden",
-        "2 values with fewer than 5 visitors are in (other).",
+        "(other) holds 2 values with fewer than 5 visitors",
         "The browser asked for privacy (Global Privacy Control).",
         "Books balanced, checked at 12:03 UTC.",
     ] {

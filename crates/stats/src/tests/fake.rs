@@ -9,9 +9,11 @@ use std::sync::Arc;
 use headcount_core::site::SiteHost;
 use headcount_core::time::{Day, ManualClock};
 use headcount_store::StoreError;
+use headcount_store::control::Grant;
 use headcount_store::question::{Answer, Books, By, Question, Refused, Row};
 
 use crate::backend::{Backend, Said};
+use crate::time_zone::TimeZone;
 use crate::{Parts, Stats};
 
 /// 2026-11-21T12:03:00Z.
@@ -20,6 +22,8 @@ pub(crate) const NOW: u64 = 1_795_262_580;
 pub(crate) const TOKEN: &str = "0123456789abcdef";
 /// A token of `other.example`.
 pub(crate) const OTHER_TOKEN: &str = "fedcba9876543210";
+/// The token of a shared link to `example.org`.
+pub(crate) const SHARE: &str = "hc_5ha4e";
 /// The operator's code.
 pub(crate) const CODE: &str = "c0de";
 
@@ -34,13 +38,15 @@ pub(crate) struct Fake {
     pub(crate) books: Option<Books>,
     pub(crate) fails: bool,
     pub(crate) https: bool,
+    pub(crate) time_zone: &'static str,
 }
 
 impl Default for Fake {
     fn default() -> Self {
         let names = ["/", "/prices", "/blog/how-we-count", "/about", "(other)"];
         let books = Some(Books { audit_delta: 0, tiled: true, checked_at: NOW });
-        Self { names: names.map(str::to_owned).to_vec(), books, fails: false, https: false }
+        let names = names.map(str::to_owned).to_vec();
+        Self { names, books, fails: false, https: false, time_zone: "UTC" }
     }
 }
 
@@ -51,11 +57,13 @@ impl Fake {
 
     pub(crate) fn stats_over(&self, backend: Backend) -> Stats {
         let sites = [host("example.org"), host("other.example")];
+        let time_zone = self.time_zone;
         Stats::new(Parts {
             backend,
             readers: 2,
             clock: Arc::new(ManualClock::at(NOW)),
             sites: Arc::new(move || sites.to_vec()),
+            time_zone: Arc::new(move |_| TimeZone::named(time_zone).expect("a zone")),
             visitors_note: Arc::new(|| "restarts today: 1; at most 0.4 % too low".to_owned()),
             k: 5,
             retention_days: 365,
@@ -74,7 +82,7 @@ impl Fake {
             }),
             books: Arc::new(move || if fails { Err(broken()) } else { Ok(books) }),
             first_day: Arc::new(|_| Ok(Day::parse("2026-03-05"))),
-            token_site: Arc::new(token_site),
+            grant: Arc::new(grant),
         }
     }
 
@@ -95,6 +103,7 @@ impl Fake {
             By::Attribute(attribute) => match attribute.as_str() {
                 "country" => named(&["SE", "DE", "GB", "JP", "(unknown)", "(other)"]),
                 "device" => named(&["desktop", "mobile", "tablet"]),
+                "source" if question.k > 5 => named(&["(direct)", "(other)"]),
                 "source" => {
                     named(&["(direct)", "news.ycombinator.com", "duckduckgo.com", "(other)"])
                 }
@@ -118,10 +127,11 @@ impl Fake {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the shape of the store's function")]
-pub(crate) fn token_site(token: &str) -> Said<Option<SiteHost>> {
+pub(crate) fn grant(token: &str) -> Said<Option<Grant>> {
     Ok(match token {
-        TOKEN => Some(host("example.org")),
-        OTHER_TOKEN => Some(host("other.example")),
+        TOKEN => Some(Grant { site: host("example.org"), share: false }),
+        SHARE => Some(Grant { site: host("example.org"), share: true }),
+        OTHER_TOKEN => Some(Grant { site: host("other.example"), share: false }),
         _ => None,
     })
 }
@@ -140,7 +150,10 @@ fn totals(question: &Question) -> Answer {
         let views = (at * 7 % 13) * (at * 3 % 7) * 9 + at;
         Row { time: Some(label), names: vec![], metrics: vec![views, views / 3, views / 2, 1] }
     };
-    let rows: Vec<Row> =
-        (0..).zip(range.labels(bucket)).filter(|(at, _)| at % 5 != 4).map(row).collect();
+    let rows: Vec<Row> = (0..)
+        .zip(range.labels_in(bucket, &question.zone))
+        .filter(|(at, _)| at % 5 != 4)
+        .map(row)
+        .collect();
     Answer { rows_total: u64::try_from(rows.len()).unwrap_or(0), rows, folded: 0 }
 }

@@ -68,6 +68,9 @@ async fn nothing_without_a_credential_and_each_only_its_own() {
     let routes = [
         ("POST /api/v2/query", [401, 401, 401, 401, 404, 200, 200]),
         ("GET /api/v1/export.csv?site=example.org&by=page", [401, 401, 401, 401, 404, 200, 200]),
+        ("GET /api/v1/export.json?site=example.org&by=page", [401, 401, 401, 401, 404, 200, 200]),
+        ("GET /api/v2/openapi.json", [401, 401, 401, 401, 200, 200, 200]),
+        ("GET /list?by=page", [401, 401, 401, 401, 401, 401, 200]),
         ("GET /", [401, 401, 401, 401, 401, 401, 200]),
         ("GET /?site=example.org", [401, 401, 401, 401, 401, 401, 200]),
         ("GET /?site=unknown.example", [401, 401, 401, 401, 401, 401, 404]),
@@ -304,7 +307,18 @@ async fn exports_are_attachments() {
         let got = send(&stats, &line, &headers, "").await;
         assert!(got.status.is_success() && got.text.lines().count() > 0, "{line}: {}", got.text);
     }
+    let json = send(&stats, &line.replace(".csv", ".json"), &headers, "").await;
+    let header = json.headers.get(header::CONTENT_DISPOSITION).expect("there");
+    assert!(header.to_str().expect("text").ends_with("-2026-11-02.json\""));
+    assert!(json.text.contains("\"dimensions\":[\"=cmd|' /C calc'!A0\"]"));
+    for by in crate::breakdown::Breakdown::ALL {
+        let line = format!("GET /api/v1/export.json?site=example.org&by={}", by.as_str());
+        let got = send(&stats, &line, &headers, "").await;
+        let body: serde_json::Value = serde_json::from_str(&got.text).expect("JSON");
+        assert!(got.status.is_success() && body["results"].is_array(), "{line}");
+    }
     for (query, error) in [
+        ("by=country&page=/", "page cannot be chosen for this list"),
         ("by=nope", "by is not known: use one of total, page, target,"),
         ("by=page&from=x", "from is not a date: write 2026-01-31"),
         ("by=page&from=2026-02-02&to=2026-02-01", "the first day 2026-02-02 must not be after"),

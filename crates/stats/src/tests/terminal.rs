@@ -4,12 +4,12 @@
 //!
 //! What surprises: nothing a stranger named may move the cursor.
 
-use headcount_store::question::{Answer, Question, Refused, Row};
+use headcount_store::question::{Answer, Question, Refused, Row, TimeBucket};
 
 use super::fake::{NOW, host};
 use crate::breakdown::Breakdown;
 use crate::query::date::Range;
-use crate::terminal::{Format, show, show_refused};
+use crate::terminal::{Format, days, show, show_refused};
 use crate::text::is_hidden;
 
 fn question(by: Breakdown) -> Question {
@@ -32,11 +32,35 @@ fn a_table_is_aligned_and_says_what_is_missing() {
     let text = show(Format::Table, &question(Breakdown::Page), &answer(&["/", "/日本", "/prices"]));
     let want = "\
 page     views  visitors  visits
-/         1000         1       0
-/日本     2000         2       0
-/prices   3000         3       0
+/         1000         1       0  ██████▋
+/日本     2000         2       0  █████████████▎
+/prices   3000         3       0  ████████████████████
 3 of 7 rows
 2 values with fewer than 5 visitors are in (other)
+";
+    assert_eq!(text, want);
+}
+
+#[test]
+fn days_are_a_line_of_columns() {
+    let today = headcount_core::time::Hour::of_unix(NOW).day();
+    let range = Range { from: today.minus(4), to: today, narrowed: false };
+    let by = Breakdown::Time(TimeBucket::Day);
+    let question = by.question(&host("example.org"), range, 5, 10).expect("a question");
+    let row = |back, views| Row {
+        time: Some(today.minus(back).to_string()),
+        names: vec![],
+        metrics: vec![views, 1, 0, 0],
+    };
+    let rows = vec![row(4, 1), row(2, 40), row(1, 80), row(0, 20)];
+    let text = days(&question, &Answer { rows, rows_total: 4, folded: 0 });
+    let want = "\
+example.org, 2026-11-17 to 2026-11-21
+views     ▁ ▄█▂  141
+visitors  █ ███  4
+visits           0
+clicks           0
+
 ";
     assert_eq!(text, want);
 }

@@ -27,6 +27,7 @@ use crate::kind;
 use crate::question::{Answer, By, Metric, OrderKey, PageFilter, Question, TimeBucket};
 
 const DOING: &str = "answer a question";
+const HOUR_SECONDS: u64 = 3_600;
 
 #[derive(Row, Deserialize)]
 struct Group {
@@ -55,6 +56,16 @@ pub(super) fn seconds(from: Day, to: Day) -> (u32, u32) {
     (start(from), start(to).saturating_add(DAY_SECONDS - 1))
 }
 
+/// First and last second of the hours that a question is about.
+fn seconds_of(question: &Question) -> (u32, u32) {
+    let narrow = |seconds: u64| u32::try_from(seconds).unwrap_or(u32::MAX);
+    let last = question.zone.last_hour(question.to).unix_seconds();
+    (
+        narrow(question.zone.first_hour(question.from).unix_seconds()),
+        narrow(last + HOUR_SECONDS - 1),
+    )
+}
+
 /// Asks the views.
 pub(super) fn ask(
     link: &Link,
@@ -71,7 +82,10 @@ pub(super) fn ask(
 
 /// The statement with its period, site and limits.
 fn bound(link: &Link, sql: &str, question: &Question) -> Query {
-    let (from, to) = seconds(question.from, question.to);
+    let (from, to) = match question.by {
+        By::Attribute(_) => seconds(question.from, question.to),
+        _ => seconds_of(question),
+    };
     link.client
         .query_raw(sql)
         .with_setting("max_rows_to_group_by", GROUPS_MAX.to_string())
@@ -89,6 +103,10 @@ fn ask_groups(
     let sql = group_sql(question, scans);
     let fetch = |limit: u32, offset: u32| {
         let mut query = bound(link, &sql, question).param("limit", limit).param("offset", offset);
+        if !question.zone.is_utc() && question.time.is_some() {
+            let (shifts, offsets) = question.zone.table();
+            query = query.param("shifts", shifts).param("offsets", offsets);
+        }
         for (number, filter) in question.pages.iter().enumerate() {
             query = query.param(&format!("words_{number}"), words(filter));
         }
@@ -146,7 +164,7 @@ fn group_sql(question: &Question, scans: &[Scan]) -> String {
     let wanted: Vec<String> =
         question.metrics.iter().map(|metric| format!("{} != 0", column(*metric))).collect();
     include_str!("sql/ask_groups.sql")
-        .replace("<TIME>", time_sql(question.time))
+        .replace("<TIME>", time_sql(question))
         .replace("<FIRST>", first)
         .replace("<SECOND>", second)
         .replace("<KINDS>", &kinds.join(", "))
@@ -155,13 +173,29 @@ fn group_sql(question: &Question, scans: &[Scan]) -> String {
         .replace("<ORDER>", &order_sql(question))
 }
 
-fn time_sql(time: Option<TimeBucket>) -> &'static str {
-    match time {
+fn time_sql(question: &Question) -> &'static str {
+    match question.time {
         None => "toUInt32(0)",
         Some(TimeBucket::Hour) => "toUInt32(intDiv(toUnixTimestamp(bucket), 3600))",
+        Some(time) if !question.zone.is_utc() => local_sql(time),
         Some(TimeBucket::Day) => "toUInt32(toDate(bucket))",
         Some(TimeBucket::Week) => "toUInt32(toMonday(bucket))",
         Some(TimeBucket::Month) => "toUInt32(toStartOfMonth(bucket))",
+    }
+}
+
+/// The same in the question's zone, whose offsets are the parameters `shifts` and `offsets`.
+fn local_sql(time: TimeBucket) -> &'static str {
+    macro_rules! day {
+        () => {
+            "toDate(toUInt16(intDiv(toInt64(toUnixTimestamp(bucket)) + {offsets:Array(Int32)}[\
+             1 + arrayCount(at -> at <= toUnixTimestamp(bucket), {shifts:Array(UInt32)})], 86400)))"
+        };
+    }
+    match time {
+        TimeBucket::Hour | TimeBucket::Day => concat!("toUInt32(", day!(), ")"),
+        TimeBucket::Week => concat!("toUInt32(toMonday(", day!(), "))"),
+        TimeBucket::Month => concat!("toUInt32(toStartOfMonth(", day!(), "))"),
     }
 }
 
@@ -236,7 +270,7 @@ fn ask_values(
         (0i64..).zip(&values).filter(|it| hidden.contains(&it.0)).map(|it| it.1.0).collect();
     let mut groups: HashMap<(u32, &str), Counts> = HashMap::new();
     for day in &days {
-        let time = question.time.map_or(0, |time| bucket_of(time, day.day, false));
+        let time = question.time.map_or(0, |time| bucket_of(time, day.day, None));
         let name = if hidden.contains(&*day.name) { OTHER } else { &day.name };
         groups.entry((time, name)).or_default().add(&day.counts());
     }

@@ -12,6 +12,10 @@ fn control() -> (tempfile::TempDir, Control) {
     (dir, control)
 }
 
+fn grant(text: &str) -> Grant {
+    Grant { site: host(text), share: false }
+}
+
 const TODAY: Day = Day(20_000);
 
 #[test]
@@ -28,7 +32,7 @@ fn an_erasure_leaves_a_tombstone_until_the_site_is_added_again() {
     let (_dir, mut control) = control();
     let site = host("a.example");
     control.site_add(&site, TODAY).unwrap();
-    let token = control.token_add(&site, TODAY).unwrap();
+    let token = control.token_add(&grant("a.example"), TODAY).unwrap();
     control.erasure_request(&site, TODAY).unwrap();
     assert!(control.site_list().unwrap().is_empty());
     assert_eq!(control.token_check(token.as_str()).unwrap(), None);
@@ -47,9 +51,10 @@ fn an_erasure_leaves_a_tombstone_until_the_site_is_added_again() {
 fn tokens_open_their_site_until_revoked() {
     let (_dir, mut control) = control();
     let site = host("a.example");
-    let token = control.token_add(&site, TODAY).unwrap();
-    let other = control.token_add(&host("b.example"), TODAY).unwrap();
-    assert_eq!(control.token_check(token.as_str()).unwrap(), Some(site.clone()));
+    let token = control.token_add(&grant("a.example"), TODAY).unwrap();
+    let share = Grant { site: host("b.example"), share: true };
+    let other = control.token_add(&share, TODAY).unwrap();
+    assert_eq!(control.token_check(token.as_str()).unwrap(), Some(grant("a.example")));
     for wrong in ["", "hc_", "x", &token.as_str().to_uppercase(), token.as_str().split_at(66).0] {
         assert_eq!(control.token_check(wrong).unwrap(), None, "{wrong}");
     }
@@ -57,15 +62,15 @@ fn tokens_open_their_site_until_revoked() {
     assert!(control.token_revoke(id, TODAY.plus(1)).unwrap());
     assert!(!control.token_revoke(id, TODAY.plus(2)).unwrap());
     assert_eq!(control.token_check(token.as_str()).unwrap(), None);
-    assert_eq!(control.token_check(other.as_str()).unwrap(), Some(host("b.example")));
-    let expect = TokenInfo { id, site, created: TODAY, revoked: Some(TODAY.plus(1)) };
+    assert_eq!(control.token_check(other.as_str()).unwrap(), Some(share));
+    let expect = TokenInfo { id, site, created: TODAY, revoked: Some(TODAY.plus(1)), share: false };
     assert_eq!(control.token_list().unwrap()[0], expect);
 }
 
 #[test]
 fn the_token_itself_is_in_no_file_and_no_debug_text() {
     let (dir, mut control) = control();
-    let token = control.token_add(&host("a.example"), TODAY).unwrap();
+    let token = control.token_add(&grant("a.example"), TODAY).unwrap();
     let hex = token.as_str().strip_prefix("hc_").unwrap().to_owned();
     assert_eq!(hex.len(), 64);
     assert_eq!(format!("{token:?}"), "REDACTED");
@@ -126,5 +131,5 @@ fn refuses_other_files() {
     let conn = Connection::open(&path).unwrap();
     conn.pragma_update(None, "user_version", 99).unwrap();
     let error = Control::open(&path).err().unwrap();
-    assert!(matches!(error, StoreError::NewerSchema { found: 99, known: 1, .. }));
+    assert!(matches!(error, StoreError::NewerSchema { found: 99, known: 2, .. }));
 }

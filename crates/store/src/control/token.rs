@@ -55,14 +55,26 @@ pub struct TokenInfo {
     pub created: Day,
     /// The UTC day it was revoked.
     pub revoked: Option<Day>,
+    /// Whether it is the token of a shared link.
+    pub share: bool,
+}
+
+/// What a valid token opens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// The site.
+    pub site: SiteHost,
+    /// Whether it is the token of a link that is handed on: it opens that link's pages only, with
+    /// rounded numbers and a higher threshold.
+    pub share: bool,
 }
 
 impl Control {
-    /// Makes a token for one site. Only its hash is stored.
+    /// Makes a token for what `grant` says. Only its hash is stored.
     ///
     /// # Errors
     /// [`StoreError::Random`], or when the file cannot be written.
-    pub fn token_add(&mut self, site: &SiteHost, today: Day) -> Result<Token, StoreError> {
+    pub fn token_add(&mut self, grant: &Grant, today: Day) -> Result<Token, StoreError> {
         let mut random = [0u8; RANDOM_BYTES];
         getrandom::fill(&mut random).map_err(|source| StoreError::Random { source })?;
         let hex: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -72,7 +84,7 @@ impl Control {
             .conn
             .query_row(
                 include_str!("sql/add_token.sql"),
-                (site.as_str(), hash.as_bytes(), today.0),
+                (grant.site.as_str(), hash.as_bytes(), today.0, grant.share),
                 |row| row.get::<_, i64>(0),
             )
             .doing("add a token")?;
@@ -84,19 +96,19 @@ impl Control {
     /// # Errors
     /// When the file cannot be read.
     pub fn token_list(&self) -> Result<Vec<TokenInfo>, StoreError> {
-        type Raw = (i64, String, u32, Option<u32>);
+        type Raw = (i64, String, u32, Option<u32>, bool);
         let rows: Vec<Raw> = self
             .conn
             .prepare_cached(include_str!("sql/list_tokens.sql"))
             .and_then(|mut get| {
-                get.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?
-                    .collect()
+                let raw = |row: &rusqlite::Row<'_>| row.try_into();
+                get.query_map([], raw)?.collect()
             })
             .doing("list tokens")?;
         rows.into_iter()
-            .map(|(id, site, created, revoked)| {
+            .map(|(id, site, created, revoked, share)| {
                 let site = self.host(&site)?;
-                Ok(TokenInfo { id, site, created: Day(created), revoked: revoked.map(Day) })
+                Ok(TokenInfo { id, site, created: Day(created), revoked: revoked.map(Day), share })
             })
             .collect()
     }
@@ -110,27 +122,28 @@ impl Control {
         self.execute(sql, (id, today.0), "revoke a token").map(|changed| changed > 0)
     }
 
-    /// The site that a token opens; none for a text that is no valid token.
+    /// What a token opens; none for a text that is no valid token.
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn token_check(&self, text: &str) -> Result<Option<SiteHost>, StoreError> {
+    pub fn token_check(&self, text: &str) -> Result<Option<Grant>, StoreError> {
         let hex = text.strip_prefix(PREFIX).map_or(0, str::len);
         if hex != RANDOM_BYTES * 2 {
             return Ok(None);
         }
         let hash = blake3::hash(text.as_bytes());
-        let found: Option<([u8; 32], String)> = self
+        let found: Option<([u8; 32], String, bool)> = self
             .conn
             .prepare_cached(include_str!("sql/find_token.sql"))
             .and_then(|mut get| {
-                get.query_row([hash.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+                get.query_row([hash.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+                    .optional()
             })
             .doing("check a token")?;
         match found {
             // blake3 compares hashes in constant time.
-            Some((stored, site)) if blake3::Hash::from_bytes(stored) == hash => {
-                self.host(&site).map(Some)
+            Some((stored, site, share)) if blake3::Hash::from_bytes(stored) == hash => {
+                self.host(&site).map(|site| Some(Grant { site, share }))
             }
             Some(_) | None => Ok(None),
         }

@@ -11,7 +11,6 @@ use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use headcount_core::cell::{Attribute, Counts};
-use headcount_core::time::Day;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::{codes, meta};
@@ -41,12 +40,16 @@ struct Cell {
 pub(super) fn ask(conn: &Connection, question: &Question) -> Result<Answer, StoreError> {
     let scans = plan(question)?;
     let mut names = NameTexts { conn, texts: HashMap::new() };
-    let from = question.from.max(meta::oldest_readable(conn)?);
+    let oldest = meta::oldest_readable(conn)?;
     let site = site_id(conn, question.site.as_str())?;
-    let Some(site) = site.filter(|_| from <= question.to) else {
+    let Some(site) = site.filter(|_| question.from <= question.to) else {
         return Ok(Answer::default());
     };
-    let stretch = Stretch { conn, site, from, to: question.to };
+    let hours = [
+        question.zone.first_hour(question.from).max(oldest.first_hour()).0,
+        question.zone.last_hour(question.to).0,
+    ];
+    let stretch = Stretch { conn, site, days: [question.from.max(oldest).0, question.to.0], hours };
     let hidden = match question.by {
         By::Attribute(attribute) => hidden_values(&stretch, &mut names, (attribute, question.k))?,
         _ => Hidden::default(),
@@ -84,8 +87,10 @@ pub(super) fn site_id(conn: &Connection, host: &str) -> Result<Option<i64>, Stor
 struct Stretch<'a> {
     conn: &'a Connection,
     site: i64,
-    from: Day,
-    to: Day,
+    /// First and last UTC day, for attributes.
+    days: [u32; 2],
+    /// First and last UTC hour, for all others.
+    hours: [u32; 2],
 }
 
 impl Stretch<'_> {
@@ -95,11 +100,7 @@ impl Stretch<'_> {
         scan: Scan,
         mut each: impl FnMut(Cell) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        let (first, last) = if scan.hourly {
-            (self.from.first_hour().0, self.to.last_hour().0)
-        } else {
-            (self.from.0, self.to.0)
-        };
+        let [first, last] = if scan.hourly { self.hours } else { self.days };
         let mut statement = self.conn.prepare_cached(include_str!("sql/scan.sql")).doing(DOING)?;
         let mut rows = statement.query((self.site, scan.kind, first, last)).doing(DOING)?;
         while let Some(row) = rows.next().doing(DOING)? {
@@ -222,7 +223,8 @@ fn hidden_values(
 
 /// What of a cell the question groups by.
 fn group_of(question: &Question, scan: Scan, cell: &Cell, hidden: &Hidden) -> Group {
-    let time = question.time.map_or(0, |time| bucket_of(time, cell.bucket, scan.hourly));
+    let zone = scan.hourly.then_some(&question.zone);
+    let time = question.time.map_or(0, |time| bucket_of(time, cell.bucket, zone));
     match question.by {
         By::Total => (time, 0, 0),
         By::Page => (time, cell.a, 0),

@@ -1,2 +1,2 @@
 -- add_token.sql
-INSERT INTO tokens (site, hash, created_day) VALUES (?1, ?2, ?3) RETURNING id
+INSERT INTO tokens (site, hash, created_day, share) VALUES (?1, ?2, ?3, ?4) RETURNING id

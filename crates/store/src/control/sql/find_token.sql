@@ -1,2 +1,2 @@
 -- find_token.sql
-SELECT hash, site FROM tokens WHERE hash = ?1 AND revoked_day IS NULL
+SELECT hash, site, share FROM tokens WHERE hash = ?1 AND revoked_day IS NULL

@@ -1,2 +1,2 @@
 -- list_tokens.sql
-SELECT id, site, created_day, revoked_day FROM tokens ORDER BY id
+SELECT id, site, created_day, revoked_day, share FROM tokens ORDER BY id

@@ -35,6 +35,7 @@ fn question() -> Question {
         metrics: vec![Metric::Views, Metric::Visitors, Metric::Visits, Metric::Clicks],
         by: By::Page,
         time: Some(TimeBucket::Hour),
+        zone: crate::zone::Zone::default(),
         pages: Vec::new(),
         order: Vec::new(),
         limit: 100,

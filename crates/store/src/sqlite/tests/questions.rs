@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::error::StoreError;
 use crate::question::{Answer, By, Metric, Order, OrderKey, PageFilter, Question, Row, TimeBucket};
+use crate::zone::{Shift, Zone};
 
 pub(crate) const METRICS: [Metric; 4] =
     [Metric::Views, Metric::Visitors, Metric::Visits, Metric::Clicks];
@@ -18,6 +19,7 @@ pub(crate) fn question(by: By, metrics: &[Metric]) -> Question {
         metrics: metrics.to_vec(),
         by,
         time: None,
+        zone: Zone::default(),
         pages: Vec::new(),
         order: Vec::new(),
         limit: 1_000,
@@ -43,9 +45,20 @@ fn store(cells: &[Cell]) -> (Place, Reader) {
     (place, reader)
 }
 
+/// The day that a cell lies in: of the zone where the cell has an hour.
+fn day_of(zone: &Zone, key: &CellKey<&str>) -> Day {
+    match key {
+        CellKey::Site { hour } | CellKey::Page { hour, .. } | CellKey::Click { hour, .. } => {
+            let local = i64::from(hour.0) * 3_600 + i64::from(zone.offset_at(hour.unix_seconds()));
+            Day(u32::try_from(local / 86_400).unwrap())
+        }
+        CellKey::Attribute { day, .. } | CellKey::Refusal { day, .. } => *day,
+    }
+}
+
 /// The bucket's name, by the calendar alone.
-fn time_name(time: TimeBucket, key: &CellKey<&str>) -> String {
-    let day = key.day();
+fn time_name(time: TimeBucket, key: &CellKey<&str>, zone: &Zone) -> String {
+    let day = day_of(zone, key);
     let (year, month, _) = day.civil();
     match (time, key) {
         (
@@ -80,7 +93,7 @@ fn part_of(question: &Question, (site, key, counts): &Cell) -> Option<(Vec<Strin
     let clicked = [0, 0, 0, counts.clicks];
     let filtered = !question.pages.is_empty();
     let page_passes = |page| passes(&question.pages, page);
-    let in_period = (question.from..=question.to).contains(&key.day());
+    let in_period = (question.from..=question.to).contains(&day_of(&question.zone, key));
     let (names, numbers) = match (question.by, key) {
         (By::Total, CellKey::Site { .. }) if !filtered => (vec![], all),
         (By::Total, CellKey::Page { page, .. }) if filtered && page_passes(page) => {
@@ -104,7 +117,7 @@ fn part_of(question: &Question, (site, key, counts): &Cell) -> Option<(Vec<Strin
         }
         _ => return None,
     };
-    let group = question.time.map(|time| time_name(time, key)).into_iter();
+    let group = question.time.map(|time| time_name(time, key, &question.zone)).into_iter();
     let group = group.chain(names.into_iter().map(str::to_owned)).collect();
     (in_period && *site == question.site.as_str()).then_some((group, numbers))
 }
@@ -156,6 +169,16 @@ fn filter() -> impl Strategy<Value = PageFilter> {
     ]
 }
 
+/// UTC, or a place whose offset changes once in the days of the tests.
+fn zone() -> impl Strategy<Value = Zone> {
+    let offset = || proptest::sample::select(&[0, 3_600, -36_000, 19_800, 20_700, 46_800][..]);
+    let summer = (offset(), 0..DAYS * 24).prop_map(|(offset, hour)| {
+        let at = (FIRST_DAY * 24 + hour) * 3_600;
+        Zone::new(offset, [Shift { at, offset_seconds: offset + 3_600 }])
+    });
+    prop_oneof![Just(Zone::default()), offset().prop_map(|it| Zone::new(it, [])), summer]
+}
+
 pub(crate) fn any_question() -> impl Strategy<Value = Question> {
     let by = prop_oneof![
         Just(By::Total),
@@ -175,9 +198,10 @@ pub(crate) fn any_question() -> impl Strategy<Value = Question> {
     ];
     let order = (key, any::<bool>()).prop_map(|(key, descending)| Order { key, descending });
     let order = proptest::collection::vec(order, 0..3);
-    (by, metrics(), time, filters, period, order).prop_map(
-        |(by, metrics, time, pages, days, order)| Question {
+    (by, metrics(), time, filters, (period, zone()), order).prop_map(
+        |(by, metrics, time, pages, (days, zone), order)| Question {
             time,
+            zone,
             pages,
             from: Day(FIRST_DAY + days.0),
             to: Day(FIRST_DAY + days.1),

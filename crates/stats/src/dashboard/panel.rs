@@ -1,0 +1,158 @@
+//! One list of the dashboard: rows with bars, and a sentence on what is not told apart.
+//!
+//! What it is not: the list of everything; see [`super::list`].
+//!
+//! What surprises: `(other)` has two causes. The store folds values with few visitors, and the edge
+//! gives that name to what is beyond its limits or was not declared.
+
+use headcount_core::cell::Attribute;
+use headcount_core::refusal::RefusalReason;
+use headcount_store::question::{Answer, Metric, Refused, Row};
+
+use super::country;
+use super::links::Links;
+use crate::breakdown::Breakdown;
+use crate::query::words::metric_column;
+use crate::text::{grouped, visible};
+
+/// The name of what is not told apart.
+const OTHER: &str = "(other)";
+
+/// One row of a list.
+pub(crate) struct ListRow {
+    pub(crate) mark: String,
+    pub(crate) name: String,
+    pub(crate) href: Option<String>,
+    /// Tenths of a percent of the longest bar.
+    pub(crate) bar: u64,
+    pub(crate) numbers: Vec<String>,
+}
+
+/// One list with its notes.
+pub(crate) struct List {
+    pub(crate) id: &'static str,
+    pub(crate) title: &'static str,
+    pub(crate) column: &'static str,
+    pub(crate) numbers: Vec<&'static str>,
+    pub(crate) rows: Vec<ListRow>,
+    /// How the link to the whole list is called, and where it goes.
+    pub(crate) all: [String; 2],
+    pub(crate) other: Option<String>,
+    pub(crate) csv: String,
+    pub(crate) json: String,
+}
+
+/// The list of an answer whose rows have these metrics.
+pub(crate) fn list(links: &Links<'_>, by: Breakdown, metrics: &[Metric], answer: &Answer) -> List {
+    let (title, column) = titles(by);
+    let all = if links.viewer.is_share() || answer.rows_total == 0 {
+        "All".to_owned()
+    } else {
+        format!("All {}", grouped(answer.rows_total))
+    };
+    List {
+        id: by.as_str(),
+        title,
+        column,
+        numbers: metrics.iter().map(|metric| metric_column(*metric)).collect(),
+        rows: rows(links, by, &answer.rows),
+        all: [all, links.list(by, "", 1)],
+        other: other(links, by, answer),
+        csv: links.export(by, "csv"),
+        json: links.export(by, "json"),
+    }
+}
+
+/// Rows as they are shown: names made visible, countries named, pages linked.
+pub(crate) fn rows(links: &Links<'_>, by: Breakdown, rows: &[Row]) -> Vec<ListRow> {
+    let largest = rows.iter().filter_map(|row| row.metrics.first()).max().copied().unwrap_or(0);
+    let bar = |value: u64| u64::try_from(u128::from(value) * 1_000 / u128::from(largest.max(1)));
+    let shown = |row: &Row| {
+        let name = row.names.first().map_or("", String::as_str);
+        let country =
+            (by == Breakdown::Attribute(Attribute::Country)).then(|| country::name(name)).flatten();
+        let is_page = by == Breakdown::Page && name != OTHER;
+        ListRow {
+            mark: country.map(|_| name.to_owned()).unwrap_or_default(),
+            name: country.map_or_else(|| visible(name), str::to_owned),
+            href: is_page.then(|| links.page(Some(name))),
+            bar: bar(row.metrics.first().copied().unwrap_or(0)).unwrap_or(0),
+            numbers: row.metrics.iter().map(|number| grouped(*number)).collect(),
+        }
+    };
+    rows.iter().map(shown).collect()
+}
+
+/// What is in `(other)`, and why; none where nothing is.
+pub(crate) fn other(links: &Links<'_>, by: Breakdown, answer: &Answer) -> Option<String> {
+    let named = answer.rows.iter().any(|row| row.names.first().is_some_and(|name| name == OTHER));
+    if !named && answer.folded == 0 {
+        return None;
+    }
+    let k = links.subject.k;
+    let edge = match by {
+        Breakdown::Page => "pages beyond the limit of names of a day",
+        Breakdown::Target => {
+            "events that are not declared, targets that are no web address, and those beyond the \
+             limit of names of a day"
+        }
+        Breakdown::Attribute(Attribute::Source) => {
+            "referrers that are no website, and those beyond the limit of names of a day"
+        }
+        _ => "what the edge does not tell apart",
+    };
+    Some(match answer.folded {
+        0 => format!("(other) holds {edge}."),
+        1 => format!("(other) holds 1 value with fewer than {k} visitors, and {edge}."),
+        folded => format!(
+            "(other) holds {} values with fewer than {k} visitors, so that nobody is found among \
+             few, and {edge}.",
+            grouped(folded)
+        ),
+    })
+}
+
+/// The title of a list and of its first column.
+pub(crate) fn titles(by: Breakdown) -> (&'static str, &'static str) {
+    match by {
+        Breakdown::Target => ("Click targets", "target"),
+        Breakdown::Attribute(Attribute::Source) => ("Sources", "source"),
+        Breakdown::Attribute(Attribute::Country) => ("Countries", "country"),
+        Breakdown::Attribute(Attribute::Device) => ("Devices", "device"),
+        Breakdown::Attribute(Attribute::Browser) => ("Browsers", "browser"),
+        Breakdown::Attribute(Attribute::Os) => ("Systems", "system"),
+        Breakdown::Attribute(Attribute::UtmSource) => ("Campaign sources", "utm_source"),
+        Breakdown::Attribute(Attribute::UtmMedium) => ("Campaign media", "utm_medium"),
+        Breakdown::Attribute(Attribute::UtmCampaign) => ("Campaigns", "utm_campaign"),
+        _ => ("Pages", "page"),
+    }
+}
+
+/// Refused hits of one reason.
+pub(crate) struct RefusedRow {
+    pub(crate) meaning: &'static str,
+    pub(crate) refused: String,
+}
+
+/// The refusals that there were.
+pub(crate) fn refused(refused: &[Refused]) -> Vec<RefusedRow> {
+    let row =
+        |one: &Refused| RefusedRow { meaning: meaning(&one.reason), refused: grouped(one.refused) };
+    refused.iter().filter(|one| one.refused > 0).map(row).collect()
+}
+
+/// A reason in plain words.
+fn meaning(word: &str) -> &'static str {
+    match RefusalReason::ALL.into_iter().find(|known| known.as_str() == word) {
+        Some(RefusalReason::Gpc) => "The browser asked for privacy (Global Privacy Control).",
+        Some(RefusalReason::Dnt) => "The browser asked not to be tracked (Do Not Track).",
+        Some(RefusalReason::Prefetch) => {
+            "The browser loaded the page ahead; nobody was reading it yet."
+        }
+        Some(RefusalReason::Robot) => "A robot, by its own word.",
+        Some(RefusalReason::Origin) => "It came from a page that does not belong to this site.",
+        Some(RefusalReason::Rate) => "Too many hits in a short time from one network.",
+        Some(RefusalReason::NoPage) => "It did not say which page it was about.",
+        None => "For a reason that this version does not know.",
+    }
+}

@@ -1,0 +1,189 @@
+//! Numbers over time in the site's zone: the buckets of a period, and those of the one before.
+//!
+//! What it is not: drawing; see [`super::plot`].
+//!
+//! What surprises: everything is added up from hours. So a day that has not ended is compared with
+//! as many hours of the day before, and a day of summer time may have 23.
+
+use std::collections::HashMap;
+
+use headcount_core::time::{Day, Hour};
+use headcount_store::question::{Answer, Metric, TimeBucket};
+
+use super::gather::{HEADLINE, Subject};
+use super::period;
+use super::plot::Point;
+use crate::query::date::{Range, month_start};
+use crate::query::words::metric_column;
+use crate::text::grouped;
+use crate::time_zone::TimeZone;
+use crate::viewer::Viewer;
+
+/// Views, visitors, visits and clicks.
+pub(crate) type Numbers = [u64; 4];
+
+/// One bucket of the period.
+pub(crate) struct Bucket {
+    /// Below the axis.
+    label: String,
+    /// In full.
+    pub(crate) title: String,
+    pub(crate) numbers: Numbers,
+    /// The bucket in the same place of the period before.
+    pub(crate) before: Option<Numbers>,
+    /// Whether it is the running one.
+    running: bool,
+}
+
+/// A period over time.
+pub(crate) struct Series {
+    pub(crate) buckets: Vec<Bucket>,
+    pub(crate) totals: Numbers,
+    /// The period before, as far as this one has come.
+    pub(crate) before: Option<Numbers>,
+}
+
+impl Series {
+    /// Adds up the hours of an answer.
+    pub(crate) fn of(subject: &Subject, answer: &Answer, viewer: &Viewer) -> Self {
+        let hours = hours_of(answer);
+        let Subject { time_zone, range, before, now, .. } = subject;
+        let bucket = range.bucket();
+        let mut totals = Numbers::default();
+        let mut buckets = Vec::new();
+        for group in groups(time_zone, *range, bucket) {
+            let numbers = sum(&hours, &group);
+            add(&mut totals, numbers);
+            let (label, title) = names(time_zone, bucket, group.first);
+            let running = (group.first..=group.last).contains(now);
+            buckets.push(Bucket { label, title, numbers, before: None, running });
+        }
+        let mut total_before = None;
+        if let Some(before) = before {
+            let mut total = Numbers::default();
+            let elapsed = now.0.saturating_sub(first_hour(time_zone, *range).0);
+            let is_running = buckets.iter().any(|bucket| bucket.running);
+            let end = first_hour(time_zone, *before).0.saturating_add(elapsed);
+            let groups = groups(time_zone, *before, bucket);
+            for (at, group) in groups.iter().enumerate() {
+                if let Some(bucket) = buckets.get_mut(at) {
+                    bucket.before = Some(sum(&hours, group).map(|number| viewer.number(number)));
+                }
+                let last = if is_running { group.last.min(Hour(end)) } else { group.last };
+                add(&mut total, sum(&hours, &Group { first: group.first, last }));
+            }
+            total_before = Some(total.map(|number| viewer.number(number)));
+        }
+        for bucket in &mut buckets {
+            bucket.numbers = bucket.numbers.map(|number| viewer.number(number));
+        }
+        Self { buckets, totals: totals.map(|number| viewer.number(number)), before: total_before }
+    }
+
+    /// What is drawn of one metric.
+    pub(crate) fn points(&self, metric: Metric) -> Vec<Point> {
+        let at = place(metric);
+        let number = |numbers: &Numbers| numbers.get(at).copied().unwrap_or(0);
+        let point = |bucket: &Bucket| Point {
+            label: bucket.label.clone(),
+            title: sentence(bucket, metric),
+            value: number(&bucket.numbers),
+            before: bucket.before.as_ref().map(number),
+            running: bucket.running,
+        };
+        self.buckets.iter().map(point).collect()
+    }
+}
+
+/// The place of a metric among [`Numbers`].
+pub(crate) fn place(metric: Metric) -> usize {
+    HEADLINE.iter().position(|known| *known == metric).unwrap_or(0)
+}
+
+/// A bucket with all its numbers.
+fn sentence(bucket: &Bucket, metric: Metric) -> String {
+    let all: Vec<String> = HEADLINE
+        .iter()
+        .zip(bucket.numbers)
+        .map(|(metric, number)| format!("{} {}", grouped(number), metric_column(*metric)))
+        .collect();
+    let before = bucket.before.and_then(|before| before.get(place(metric)).copied());
+    let before = before.map_or_else(String::new, |before| format!("; before {}", grouped(before)));
+    format!("{}: {}{before}", bucket.title, all.join(", "))
+}
+
+/// The hours of a bucket.
+struct Group {
+    first: Hour,
+    last: Hour,
+}
+
+fn first_hour(time_zone: &TimeZone, range: Range) -> Hour {
+    time_zone.zone().first_hour(range.from)
+}
+
+/// The buckets of a range, in order.
+fn groups(time_zone: &TimeZone, range: Range, bucket: TimeBucket) -> Vec<Group> {
+    let zone = time_zone.zone();
+    if bucket == TimeBucket::Hour {
+        let hours = first_hour(time_zone, range).0..=zone.last_hour(range.to).0;
+        return hours.map(|hour| Group { first: Hour(hour), last: Hour(hour) }).collect();
+    }
+    let start = |day: Day| match bucket {
+        TimeBucket::Hour | TimeBucket::Day => day,
+        TimeBucket::Week => day.monday(),
+        TimeBucket::Month => month_start(day, 0),
+    };
+    let mut days: Vec<Day> = (range.from.0..=range.to.0).map(Day).collect();
+    days.dedup_by_key(|day| start(*day));
+    let ends = days.iter().skip(1).copied().chain([range.to.plus(1)]);
+    let group = |(from, next): (&Day, Day)| Group {
+        first: zone.first_hour(*from),
+        last: Hour(zone.first_hour(next).0.saturating_sub(1)),
+    };
+    days.iter().zip(ends).map(group).collect()
+}
+
+fn hours_of(answer: &Answer) -> HashMap<Hour, Numbers> {
+    let numbers = |metrics: &[u64]| {
+        let mut numbers = Numbers::default();
+        numbers.iter_mut().zip(metrics).for_each(|(to, from)| *to = *from);
+        numbers
+    };
+    let hour = |text: &str| {
+        let day = Day::parse(text.get(..10)?)?;
+        let of_day: u32 = text.get(11..13)?.parse().ok()?;
+        Some(Hour(day.first_hour().0.saturating_add(of_day)))
+    };
+    let rows = answer.rows.iter();
+    rows.filter_map(|row| Some((hour(row.time.as_deref()?)?, numbers(&row.metrics)))).collect()
+}
+
+fn sum(hours: &HashMap<Hour, Numbers>, group: &Group) -> Numbers {
+    let mut sum = Numbers::default();
+    for numbers in (group.first.0..=group.last.0).filter_map(|hour| hours.get(&Hour(hour))) {
+        add(&mut sum, *numbers);
+    }
+    sum
+}
+
+fn add(sum: &mut Numbers, numbers: Numbers) {
+    sum.iter_mut().zip(numbers).for_each(|(sum, number)| *sum = sum.saturating_add(number));
+}
+
+/// A bucket for people: short, and in full.
+fn names(time_zone: &TimeZone, bucket: TimeBucket, first: Hour) -> (String, String) {
+    let day = time_zone.zone().day_of(first);
+    let (year, _, number) = day.civil();
+    let month = period::month(day);
+    match bucket {
+        TimeBucket::Hour => {
+            let clock = time_zone.clock(first);
+            let title = format!("{} {clock}", period::long(day));
+            (clock, title)
+        }
+        TimeBucket::Day => (format!("{number} {month}"), period::long(day)),
+        TimeBucket::Week => (format!("{number} {month}"), format!("week of {}", period::long(day))),
+        TimeBucket::Month => (month.to_owned(), format!("{month} {year}")),
+    }
+}

@@ -1,0 +1,99 @@
+//! The dashboard in headless Chromium: accessible, light, and deaf to hostile names.
+//!
+//! What it is not: a test of looks. It keeps pictures in `target/dashboard`, and a person looks at
+//! them: `tests/screenshots` makes them.
+//!
+//! What surprises: weight and first paint are printed; the weight is asserted, time never is.
+
+pub(crate) mod worlds;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::browser::{CHROMIUM, Found, NODE, program};
+use crate::server::{Server, headcount};
+
+/// The judge of accessibility, by Deque.
+const AXE: &str = "axe-core@4.14.1";
+/// Bytes of one page with everything it loads, as they travel.
+const WEIGHT_MAX: u64 = 50 * 1024;
+/// Attacks that are stored, each as a page, a target, and a value of every attribute.
+const HOSTILE: usize = 200;
+
+/// `axe.min.js`, fetched once under `target/services`.
+fn axe() -> PathBuf {
+    let exe = std::env::current_exe().unwrap();
+    let folder = exe.ancestors().nth(3).unwrap().join("services").join("axe-4.14.1");
+    let script = folder.join("node_modules/axe-core/axe.min.js");
+    if !script.exists() {
+        fs::create_dir_all(&folder).unwrap();
+        let npm = [
+            "install",
+            "--prefix",
+            ".",
+            "--no-save",
+            "--ignore-scripts",
+            "--no-audit",
+            "--no-fund",
+        ];
+        let got = Command::new("npm").args(npm).arg(AXE).current_dir(&folder).output();
+        let is_there = got.is_ok_and(|got| got.status.success()) && script.exists();
+        assert!(is_there, "axe is missing: make `npm install {AXE}` work");
+    }
+    script
+}
+
+/// A folder with every world, and the server on it.
+fn start(folder: &Path) -> (Server, String) {
+    let data = folder.join("data");
+    worlds::fill(&data);
+    for site in ["empty", "small", "large", "many", "hostile"] {
+        let added = headcount(folder, &["site", "add", &format!("{site}.example")]);
+        assert!(added.status.success());
+    }
+    let share = headcount(folder, &["token", "add", "--site", "large.example", "--share"]);
+    let share = String::from_utf8(share.stdout).unwrap().trim().to_owned();
+    (Server::start(folder, "", &[]), share)
+}
+
+#[test]
+#[expect(clippy::print_stdout, reason = "weight and first paint, for whoever asks")]
+fn the_dashboard_is_light_and_accessible_and_hostile_names_do_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, share) = start(folder.path());
+    let pictures = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/dashboard");
+    fs::create_dir_all(&pictures).unwrap();
+    let hostile = worlds::hostile();
+    assert_eq!(hostile.len(), HOSTILE);
+    // Rust writes such texts as JSON does.
+    fs::write(pictures.join("hostile.json"), format!("{hostile:?}")).unwrap();
+    let output = Command::new(program(NODE))
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dashboard/look.mjs"))
+        .arg(program(CHROMIUM))
+        .arg(folder.path().join("profile"))
+        .args([&server.dashboard, &share])
+        .arg(&pictures)
+        .arg(axe())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    fs::write(pictures.join("found.txt"), &said).unwrap();
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    println!("{said}");
+    let found = Found(said);
+    assert_eq!(found.of("serious"), "", "what axe finds");
+    assert_eq!(found.of("overflow"), "", "pages that are wider than their screen");
+    let bytes: u64 = found.of("bytes").parse().unwrap();
+    assert!((1_000..=WEIGHT_MAX).contains(&bytes), "a page weighs {bytes} bytes");
+    assert_eq!(found.of("first"), "skip", "the first stop of the keyboard");
+    assert_eq!(found.of("unfocused"), "", "a stop of the keyboard that cannot be seen");
+    assert_eq!(found.of("stops"), "true", "links and fields are reached by the keyboard");
+    assert_eq!(found.of("shown"), HOSTILE.to_string(), "every attack stands there as text");
+    assert_eq!(found.of("changed"), "", "pages whose window was changed");
+    assert_eq!(found.of("troubles"), "", "dialogs, console, exceptions, policy");
+    assert_eq!(found.of("foreign"), "", "requests to other origins");
+    assert_eq!(found.of("scriptless"), "true", "everything is there without script");
+    drop(server);
+    folder.close().unwrap();
+}

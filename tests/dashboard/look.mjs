@@ -1,0 +1,237 @@
+// Looks at the dashboard in headless Chromium as a person would, keeps pictures, and prints what it
+// found as lines "name value". Started by dashboard.rs:
+//   node look.mjs CHROMIUM PROFILE DASHBOARD_URL SHARE_PATH PICTURES AXE
+//
+// What it is not: a test. dashboard.rs compares what is printed here with what should be.
+//
+// What surprises: hostile names stand in the store itself, as no edge would let them in, so that
+// the page alone has to keep them harmless.
+
+import { spawn } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+
+const [chromium, profile, dashboard, share, pictures, axe] = process.argv.slice(2);
+const PATIENCE_MS = 30000;
+const PAINTS = 7;
+const WIDE = { width: 1280, height: 900, deviceScaleFactor: 1, mobile: false };
+const PHONE = { width: 390, height: 844, deviceScaleFactor: 2, mobile: true };
+const origin = new URL(dashboard).origin;
+
+const browser = spawn(chromium, [
+  '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+  '--disable-background-networking', '--disable-component-update', '--disable-sync',
+  '--hide-scrollbars', '--remote-debugging-pipe', `--user-data-dir=${profile}`,
+], { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'] });
+const [toBrowser, fromBrowser] = [browser.stdio[3], browser.stdio[4]];
+const say = (name, value) => console.log(`${name} ${value}`);
+const fail = (why) => { say('failed', why); browser.kill('SIGKILL'); process.exit(1); };
+browser.on('error', (error) => fail(error.message));
+
+const waiting = new Map();
+const seen = { troubles: [], foreign: [], loads: 0, bytes: 0, body: 0 };
+let last = 0;
+let rest = Buffer.alloc(0);
+
+fromBrowser.on('data', (bytes) => {
+  rest = Buffer.concat([rest, bytes]);
+  for (let end = rest.indexOf(0); end >= 0; end = rest.indexOf(0)) {
+    hear(JSON.parse(rest.subarray(0, end)));
+    rest = rest.subarray(end + 1);
+  }
+});
+
+function hear({ id, result, error, method, params }) {
+  if (id) {
+    const { done, failed } = waiting.get(id);
+    waiting.delete(id);
+    return error ? failed(new Error(error.message)) : done(result);
+  }
+  if (method === 'Page.loadEventFired') seen.loads += 1;
+  if (method === 'Page.javascriptDialogOpening') {
+    seen.troubles.push(`dialog ${params.message}`);
+    page('Page.handleJavaScriptDialog', { accept: false });
+  }
+  if (method === 'Runtime.exceptionThrown') seen.troubles.push(params.exceptionDetails.text);
+  if (method === 'Runtime.consoleAPICalled') seen.troubles.push(`console.${params.type}`);
+  if (method === 'Log.entryAdded') seen.troubles.push(`${params.entry.text} ${params.entry.url}`);
+  if (method === 'Audits.issueAdded' && params.issue.code === 'ContentSecurityPolicyIssue') {
+    seen.troubles.push(JSON.stringify(params.issue));
+  }
+  if (method === 'Network.loadingFinished') seen.bytes += params.encodedDataLength;
+  if (method === 'Network.dataReceived') seen.body += params.dataLength;
+  if (method === 'Network.requestWillBeSent') {
+    const asked = new URL(params.request.url);
+    if (asked.protocol !== 'data:' && asked.origin !== origin) seen.foreign.push(params.request.url);
+  }
+}
+
+function send(method, params = {}, sessionId = undefined) {
+  last += 1;
+  toBrowser.write(`${JSON.stringify({ id: last, method, params, sessionId })}\0`);
+  return new Promise((done, failed) => waiting.set(last, { done, failed }));
+}
+
+const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+const { targetId } = await send('Target.createTarget', { url: 'about:blank' });
+const { sessionId } = await send('Target.attachToTarget', { targetId, flatten: true });
+const page = (method, params) => send(method, params, sessionId);
+for (const room of ['Page', 'Runtime', 'Log', 'Network', 'Audits']) await page(`${room}.enable`);
+
+async function open(path) {
+  const [before, url] = [seen.loads, new URL(path, origin).href];
+  const { errorText } = await page('Page.navigate', { url });
+  if (errorText) fail(`${url}: ${errorText}`);
+  const end = Date.now() + PATIENCE_MS;
+  while (seen.loads === before) {
+    if (Date.now() > end) fail(`${url} did not load`);
+    await pause(5);
+  }
+}
+
+async function look(expression) {
+  const asked = { expression, awaitPromise: true, returnByValue: true };
+  const { result, exceptionDetails } = await page('Runtime.evaluate', asked);
+  if (exceptionDetails) fail(`${expression.slice(0, 200)}: ${JSON.stringify(exceptionDetails)}`);
+  return result.value;
+}
+
+async function screen(metrics, scheme) {
+  await page('Emulation.setDeviceMetricsOverride', metrics);
+  await page('Emulation.setEmulatedMedia', {
+    features: [{ name: 'prefers-color-scheme', value: scheme }],
+  });
+}
+
+async function picture(name) {
+  const { data } = await page('Page.captureScreenshot', { captureBeyondViewport: true });
+  writeFileSync(`${pictures}/${name}.png`, Buffer.from(data, 'base64'));
+}
+
+/// What axe finds serious or critical; the page's own policy is kept.
+async function checked() {
+  await look(`${readFileSync(axe, 'utf8')}; undefined`);
+  return look(`axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .map(({ id, nodes }) => id + ' ' + nodes.slice(0, 3).map((node) => node.html).join(' '))
+    .join(' | '))`);
+}
+
+await open(dashboard);
+const SITES = ['empty', 'small', 'large', 'many', 'hostile'];
+const serious = [];
+const overflow = [];
+for (const site of SITES) {
+  for (const [size, metrics] of [['wide', WIDE], ['phone', PHONE]]) {
+    for (const scheme of ['light', 'dark']) {
+      await screen(metrics, scheme);
+      await open(`/?site=${site}.example&period=30d`);
+      await picture(`${site}-${size}-${scheme}`);
+      if (await look('document.documentElement.scrollWidth > innerWidth')) overflow.push(`${site} ${size}`);
+      if (site === 'small') continue;
+      const found = await checked();
+      if (found) serious.push(`${site} ${size} ${scheme}: ${found}`);
+    }
+  }
+}
+await screen(PHONE, 'light');
+for (const [name, path] of [['list', '/list?site=many.example&by=page'], ['share', share],
+  ['chosen', '/?site=large.example&page=/prices'], ['day', '/?site=large.example&period=day&metric=clicks']]) {
+  for (const [size, metrics] of [['phone', PHONE], ['wide', WIDE]]) {
+    await screen(metrics, 'light');
+    await open(path);
+    await picture(`${name}-${size}`);
+    if (await look('document.documentElement.scrollWidth > innerWidth')) overflow.push(`${name} ${size}`);
+    const found = await checked();
+    if (found) serious.push(`${name} ${size}: ${found}`);
+  }
+}
+say('serious', serious.join(' || '));
+say('overflow', overflow.join(', '));
+
+// The weight of one whole page, and when its first content is painted.
+await page('Network.setCacheDisabled', { cacheDisabled: true });
+await screen(WIDE, 'light');
+const paints = [];
+for (let at = 0; at < PAINTS; at += 1) {
+  Object.assign(seen, { bytes: 0, body: 0 });
+  await open('/?site=large.example&period=30d');
+  await pause(100);
+  paints.push(await look(`performance.getEntriesByName('first-contentful-paint')[0].startTime`));
+}
+paints.sort((a, b) => a - b);
+say('bytes', Math.round(seen.bytes));
+say('uncompressed', Math.round(seen.body));
+say('paint', Math.round(paints[Math.floor(PAINTS / 2)]));
+const timing = `(() => { const [at] = performance.getEntriesByType('navigation');
+  return ['responseStart', 'responseEnd', 'domInteractive', 'domContentLoadedEventEnd', 'loadEventEnd']
+    .map((name) => name + '=' + Math.round(at[name])).join(' '); })()`;
+say('timing', await look(timing));
+const shift = `new Promise((done) => { let sum = 0; new PerformanceObserver((list) => {
+  list.getEntries().forEach((entry) => { sum += entry.value; }); })
+  .observe({ type: 'layout-shift', buffered: true }); setTimeout(() => done(sum), 200); })`;
+say('shift', (await look(shift)).toFixed(3));
+
+// By keyboard: the first stop leads past the head, and the script never takes the focus away.
+const key = async (text, code) => {
+  for (const type of ['rawKeyDown', 'keyUp']) {
+    await page('Input.dispatchKeyEvent', { type, key: text, code: text, windowsVirtualKeyCode: code });
+  }
+};
+await key('Tab', 9);
+say('first', await look('document.activeElement.className'));
+let stops = 0;
+while (stops < 200 && await look('document.activeElement !== document.body')) {
+  if (await look(`getComputedStyle(document.activeElement).outlineStyle === 'none'`)) break;
+  stops += 1;
+  await key('Tab', 9);
+}
+say('unfocused', await look('document.activeElement === document.body ? "" : document.activeElement.outerHTML'));
+say('stops', stops >= 40);
+
+// Hostile names: in every list and its parts, in the filter, in the search, in the shared view.
+const names = 'Object.getOwnPropertyNames(window).sort().join()';
+await open('/?site=empty.example');
+const clean = await look(names);
+const changed = [];
+const hostile = JSON.parse(readFileSync(`${pictures}/hostile.json`, 'utf8'));
+const paths = ['/?site=hostile.example', '/?site=hostile.example&period=day'];
+for (const by of ['page', 'target', 'source', 'country', 'utm_campaign']) {
+  for (const at of [1, 2, 3]) paths.push(`/list?site=hostile.example&by=${by}&at=${at}`);
+}
+hostile.forEach((name, at) => {
+  const text = encodeURIComponent(name);
+  if (at % 9 === 0) paths.push(`/?site=hostile.example&page=${text}&metric=${text}`);
+  if (at % 18 === 1) paths.push(`/list?site=hostile.example&by=page&search=${text}`);
+  if (at % 18 === 2) paths.push(`/?site=${text}`, `/?from=${text}&period=${text}`);
+});
+for (const path of paths) {
+  await open(path);
+  // Events that a payload waits for: everything is touched, focused and opened.
+  await look(`document.querySelectorAll('main *').forEach((one) => {
+    one.dispatchEvent(new MouseEvent('mouseover', { bubbles: true })); one.focus?.(); })`);
+  if (await look(names) !== clean) changed.push(path);
+  if (await look('location.origin') !== origin) changed.push(`left: ${path}`);
+}
+say('hostile', paths.length);
+say('changed', changed.join(' '));
+const rows = `[...document.querySelectorAll('bdi')].map((one) => one.textContent)`;
+const shown = new Set();
+for (const at of [1, 2, 3]) {
+  await open(`/list?site=hostile.example&by=page&at=${at}`);
+  (await look(rows)).forEach((name) => shown.add(name));
+}
+say('shown', hostile.filter((name) => shown.has(name)).length);
+// A site that is refused is an error by intent, and Chromium says so.
+const intended = /responded with a status of 404/;
+say('troubles', seen.troubles.filter((one) => !intended.test(one)).join(' || '));
+say('foreign', seen.foreign.join(' '));
+
+// Without script everything is there.
+await page('Emulation.setScriptExecutionDisabled', { value: true });
+await open('/?site=large.example');
+say('scriptless', await look(`document.querySelectorAll('.list').length > 8
+  && document.querySelectorAll('svg.plot .bucket').length === 14`));
+const gone = new Promise((done) => { browser.on('exit', done); });
+await send('Browser.close').catch(() => {});
+await gone;
+process.exit(0);
