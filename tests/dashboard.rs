@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::browser::{CHROMIUM, Found, NODE, program};
-use crate::server::{Server, headcount};
+use crate::server::{Deployment, PATIENCE, Server, headcount};
+use crate::until::until;
 
 /// The judge of accessibility, by Deque.
 const AXE: &str = "axe-core@4.14.1";
@@ -55,6 +56,28 @@ fn start(folder: &Path) -> (Server, String) {
     let share = headcount(folder, &["token", "add", "--site", "large.example", "--share"]);
     let share = String::from_utf8(share.stdout).unwrap().trim().to_owned();
     (Server::start(folder, "", &[]), share)
+}
+
+#[test]
+fn a_shared_link_is_open_until_it_is_revoked() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, share) = start(folder.path());
+    let get = |path: &str| server.send(&format!("GET {path}"), "", "").unwrap();
+    let known = || get(&share).status == 200;
+    assert!(until(PATIENCE, known), "the new site is not known");
+    let reply = get(&format!("{share}?period=30d"));
+    assert!(!reply.head.to_ascii_lowercase().contains("set-cookie"), "{}", reply.head);
+    assert!(reply.body.contains("rounded to 10s"));
+    let bearer = format!("Authorization: Bearer {}\r\n", share.strip_prefix("/share/").unwrap());
+    let line = "GET /api/v1/export.csv?site=large.example&by=page";
+    assert_eq!(server.send(line, &bearer, "").unwrap().status, 401);
+    assert_eq!(get(&format!("{share}/export.csv?site=large.example&by=page")).status, 200);
+    let listed = headcount(folder.path(), &["token", "list"]);
+    assert!(String::from_utf8_lossy(&listed.stdout).contains("\tvalid\tshare\n"));
+    assert!(headcount(folder.path(), &["token", "revoke", "1"]).status.success());
+    for path in ["", "/list?by=page", "/export.csv?site=large.example&by=page"] {
+        assert_eq!(get(&format!("{share}{path}")).status, 401);
+    }
 }
 
 #[test]
