@@ -105,6 +105,8 @@ fn the_dashboard_is_light_and_accessible_and_hostile_names_do_nothing() {
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
     println!("{said}");
     let found = Found(said);
+    assert_eq!(found.of("control"), "true", "an attack that works is seen");
+    assert_eq!(found.of("judged"), "true", "a fault is seen by axe");
     assert_eq!(found.of("serious"), "", "what axe finds");
     assert_eq!(found.of("overflow"), "", "pages that are wider than their screen");
     let bytes: u64 = found.of("bytes").parse().unwrap();
