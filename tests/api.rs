@@ -79,7 +79,7 @@ fn no_question_breaks_the_api_or_reaches_a_second_attribute() {
     fs::write(
         &config,
         "[checks.negative_data_rejection]\nexpected-statuses = [\"400\", \"401\", \"404\", \"405\", \
-         \"413\", \"414\"]\n",
+         \"413\", \"414\", \"431\"]\n",
     )
     .unwrap();
     let output = Command::new(schemathesis())

@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::browser::{CHROMIUM, Found, NODE, program};
-use crate::server::{Server, headcount};
+use crate::server::{Deployment, PATIENCE, Server, headcount};
+use crate::until::until;
 
 /// The judge of accessibility, by Deque.
 const AXE: &str = "axe-core@4.14.1";
@@ -58,6 +59,28 @@ fn start(folder: &Path) -> (Server, String) {
 }
 
 #[test]
+fn a_shared_link_is_open_until_it_is_revoked() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, share) = start(folder.path());
+    let get = |path: &str| server.send(&format!("GET {path}"), "", "").unwrap();
+    let known = || get(&share).status == 200;
+    assert!(until(PATIENCE, known), "the new site is not known");
+    let reply = get(&format!("{share}?period=30d"));
+    assert!(!reply.head.to_ascii_lowercase().contains("set-cookie"), "{}", reply.head);
+    assert!(reply.body.contains("rounded to 10s"));
+    let bearer = format!("Authorization: Bearer {}\r\n", share.strip_prefix("/share/").unwrap());
+    let line = "GET /api/v1/export.csv?site=large.example&by=page";
+    assert_eq!(server.send(line, &bearer, "").unwrap().status, 401);
+    assert_eq!(get(&format!("{share}/export.csv?site=large.example&by=page")).status, 200);
+    let listed = headcount(folder.path(), &["token", "list"]);
+    assert!(String::from_utf8_lossy(&listed.stdout).contains("\tvalid\tshare\n"));
+    assert!(headcount(folder.path(), &["token", "revoke", "1"]).status.success());
+    for path in ["", "/list?by=page", "/export.csv?site=large.example&by=page"] {
+        assert_eq!(get(&format!("{share}{path}")).status, 401);
+    }
+}
+
+#[test]
 #[expect(clippy::print_stdout, reason = "weight and first paint, for whoever asks")]
 fn the_dashboard_is_light_and_accessible_and_hostile_names_do_nothing() {
     let folder = tempfile::tempdir().unwrap();
@@ -82,6 +105,8 @@ fn the_dashboard_is_light_and_accessible_and_hostile_names_do_nothing() {
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
     println!("{said}");
     let found = Found(said);
+    assert_eq!(found.of("control"), "true", "an attack that works is seen");
+    assert_eq!(found.of("judged"), "true", "a fault is seen by axe");
     assert_eq!(found.of("serious"), "", "what axe finds");
     assert_eq!(found.of("overflow"), "", "pages that are wider than their screen");
     let bytes: u64 = found.of("bytes").parse().unwrap();

@@ -226,6 +226,14 @@ const intended = /responded with a status of 404/;
 say('troubles', seen.troubles.filter((one) => !intended.test(one)).join(' || '));
 say('foreign', seen.foreign.join(' '));
 
+// What was looked for is found where it is: a name that runs, and a picture without words.
+const quiet = seen.troubles.length;
+await look('setTimeout(() => { window.hacked = 1; alert(1); }); undefined');
+await pause(300);
+say('control', seen.troubles.length > quiet && await look(names) !== clean);
+await look('document.querySelector("main").append(document.createElement("img")); undefined');
+say('judged', (await checked()).includes('image-alt'));
+
 // Without script everything is there.
 await page('Emulation.setScriptExecutionDisabled', { value: true });
 await open('/?site=large.example');

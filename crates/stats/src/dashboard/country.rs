@@ -9,8 +9,14 @@
 /// Code and name, a pair a line, with comments.
 const LIST: &str = include_str!("../../data/iso3166.tab");
 
+/// The code of networks that the country database does not know.
+const UNKNOWN: &str = "ZZ";
+
 /// The name of a code such as `SE`.
 pub(crate) fn name(code: &str) -> Option<&'static str> {
+    if code == UNKNOWN {
+        return Some("unknown country");
+    }
     LIST.lines()
         .filter(|line| !line.starts_with('#'))
         .filter_map(|line| line.split_once('\t'))
@@ -24,7 +30,8 @@ mod tests {
     #[test]
     fn codes_have_names() {
         assert_eq!(name("SE"), Some("Sweden"));
-        for none in ["", "ZZ", "se", "(other)", "#", "SE\tSweden"] {
+        assert_eq!(name("ZZ"), Some("unknown country"));
+        for none in ["", "se", "(other)", "#", "SE\tSweden"] {
             assert_eq!(name(none), None, "{none}");
         }
     }

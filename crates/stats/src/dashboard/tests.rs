@@ -131,6 +131,28 @@ async fn the_page_says_what_it_knows() {
 }
 
 #[tokio::test]
+async fn a_change_is_told_in_words() {
+    let html = page(&Fake::default(), "/?period=7d").await;
+    assert!(html.contains("compared with as many hours of the period before"));
+    let past = page(&Fake::default(), "/?from=2026-10-01&to=2026-10-07").await;
+    assert!(!past.contains("compared with as many hours"));
+    for (value, before, words) in [
+        (5, 5, "as many as before"),
+        (7, 0, "7 more; none before"),
+        (0, 50, "100 % fewer than 50 before"),
+        (1_001, 1_000, "about as many as 1\u{202f}000 before"),
+        (150, 100, "50 % more than 100 before"),
+        (
+            u64::MAX,
+            1,
+            "18\u{202f}446\u{202f}744\u{202f}073\u{202f}709\u{202f}551\u{202f}615 % more than 1 before",
+        ),
+    ] {
+        assert_eq!(super::view::change(value, before), words);
+    }
+}
+
+#[tokio::test]
 async fn books_that_do_not_balance_are_an_alarm() {
     let books = Some(Books { audit_delta: 3, tiled: false, checked_at: NOW - 86_400 });
     let html = page(&Fake { books, ..Fake::default() }, "/").await;

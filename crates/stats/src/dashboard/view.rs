@@ -86,6 +86,7 @@ pub(crate) struct DashboardPage {
     refused: Vec<RefusedRow>,
     refused_total: String,
     refused_csv: String,
+    refused_json: String,
     books: Result<String, String>,
     visitors_note: String,
     k: u32,
@@ -146,6 +147,7 @@ impl DashboardPage {
             refused: panel::refused(&found.refused),
             refused_total: grouped(found.refused.iter().map(|one| one.refused).sum()),
             refused_csv: links.export(Breakdown::Refused, "csv"),
+            refused_json: links.export(Breakdown::Refused, "json"),
             books: books(found.books, bounds.today, viewer),
             visitors_note: visitors_note.clone(),
             k: subject.k,
@@ -175,7 +177,7 @@ fn headlines(links: &Links<'_>, series: &Series) -> Vec<Headline> {
 }
 
 /// How a number compares with the one before, in words.
-fn change(value: u64, before: u64) -> String {
+pub(crate) fn change(value: u64, before: u64) -> String {
     if value == before {
         return "as many as before".to_owned();
     }
@@ -184,6 +186,9 @@ fn change(value: u64, before: u64) -> String {
         return format!("{} {word}; none before", grouped(value));
     }
     let percent = u128::from(value.abs_diff(before)) * 100 / u128::from(before);
+    if percent == 0 {
+        return format!("about as many as {} before", grouped(before));
+    }
     let percent = grouped(u64::try_from(percent).unwrap_or(u64::MAX));
     format!("{percent} % {word} than {} before", grouped(before))
 }

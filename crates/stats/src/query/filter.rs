@@ -10,8 +10,8 @@
 use headcount_store::question::PageFilter;
 use serde_json::Value;
 
-use super::BadQuery;
 use super::words::Dimension;
+use super::{BadQuery, class};
 
 /// Leaves of one query. SQLite refuses expressions deeper than 1,000.
 const LEAVES_MAX: usize = 20;
@@ -51,10 +51,11 @@ pub(crate) fn read(value: Option<&Value>) -> Result<Vec<PageFilter>, BadQuery> {
     let list = match value {
         None | Some(Value::Null) => return Ok(Vec::new()),
         Some(Value::Array(list)) => list,
-        Some(_) => {
-            return Err(BadQuery::new(
-                "filters must be a list, such as [[\"is\", \"event:page\", [\"/\"]]]",
-            ));
+        Some(other) => {
+            let found = class(other);
+            return Err(BadQuery::new(format!(
+                "filters must be a list, such as [[\"is\", \"event:page\", [\"/\"]]]; this is {found}"
+            )));
         }
     };
     let mut leaves = Vec::new();

@@ -19,6 +19,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, Request, StatusCode};
 use axum::response::Response;
+use serde_json::Value;
 
 use crate::access::{self, Purpose};
 use crate::reply::{self, Trouble};
@@ -41,6 +42,18 @@ impl BadQuery {
 /// Answers `POST /api/v2/query`.
 pub(crate) async fn handle(State(stats): State<Stats>, request: Request<Body>) -> Response {
     respond(&stats, request).await.unwrap_or_else(Trouble::into_json)
+}
+
+/// What a value is, for an error that must not repeat the value itself.
+pub(crate) fn class(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
 }
 
 /// The description of the API, in OpenAPI 3.1.

@@ -10,10 +10,10 @@ use headcount_core::site::SiteHost;
 use headcount_store::question::{By, Metric, Order, OrderKey, Question, TimeBucket};
 use serde_json::{Map, Value};
 
-use super::BadQuery;
 use super::date::{self, Bounds, Range};
 use super::filter;
 use super::words::{self, Dimension};
+use super::{BadQuery, class};
 
 /// Rows of one answer.
 pub const LIMIT_MAX: u32 = 10_000;
@@ -88,10 +88,14 @@ impl RawQuery {
     /// # Errors
     /// A body that is not a JSON object, or has a field that is not known.
     pub fn from_json(body: &[u8]) -> Result<Self, BadQuery> {
-        let Ok(Value::Object(fields)) = serde_json::from_slice(body) else {
-            return Err(BadQuery::new(
-                "the body must be a JSON object with site_id, metrics and date_range",
-            ));
+        let fields = match serde_json::from_slice(body) {
+            Ok(Value::Object(fields)) => fields,
+            wrong => {
+                let found = wrong.as_ref().map_or("not JSON", class);
+                return Err(BadQuery::new(format!(
+                    "the body must be a JSON object with site_id, metrics and date_range; this is {found}"
+                )));
+            }
         };
         if fields.keys().any(|key| !FIELDS.contains(&key.as_str())) {
             let known = FIELDS.join(", ");
@@ -111,7 +115,16 @@ impl RawQuery {
             .get("site_id")
             .and_then(Value::as_str)
             .and_then(|text| SiteHost::parse(text).ok())
-            .ok_or_else(|| BadQuery::new("site_id must be the host of a site, such as example.org"))
+            .ok_or_else(|| {
+                let found = match self.0.get("site_id") {
+                    None => "missing",
+                    Some(Value::String(_)) => "no host",
+                    Some(other) => class(other),
+                };
+                BadQuery::new(format!(
+                    "site_id must be the host of a site, such as example.org; this is {found}"
+                ))
+            })
     }
 
     /// Whether the period begins on the site's first day, which takes a look at all of its counts.
@@ -149,11 +162,19 @@ impl RawQuery {
         let list = match self.0.get(field) {
             None | Some(Value::Null) => return Ok(Vec::new()),
             Some(Value::Array(list)) => list,
-            Some(_) => return Err(BadQuery::new(format!("{field} must be a list of strings"))),
+            Some(other) => {
+                let found = class(other);
+                return Err(BadQuery::new(format!(
+                    "{field} must be a list of strings; this is {found}"
+                )));
+            }
         };
         let text = |(at, value): (usize, &'_ Value)| match value {
             Value::String(_) => Ok(()),
-            _ => Err(BadQuery::new(format!("{field}[{at}] must be a string"))),
+            other => {
+                let found = class(other);
+                Err(BadQuery::new(format!("{field}[{at}] must be a string; this is {found}")))
+            }
         };
         list.iter().enumerate().try_for_each(text)?;
         Ok(list.iter().filter_map(Value::as_str).collect())
@@ -221,9 +242,13 @@ impl RawQuery {
         let list = match self.0.get("order_by") {
             None | Some(Value::Null) => &[][..],
             Some(Value::Array(list)) if list.len() <= ORDERS_MAX => list.as_slice(),
-            Some(_) => {
+            Some(other) => {
+                let found = other
+                    .as_array()
+                    .map_or(class(other).to_owned(), |list| format!("a list of {}", list.len()));
                 return Err(BadQuery::new(format!(
-                    "order_by must be a list of at most {ORDERS_MAX} pairs, such as [[\"pageviews\", \"desc\"]]"
+                    "order_by must be a list of at most {ORDERS_MAX} pairs, such as \
+                     [[\"pageviews\", \"desc\"]]; this is {found}"
                 )));
             }
         };
@@ -245,10 +270,11 @@ impl RawQuery {
         let fields = match self.0.get("include") {
             None | Some(Value::Null) => return Ok(include),
             Some(Value::Object(fields)) => fields,
-            Some(_) => {
-                return Err(BadQuery::new(
-                    "include must be an object, such as {\"total_rows\": true}",
-                ));
+            Some(other) => {
+                let found = class(other);
+                return Err(BadQuery::new(format!(
+                    "include must be an object, such as {{\"total_rows\": true}}; this is {found}"
+                )));
             }
         };
         for (key, value) in fields {
@@ -262,9 +288,10 @@ impl RawQuery {
                     ));
                 }
             };
-            *place = value
-                .as_bool()
-                .ok_or_else(|| BadQuery::new(format!("include.{key} must be true or false")))?;
+            *place = value.as_bool().ok_or_else(|| {
+                let found = class(value);
+                BadQuery::new(format!("include.{key} must be true or false; this is {found}"))
+            })?;
         }
         if include.time_labels && time.is_none() {
             return Err(BadQuery::new(
@@ -278,10 +305,12 @@ impl RawQuery {
         let fields = match self.0.get("pagination") {
             None | Some(Value::Null) => return Ok((LIMIT_MAX, 0)),
             Some(Value::Object(fields)) => fields,
-            Some(_) => {
-                return Err(BadQuery::new(
-                    "pagination must be an object, such as {\"limit\": 100, \"offset\": 0}",
-                ));
+            Some(other) => {
+                let found = class(other);
+                return Err(BadQuery::new(format!(
+                    "pagination must be an object, such as {{\"limit\": 100, \"offset\": 0}}; \
+                     this is {found}"
+                )));
             }
         };
         if fields.keys().any(|key| key != "limit" && key != "offset") {
@@ -293,13 +322,27 @@ impl RawQuery {
             None => Some(default),
             Some(value) => value.as_u64().and_then(|number| u32::try_from(number).ok()),
         };
+        let found = |key: &str| match fields.get(key) {
+            Some(Value::Number(number)) if !number.is_u64() && !number.is_i64() => {
+                "a number with a fraction, or too large"
+            }
+            Some(Value::Number(_)) => "another number",
+            other => other.map_or("missing", class),
+        };
         let limit = number("limit", LIMIT_MAX)
             .filter(|limit| (1..=LIMIT_MAX).contains(limit))
             .ok_or_else(|| {
-                BadQuery::new(format!("pagination.limit must be a number from 1 to {LIMIT_MAX}"))
+                BadQuery::new(format!(
+                    "pagination.limit must be a whole number from 1 to {LIMIT_MAX}; this is {}",
+                    found("limit")
+                ))
             })?;
         let offset = number("offset", 0).ok_or_else(|| {
-            BadQuery::new(format!("pagination.offset must be a number from 0 to {}", u32::MAX))
+            BadQuery::new(format!(
+                "pagination.offset must be a whole number from 0 to {}; this is {}",
+                u32::MAX,
+                found("offset")
+            ))
         })?;
         Ok((limit, offset))
     }

@@ -121,22 +121,38 @@ fn what_cannot_be_answered_by_design_says_so() {
 fn bad_bodies() {
     let shape = "the body must be a JSON object with site_id, metrics and date_range";
     let deep = "[".repeat(50_000);
-    for body in ["", "{", "[]", "null", "\"x\"", "{}x", "\u{feff}{}", deep.as_str()] {
+    for (body, found) in [
+        ("", "not JSON"),
+        ("{", "not JSON"),
+        ("[]", "a list"),
+        ("null", "null"),
+        ("\"x\"", "a string"),
+        ("true", "true or false"),
+        ("{}x", "not JSON"),
+        ("\u{feff}{}", "not JSON"),
+        (deep.as_str(), "not JSON"),
+    ] {
         assert_eq!(
             RawQuery::from_json(body.as_bytes()).map(|_| ()),
-            Err(BadQuery::new(shape)),
+            Err(BadQuery::new(format!("{shape}; this is {found}"))),
             "{body:.9}"
         );
     }
-    assert_eq!(RawQuery::from_json(b"\xff").map(|_| ()), Err(BadQuery::new(shape)));
+    let error = BadQuery::new(format!("{shape}; this is not JSON"));
+    assert_eq!(RawQuery::from_json(b"\xff").map(|_| ()), Err(error));
     check_bad(
         json!({"filter": []}),
         "the body has an unknown field: the fields are site_id, metrics, date_range, dimensions, filters, \
          order_by, include, pagination",
     );
     let site = "site_id must be the host of a site, such as example.org";
-    for wrong in [json!(null), json!(7), json!("https://example.org"), json!("")] {
-        check_bad(json!({"site_id": wrong}), site);
+    for (wrong, found) in [
+        (json!(null), "null"),
+        (json!(7), "a number"),
+        (json!("https://example.org"), "no host"),
+        (json!(""), "no host"),
+    ] {
+        check_bad(json!({"site_id": wrong}), &format!("{site}; this is {found}"));
     }
 }
 
@@ -145,8 +161,11 @@ fn bad_metrics() {
     let some = "metrics must be a list of at least one of pageviews, visitors, visits or clicks";
     check_bad(json!({"metrics": null}), some);
     check_bad(json!({"metrics": []}), some);
-    check_bad(json!({"metrics": "pageviews"}), "metrics must be a list of strings");
-    check_bad(json!({"metrics": ["visits", 1]}), "metrics[1] must be a string");
+    check_bad(
+        json!({"metrics": "pageviews"}),
+        "metrics must be a list of strings; this is a string",
+    );
+    check_bad(json!({"metrics": ["visits", 1]}), "metrics[1] must be a string; this is a number");
     check_bad(
         json!({"metrics": ["visits", "visits"]}),
         "metrics[1] is there twice: name each metric once",
@@ -214,8 +233,8 @@ fn bad_dimensions() {
     let known = "use event:page, event:target, visit:source, visit:country, visit:device, visit:browser, \
                  visit:os, visit:utm_source, visit:utm_medium, visit:utm_campaign, time, time:hour, time:day, \
                  time:week or time:month";
-    check_bad(json!({"dimensions": {}}), "dimensions must be a list of strings");
-    check_bad(json!({"dimensions": [[]]}), "dimensions[0] must be a string");
+    check_bad(json!({"dimensions": {}}), "dimensions must be a list of strings; this is an object");
+    check_bad(json!({"dimensions": [[]]}), "dimensions[0] must be a string; this is a list");
     check_bad(json!({"dimensions": ["page"]}), &format!("dimensions[0] is not known: {known}"));
     check_bad(
         json!({"dimensions": ["event:page", "visit:city"]}),
@@ -323,7 +342,7 @@ fn bad_filters() {
         check_bad(json!({"filters": [filter]}), &error);
     }
     let object = "filters must be a list, such as [[\"is\", \"event:page\", [\"/\"]]]";
-    check_bad(json!({"filters": {}}), object);
+    check_bad(json!({"filters": {}}), &format!("{object}; this is an object"));
     check_bad(json!({"filters": vec![page; 21]}), "filters has 21 parts: use at most 20");
     let many = json!(["is", "event:page", vec!["/"; 201]]);
     check_bad(json!({"filters": [many]}), "filters holds 201 pages: use at most 200");
@@ -356,15 +375,16 @@ fn orders_includes_and_pages() {
         check_bad(json!({"order_by": [[wrong, "asc"]]}), error);
     }
     let orders = "order_by must be a list of at most 10 pairs, such as [[\"pageviews\", \"desc\"]]";
-    check_bad(json!({"order_by": "pageviews"}), orders);
-    check_bad(json!({"order_by": vec![["pageviews", "asc"]; 11]}), orders);
+    check_bad(json!({"order_by": "pageviews"}), &format!("{orders}; this is a string"));
+    let many = json!({"order_by": vec![["pageviews", "asc"]; 11]});
+    check_bad(many, &format!("{orders}; this is a list of 11"));
     for (include, error) in [
-        (json!([]), "include must be an object, such as {\"total_rows\": true}"),
+        (json!([]), "include must be an object, such as {\"total_rows\": true}; this is a list"),
         (
             json!({"x": true}),
             "include has an unknown field: the fields are imports, time_labels and total_rows",
         ),
-        (json!({"imports": 1}), "include.imports must be true or false"),
+        (json!({"imports": 1}), "include.imports must be true or false; this is a number"),
         (
             json!({"time_labels": true}),
             "include.time_labels needs a time dimension, such as time:day",
@@ -372,18 +392,24 @@ fn orders_includes_and_pages() {
     ] {
         check_bad(json!({"include": include}), error);
     }
-    let limit = "pagination.limit must be a number from 1 to 10000";
-    for (pagination, error) in [
-        (json!(3), "pagination must be an object, such as {\"limit\": 100, \"offset\": 0}"),
-        (json!({"page": 1}), "pagination has an unknown field: the fields are limit and offset"),
-        (json!({"limit": 0}), limit),
-        (json!({"limit": 10_001}), limit),
-        (json!({"limit": "5"}), limit),
-        (json!({"limit": 1.5}), limit),
-        (json!({"offset": -1}), "pagination.offset must be a number from 0 to 4294967295"),
+    let object =
+        "pagination must be an object, such as {\"limit\": 100, \"offset\": 0}; this is a number";
+    check_bad(json!({"pagination": 3}), object);
+    let unknown = "pagination has an unknown field: the fields are limit and offset";
+    check_bad(json!({"pagination": {"page": 1}}), unknown);
+    for (limit, found) in [
+        (json!(0), "another number"),
+        (json!(10_001), "another number"),
+        (json!("5"), "a string"),
+        (json!(1.5), "a number with a fraction, or too large"),
     ] {
-        check_bad(json!({"pagination": pagination}), error);
+        let error =
+            format!("pagination.limit must be a whole number from 1 to 10000; this is {found}");
+        check_bad(json!({"pagination": {"limit": limit}}), &error);
     }
+    let offset =
+        "pagination.offset must be a whole number from 0 to 4294967295; this is another number";
+    check_bad(json!({"pagination": {"offset": -1}}), offset);
 }
 
 #[test]
