@@ -20,6 +20,8 @@ pub(crate) enum Rejection {
     UnknownSite,
     /// No `p` and no `Referer`.
     NoPage,
+    /// A version of the tracker that this build does not have.
+    UnknownTracker,
     /// A method that this path does not know.
     Method,
     /// A request as one sends it to a proxy.
@@ -31,12 +33,13 @@ pub(crate) enum Rejection {
 }
 
 impl Rejection {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::NotJson,
         Self::BodyTooLarge,
         Self::UriTooLong,
         Self::UnknownSite,
         Self::NoPage,
+        Self::UnknownTracker,
         Self::Method,
         Self::AbsoluteForm,
         Self::Incomplete,
@@ -51,6 +54,7 @@ impl Rejection {
             Self::UriTooLong => "uri_too_long",
             Self::UnknownSite => "unknown_site",
             Self::NoPage => "no_page",
+            Self::UnknownTracker => "unknown_tracker",
             Self::Method => "method",
             Self::AbsoluteForm => "absolute_form",
             Self::Incomplete => "incomplete",
@@ -65,7 +69,7 @@ impl Rejection {
             }
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
-            Self::UnknownSite => StatusCode::NOT_FOUND,
+            Self::UnknownSite | Self::UnknownTracker => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotDurable => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -80,6 +84,9 @@ impl Rejection {
             Self::UriTooLong => "the request line is over 4096 bytes\n",
             Self::UnknownSite => "no such site here; add it with: headcount site add HOST\n",
             Self::NoPage => "no page; send it as \"p\"\n",
+            Self::UnknownTracker => {
+                "no such version of the tracker here; take the lines for the page anew, or use /headcount.js\n"
+            }
             Self::Method => "use GET for /p.gif and POST for /hit\n",
             Self::AbsoluteForm => "this is not a proxy; send the path alone\n",
             Self::Incomplete => "the body did not arrive whole\n",
