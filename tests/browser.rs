@@ -12,9 +12,9 @@ use std::process::{Child, Command, Stdio};
 
 use crate::server::CHROME;
 
-/// A program this test needs, and the Debian package that has it.
-const CHROMIUM: (&str, &str) = ("chromium", "chromium");
-const NODE: (&str, &str) = ("node", "nodejs");
+/// A program these tests need, and the Debian package that has it.
+pub(crate) const CHROMIUM: (&str, &str) = ("chromium", "chromium");
+pub(crate) const NODE: (&str, &str) = ("node", "nodejs");
 
 /// `headcount up` on an empty folder, as a newcomer starts it.
 struct Newcomer {
@@ -59,7 +59,7 @@ impl Drop for Newcomer {
 }
 
 /// Where a program is; without it the test fails with the line that gets it.
-fn program((name, package): (&str, &str)) -> PathBuf {
+pub(crate) fn program((name, package): (&str, &str)) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .map(|folder| folder.join(name))

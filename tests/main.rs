@@ -29,6 +29,8 @@ mod crash;
 mod privacy;
 // Headless Chromium: tracker, demo page, dashboard.
 mod browser;
+// The tracker on every kind of site, request by request.
+mod tracker;
 // Kafka, ClickHouse and every room of a cluster as a process.
 mod cluster;
 // Real servers for the tests: brokers and engines.

@@ -64,14 +64,15 @@ impl Tracker {
         format!("/headcount.{}.js", self.name)
     }
 
-    /// The lines for the pages of a site, as HTML; `origin` is where the collector is reached.
+    /// The lines for the pages of a site, as HTML; `origin` is where the collector is reached. The bare
+    /// `crossorigin` asks for the script without credentials, which integrity needs.
     pub fn snippet(&self, site: &SiteHost, origin: &str) -> [String; 2] {
         let origin = escape(origin);
         let (path, integrity) = (self.path(), self.integrity);
         [
             format!(
                 "<script defer src=\"{origin}{path}\" data-site=\"{site}\" \
-                 integrity=\"{integrity}\" crossorigin=\"anonymous\"></script>"
+                 integrity=\"{integrity}\" crossorigin></script>"
             ),
             format!(
                 "<noscript><img src=\"{origin}/p.gif?s={site}\" alt=\"\" \
@@ -218,7 +219,7 @@ mod tests {
             format!(
                 "<script defer src=\"https://c.example/&quot;&gt;&lt;b&gt;/headcount.{name}.js\" \
                  data-site=\"example.org\" integrity=\"{integrity}\" \
-                 crossorigin=\"anonymous\"></script>"
+                 crossorigin></script>"
             )
         );
         assert!(pixel.contains("/p.gif?s=example.org\"") && pixel.contains("referrerpolicy="));
