@@ -5,6 +5,8 @@
 //! What surprises: each test is a story. Lines that begin with `--` are what the person does, and
 //! below each is all that the browser then asked of the collector, with whole bodies.
 
+mod mutants;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,6 +20,8 @@ const NPX: (&str, &str) = ("npx", "npm");
 /// What `POST /hit` carries beside its body.
 const HEADERS: &str = "origin http://example.org, referer none, cookie none, content-type \
     text/plain;charset=UTF-8";
+/// How the script asks.
+const ASKED: &str = "cors credentials omit keepalive true";
 /// Bytes of cookies; then entries of local and session storage, caches, databases, workers.
 const NOTHING_KEPT: &str = "0 0 0 0 0 0, cookies 0";
 
@@ -29,27 +33,13 @@ struct Visit {
 }
 
 impl Visit {
-    /// Lets a person with a new browser visit a site of this kind (`tracker/visit.mjs`).
+    /// Lets a person with a new browser visit a site of this kind.
     fn new(kind: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let server = Server::start(folder.path(), "", &[]);
-        let printed = fs::read_to_string(folder.path().join("up.out")).unwrap();
-        let line = |begin: &str| {
-            let line = printed.lines().map(str::trim).find(|line| line.starts_with(begin));
-            line.unwrap_or_else(|| panic!("no {begin} in {printed}"))
-        };
-        let output = Command::new(program(NODE))
-            .arg(tracker_tests().join("visit.mjs"))
-            .arg(kind)
-            .arg(program(CHROMIUM))
-            .arg(folder.path().join("profile"))
-            .args([CHROME, &server.address, line("<script"), line("<noscript")])
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{said}{errors}");
-        Self { server, said, _folder: folder }
+        let said = visit(kind, &server, (folder.path(), &folder.path().join("profile")), None);
+        assert!(said.is_whole, "{}", said.text);
+        Self { server, said: said.text, _folder: folder }
     }
 
     /// What followed a name at the beginning of a line.
@@ -60,7 +50,7 @@ impl Visit {
 
     /// The story up to the findings, with the hash taken out of the script's name.
     fn story(&self) -> String {
-        let lines = self.said.lines().take_while(|line| !line.starts_with("headers"));
+        let lines = self.said.lines().take_while(|line| !line.starts_with("asked"));
         let lines = lines.map(|line| match line.split_once("/headcount.") {
             Some(("GET ", rest)) if rest.ends_with(".js br") => "script",
             _ => line,
@@ -70,11 +60,17 @@ impl Visit {
 
     /// Compares story and counts with what should be, and looks for what must not be there.
     fn assert(self, story: &str, counts: &[&str]) {
+        assert_eq!(self.of("troubles"), "", "console, exceptions, content security policy");
+        self.assert_but_for_troubles(story, counts);
+    }
+
+    fn assert_but_for_troubles(self, story: &str, counts: &[&str]) {
         assert_eq!(self.story(), story);
         let sends = story.contains("\nhit ");
         assert_eq!(self.of("headers"), if sends { HEADERS } else { "" });
+        let asked = self.of("asked");
+        assert!(asked == ASKED || asked.is_empty(), "{asked}");
         assert_eq!(self.of("kept"), NOTHING_KEPT, "what scripts and the browser can keep");
-        assert_eq!(self.of("troubles"), "", "console, exceptions, content security policy");
         assert_eq!(self.of("profile"), "", "files of the browser that name the collector");
         assert_eq!(self.of("history"), "true", "what the browser keeps is seen by that search");
         let mut found = Vec::new();
@@ -101,6 +97,40 @@ impl Visit {
         let rows = statement.query_map([], |row| row.get(0)).unwrap();
         rows.map(Result::unwrap).collect()
     }
+}
+
+/// What was printed about a visit, and whether it came to its end.
+#[derive(PartialEq, Eq)]
+struct Said {
+    text: String,
+    is_whole: bool,
+}
+
+/// Runs `tracker/visit.mjs` with the lines that the server printed in its folder. `script` is given
+/// to the browser instead of the tracker that is served.
+fn visit(
+    kind: &str,
+    server: &Server,
+    (folder, profile): (&Path, &Path),
+    script: Option<&Path>,
+) -> Said {
+    let printed = fs::read_to_string(folder.join("up.out")).unwrap();
+    let line = |begin: &str| {
+        let line = printed.lines().map(str::trim).find(|line| line.starts_with(begin));
+        line.unwrap_or_else(|| panic!("no {begin} in {printed}")).to_owned()
+    };
+    let output = Command::new(program(NODE))
+        .arg(tracker_tests().join("visit.mjs"))
+        .arg(kind)
+        .arg(program(CHROMIUM))
+        .arg(profile)
+        .args([CHROME, &server.address, &line("<script"), &line("<noscript")])
+        .args(script)
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let text = format!("{}{errors}", String::from_utf8_lossy(&output.stdout));
+    Said { text, is_whole: output.status.success() }
 }
 
 fn tracker_tests() -> PathBuf {
@@ -203,6 +233,23 @@ hit {"r":"http://example.org","p":"http://example.org/","s":"example.org"}
 hit {"r":"http://example.org","p":"http://example.org/end","s":"example.org"}
 "#,
         &["/ 3 1 1", "/about 1 1 0", "/end 1 1 0", "/item/:id 1 1 0", "/list 2 1 0"],
+    );
+}
+
+#[test]
+fn collector_that_is_away_is_no_error_of_the_page() {
+    let visit = Visit::new("down");
+    let troubles = visit.of("troubles").to_owned();
+    assert!(troubles.contains("/hit") && !troubles.contains("TypeError"), "{troubles}");
+    assert_eq!(visit.of("asked"), ASKED);
+    visit.assert_but_for_troubles(
+        r#"-- opens the page
+script
+hit {"r":"","p":"http://example.org/","s":"example.org"}
+-- goes to a view
+hit {"r":"http://example.org","p":"http://example.org/list","s":"example.org"}
+"#,
+        &[],
     );
 }
 

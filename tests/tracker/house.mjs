@@ -6,6 +6,7 @@
 // What surprises: the collector's host ends in .localhost, because a browser asks for Brotli only
 // where it trusts the way.
 
+import { readFileSync } from 'node:fs';
 import { createServer, request as ask } from 'node:http';
 
 export const COLLECTOR = 'count.localhost';
@@ -14,11 +15,15 @@ export const SITE = 'http://example.org';
 const page = (head, body) => `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>A page</title>
 ${head}</head><body>${body}</body></html>`;
 
-/** `pages`: path of the site to { head, body, headers }. `collector`: HOST:PORT. */
-export async function open({ pages, collector }) {
+/**
+ * `pages`: path of the site to { head, body, headers }. `collector`: HOST:PORT. `script`: a file that
+ * is served in place of the collector's own.
+ */
+export async function open({ pages, collector, script }) {
   const story = [];
   const headers = new Set();
-  const state = { hits: 0 };
+  // With `down` a proxy answers hits for a collector that is away.
+  const state = { hits: 0, down: false };
 
   function tell({ method, url, headers: of }, body) {
     if (method === 'POST' && url === '/hit') {
@@ -38,6 +43,14 @@ export async function open({ pages, collector }) {
     incoming.on('end', () => {
       const body = Buffer.concat(parts);
       tell(incoming, body);
+      if (state.down && incoming.url === '/hit') {
+        state.hits += 1;
+        return answer.writeHead(502).end();
+      }
+      if (script && incoming.url.startsWith('/headcount.')) {
+        answer.writeHead(200, { 'content-type': 'text/javascript', 'access-control-allow-origin': '*', 'cache-control': 'no-store' });
+        return answer.end(readFileSync(script));
+      }
       const [host, port] = collector.split(':');
       const { method, url: path, headers: of } = incoming;
       const onward = ask({ host, port, method, path, headers: of }, (answered) => {
@@ -45,7 +58,7 @@ export async function open({ pages, collector }) {
         answered.pipe(answer);
         if (path === '/hit') answered.on('end', () => { state.hits += 1; });
       });
-      onward.end(body);
+      return onward.end(body);
     });
   }
 

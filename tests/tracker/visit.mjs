@@ -1,5 +1,5 @@
 // A person's visit to one kind of site, and what the collector was told meanwhile, line by line:
-//   node visit.mjs KIND CHROMIUM PROFILE AGENT COLLECTOR SCRIPT_LINE PIXEL_LINE
+//   node visit.mjs KIND CHROMIUM PROFILE AGENT COLLECTOR SCRIPT_LINE PIXEL_LINE [SCRIPT]
 //
 // What it is not: a test. tracker.rs compares what is printed here with what should be.
 //
@@ -12,11 +12,11 @@ import { join } from 'node:path';
 import { start, until } from './chromium.mjs';
 import { COLLECTOR, SITE, open as openHouse } from './house.mjs';
 
-const [kind, chromium, profile, agent, collector, scriptLine, pixelLine] = process.argv.slice(2);
+const [kind, chromium, profile, agent, collector, scriptLine, pixelLine, script] = process.argv.slice(2);
 // Written with an entity, so that the pages in the browser's cache do not hold the collector's name,
 // and whatever in the profile does hold it is ours.
 const here = (line) => line.replaceAll(/http:\/\/127\.0\.0\.1:\d+/g, `http://&#99;${COLLECTOR.slice(1)}`);
-const tag = (attributes = '') => here(scriptLine).replace('<script ', `<script ${attributes} `);
+const tag = (attributes = '') => here(script ? scriptLine.replace(/ integrity="[^"]*"/, '') : scriptLine).replace('<script ', `<script ${attributes} `);
 const pixel = here(pixelLine);
 const link = (id, to, more = '') => `<p><a id="${id}" href="${to}" ${more}>${id}</a></p>`;
 
@@ -38,7 +38,7 @@ const KINDS = {
       '/': { head: tag(`data-downloads="[href$='.pdf' i],[download]"`), body: [
         link('about', '/about?person=7#anna'), link('partner', 'http://shop.partner.example/a/b?person=7', 'target="_blank"'),
         link('sub', 'http://help.example.org/', 'target="_blank"'), link('mail', 'mailto:anna@example.org'),
-        link('report', '/files/Report.PDF', 'target="_blank"'), link('data', '/data?person=7', 'download onclick="event.preventDefault()"'),
+        link('report', '/files/Report.PDF', 'target="_blank"'), link('data', '/data?person=7', 'download onclick="event.preventDefault(); event.stopPropagation()"'),
         link('like', 'http://notexample.org/', 'target="_blank"'),
         '<button id="signup" data-headcount="signup"><b id="in">Sign up</b></button>',
       ].join('') },
@@ -119,13 +119,14 @@ const KINDS = {
     },
   },
   consent: {
+    // The function is the one that the README gives.
     pages: { '/': { head: `${tag('data-wait')}<script>
-      function consents() {
-        document.querySelector('script[data-wait]')?.removeAttribute('data-wait');
+      function headcount(consents) {
+        document.querySelector('script[data-site]').toggleAttribute('data-wait', !consents);
         dispatchEvent(new Event('headcount'));
       }
-      function withdraws() { document.querySelector('script[data-site]').setAttribute('data-wait', ''); }
-    </script>`, body: `<button id="yes" onclick="consents()">Yes</button><button id="no" onclick="withdraws()">No</button>
+    </script>`, body: `<button id="yes" onclick="headcount(true)">Yes</button>
+      <button id="no" onclick="headcount(false)">No</button>
       <button id="signup" data-headcount="signup">Sign up</button>` } },
     async visit({ browser, does }) {
       await does('opens the page', () => browser.open(`${SITE}/`));
@@ -179,6 +180,14 @@ const KINDS = {
       });
     },
   },
+  down: {
+    pages: { '/': { head: tag() } },
+    async visit({ browser, house, does }) {
+      house.state.down = true;
+      await does('opens the page', () => browser.open(`${SITE}/`));
+      await does('goes to a view', () => browser.look(`history.pushState({}, '', '/list')`));
+    },
+  },
   wishes: {
     pages: { '/': { head: tag(), body: `${link('partner', 'http://partner.example/', 'target="_blank"')}
       <button id="signup" data-headcount="signup">Sign up</button>` } },
@@ -220,9 +229,18 @@ if (preferences) {
   mkdirSync(join(profile, 'Default'), { recursive: true });
   writeFileSync(join(profile, 'Default', 'Preferences'), JSON.stringify(preferences));
 }
-const house = await openHouse({ pages, collector });
+const house = await openHouse({ pages, collector, script });
 const browser = await start({ chromium, profile, agent, port: house.port });
 try {
+  // How the script asks, in the browser's own words.
+  await browser.page('Page.addScriptToEvaluateOnNewDocument', { source: `{
+    const send = window.fetch;
+    window.fetch = (url, options) => {
+      const { mode, credentials, keepalive } = new Request(url, options);
+      if (options) window.asked = [mode, 'credentials', credentials, 'keepalive', keepalive].join(' ');
+      return send(url, options);
+    };
+  }` });
   const does = async (words, act) => {
     house.story.push(`-- ${words}`);
     await act();
@@ -231,8 +249,9 @@ try {
     await until(() => house.state.hits >= browser.seen.hits, 'answers to all hits');
   };
   await visit({ browser, house, does });
-  const kept = await browser.look(KEPT);
+  const [kept, asked] = [await browser.look(KEPT), await browser.look('window.asked')];
   console.log(house.story.join('\n'));
+  console.log(`asked ${asked ?? ''}`);
   console.log(`headers ${[...house.headers].join(' | ')}`);
   console.log(`kept ${kept}, cookies ${await browser.close()}`);
   console.log(`troubles ${browser.seen.troubles.join(' | ')}`);

@@ -138,6 +138,7 @@ pub(crate) fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use hyper::header::HeaderValue;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -223,5 +224,37 @@ mod tests {
             )
         );
         assert!(pixel.contains("/p.gif?s=example.org\"") && pixel.contains("referrerpolicy="));
+    }
+    proptest! {
+        #[test]
+        fn brotli_is_found_in_any_list(
+            list in prop::collection::vec(
+                ("br|BR|gzip|x-br|\\*", prop::option::of(0u16..=1000)), 0..6),
+            space in " {0,2}",
+        ) {
+            let written = list.iter().map(|(name, weight)| match weight {
+                Some(weight) => format!("{space}{name};{space}q={}", f32::from(*weight) / 1000.0),
+                None => format!("{space}{name}"),
+            });
+            let line = written.collect::<Vec<_>>().join(",");
+            let mut headers = HeaderMap::new();
+            headers.insert(ACCEPT_ENCODING, HeaderValue::from_str(&line).unwrap());
+            let expect = list.iter().any(|(name, weight)| {
+                name.eq_ignore_ascii_case("br") && *weight != Some(0)
+            });
+            prop_assert_eq!(takes_brotli(&headers), expect, "{}", line);
+        }
+
+        #[test]
+        fn any_bytes_have_an_answer(bytes: Vec<u8>, path: String) {
+            if let Ok(value) = HeaderValue::from_bytes(&bytes) {
+                let mut headers = HeaderMap::new();
+                headers.insert(ACCEPT_ENCODING, value);
+                let names_it = bytes.to_ascii_lowercase().windows(2).any(|two| two == b"br");
+                prop_assert!(names_it || !takes_brotli(&headers));
+            }
+            let is_version = matches!(asked(&path), Asked::Version(_));
+            prop_assert!(!is_version || path.starts_with("/headcount."));
+        }
     }
 }
