@@ -81,7 +81,8 @@ function write(script, packed) {
   writeFileSync(`${file(name)}.br`, packed);
 }
 
-function check(script, packed) {
+// What Brotli makes differs from one version of Node to the next; so only its content is compared.
+function check(script) {
   const newest = rows().at(-1)?.name;
   if (newest !== nameOf(script)) fail(`served is ${newest}.js, but the source makes ${nameOf(script)}.js: run make.mjs`);
   for (const { name, integrity } of rows()) {
@@ -91,12 +92,16 @@ function check(script, packed) {
     if (!brotliDecompressSync(readFileSync(`${file(name)}.br`)).equals(bytes)) fail(`${name}.js.br holds something else`);
   }
   const served = readFileSync(`${file(newest)}.br`).length;
-  if (served > packed.length) fail(`${newest}.js.br has ${served} bytes, but ${packed.length} would do: run make.mjs`);
+  if (served > BROTLI_BYTES_MAX) fail(`${newest}.js.br has ${served} bytes, more than ${BROTLI_BYTES_MAX}`);
 }
 
 const script = await make();
 const packed = pack(script);
 console.log(`${nameOf(script)}.js: ${script.length} bytes, ${packed.length} as Brotli`);
 if (script.length > RAW_BYTES_MAX) fail(`more than ${RAW_BYTES_MAX} bytes`);
-if (packed.length > BROTLI_BYTES_MAX) fail(`more than ${BROTLI_BYTES_MAX} bytes as Brotli`);
-(process.argv.includes('--check') ? check : write)(script, packed);
+if (process.argv.includes('--check')) {
+  check(script);
+} else {
+  if (packed.length > BROTLI_BYTES_MAX) fail(`more than ${BROTLI_BYTES_MAX} bytes as Brotli`);
+  write(script, packed);
+}
