@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 
 use crate::server::CHROME;
 
-/// A program this test needs, and the Debian package that has it.
+/// A program these tests need, and the Debian package that has it.
 pub(crate) const CHROMIUM: (&str, &str) = ("chromium", "chromium");
 pub(crate) const NODE: (&str, &str) = ("node", "nodejs");
 

@@ -33,6 +33,8 @@ mod compat;
 mod browser;
 // The dashboard as a person sees it: pictures, axe, hostile names, weight.
 mod dashboard;
+// The tracker on every kind of site, request by request.
+mod tracker;
 // Kafka, ClickHouse and every room of a cluster as a process.
 mod cluster;
 // Real servers for the tests: brokers and engines.

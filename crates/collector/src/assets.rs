@@ -1,92 +1,56 @@
-//! What the collector serves besides answers: the tracker and the demo page.
+//! The demo page: the tracker at work, and what it has sent in words.
 //!
-//! What it is not: a file server. Both are in the binary and nothing is read at run time.
+//! What it is not: a file server. The page is in the binary and nothing is read at run time.
 //!
-//! What surprises: people edit `assets/headcount.src.js`; `assets/headcount.js` is made from it by
-//! the command in its first lines, and only the made one is served.
+//! What surprises: it shows the lines for a page's head as text and carries them too, so what a
+//! newcomer copies is what has just worked.
 
 use headcount_core::site::SiteHost;
 
-/// The tracker, as served by `GET /headcount.js`.
-pub const TRACKER: &str = include_str!("../assets/headcount.js");
+use crate::tracker::{Tracker, escape};
+
 const DEMO: &str = include_str!("../assets/demo.html");
+/// Words that no script of ours may hold: each would store, make up or look at something.
+#[cfg(test)]
+pub(crate) const FORBIDDEN_IN_SCRIPTS: [&str; 19] = [
+    "Math.random",
+    "crypto",
+    "localStorage",
+    "sessionStorage",
+    "indexedDB",
+    "cookie",
+    "eval(",
+    "Function(",
+    "innerHTML",
+    "document.write",
+    "screen",
+    "userAgent",
+    "plugins",
+    "canvas",
+    "timeZone",
+    "language",
+    "performance",
+    "caches",
+    "WebSocket",
+];
 
 /// The demo page of one site; `origin` is where the collector is reached, such as
 /// `http://127.0.0.1:8080`.
 pub fn demo_page(site: &SiteHost, origin: &str) -> String {
-    DEMO.replace("{{site}}", site.as_str()).replace("{{origin}}", &escape(origin))
-}
-
-/// Text for HTML, in elements and in quoted attributes.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            plain => escaped.push(plain),
-        }
-    }
-    escaped
+    let snippet = Tracker::newest().snippet(site, origin).join("\n");
+    DEMO.replace("{{site}}", site.as_str())
+        .replace("{{snippet as text}}", &escape(&snippet))
+        .replace("{{snippet}}", &snippet)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const SOURCE: &str = include_str!("../assets/headcount.src.js");
-    const SERVED_BYTES_MAX: usize = 900;
-
     #[test]
-    fn tracker_is_small() {
-        assert!(TRACKER.len() <= SERVED_BYTES_MAX, "{} bytes", TRACKER.len());
-    }
-
-    #[test]
-    fn tracker_stores_nothing_and_makes_nothing_up() {
-        let code: String = SOURCE.lines().filter(|line| !line.trim().starts_with("//")).collect();
-        for script in [TRACKER, &code, DEMO] {
-            for word in [
-                "Math.random",
-                "crypto",
-                "localStorage",
-                "sessionStorage",
-                "indexedDB",
-                "cookie",
-                "eval(",
-                "Function(",
-                "innerHTML",
-                "document.write",
-                "screen",
-                "userAgent",
-                "plugins",
-                "canvas",
-                "timeZone",
-                "language",
-                "performance",
-                "caches",
-                "WebSocket",
-            ] {
-                assert!(!script.contains(word), "{word}");
-            }
-        }
-    }
-
-    #[test]
-    fn tracker_is_made_from_its_source() {
-        for kept in [
-            "/[?&](?!utm_(source|medium|campaign)=)[^&]*/g",
-            "globalPrivacyControl",
-            "doNotTrack",
-            "prerenderingchange",
-            "[data-headcount],a",
-            "/mailto|tel|sms/",
-            "pushState replaceState popstate pageshow prerenderingchange click auxclick",
-        ] {
-            assert!(TRACKER.contains(kept) && SOURCE.contains(kept), "{kept}");
+    fn demo_page_stores_nothing_and_makes_nothing_up() {
+        for word in FORBIDDEN_IN_SCRIPTS {
+            assert!(!DEMO.contains(word), "{word}");
         }
     }
 
@@ -96,6 +60,7 @@ mod tests {
         let page = demo_page(&site, "http://127.0.0.1:8080/\"><script>");
         assert!(!page.contains("{{"));
         assert!(page.contains("data-site=\"example.org\""));
-        assert!(!page.contains("\"><script>alert") && page.contains("&quot;&gt;&lt;script&gt;"));
+        assert!(!page.contains("8080/\"><script>") && page.contains("&quot;&gt;&lt;script&gt;"));
+        assert!(page.contains("&lt;script defer src=&quot;http"));
     }
 }

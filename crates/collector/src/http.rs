@@ -19,12 +19,12 @@ use hyper::body::{Body as _, Incoming};
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 
-use crate::assets::TRACKER;
 use crate::beacon::Beacon;
 use crate::compat::{self, Client, Compat};
 use crate::judge::{Verdict, Way};
 use crate::peer::Peer;
 use crate::rejection::Rejection;
+use crate::tracker::{Asked, Tracker, asked, takes_brotli};
 use crate::worker::Worker;
 
 /// Bytes of a beacon's body at most. Browsers may send 64 KiB; ours needs a page and four words.
@@ -64,7 +64,7 @@ pub(crate) async fn answer(
             let entered = hit(&worker, peer, request).await;
             settle(&worker, entered).await.map(|()| taken())
         }
-        Route::Tracker => Ok(tracker()),
+        Route::Tracker(version) => Ok(tracker(version, request.headers())),
         Route::Options => Ok(preflight()),
         Route::Head => Ok(image()),
         Route::Compat(client) => {
@@ -83,7 +83,7 @@ pub(crate) async fn answer(
 enum Route {
     Pixel,
     Hit,
-    Tracker,
+    Tracker(&'static Tracker),
     Options,
     /// `HEAD` of the pixel: answered, and nobody's view.
     Head,
@@ -98,21 +98,29 @@ fn route(request: &Request<Incoming>, compat: Compat) -> Route {
     let is_get = request.method() == Method::GET;
     let length = uri.path_and_query().map_or(0, |text| text.as_str().len());
     match uri.path() {
-        "/p.gif" | "/hit" | "/headcount.js" if uri.authority().is_some() => {
-            Route::Wrong(Rejection::AbsoluteForm)
-        }
+        "/p.gif" | "/hit" if uri.authority().is_some() => Route::Wrong(Rejection::AbsoluteForm),
         _ if length > URI_BYTES_MAX => Route::Wrong(Rejection::UriTooLong),
         "/p.gif" if is_get => Route::Pixel,
         "/p.gif" if request.method() == Method::HEAD => Route::Head,
         "/hit" if request.method() == Method::POST => Route::Hit,
         "/hit" if request.method() == Method::OPTIONS => Route::Options,
-        "/headcount.js" if is_get || request.method() == Method::HEAD => Route::Tracker,
-        "/p.gif" | "/hit" | "/headcount.js" => Route::Wrong(Rejection::Method),
-        path => match compat.at(path) {
-            Some(_) if uri.authority().is_some() => Route::Wrong(Rejection::AbsoluteForm),
-            Some(client) => Route::Compat(client),
-            None => Route::Other,
+        "/p.gif" | "/hit" => Route::Wrong(Rejection::Method),
+        path => match (asked(path), compat.at(path)) {
+            (Asked::Nothing, None) => Route::Other,
+            _ if uri.authority().is_some() => Route::Wrong(Rejection::AbsoluteForm),
+            (Asked::Nothing, Some(client)) => Route::Compat(client),
+            (asked, _) => route_tracker(asked, request),
         },
+    }
+}
+
+fn route_tracker(asked: Asked, request: &Request<Incoming>) -> Route {
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    match asked {
+        Asked::Nothing => Route::Other,
+        Asked::Version(_) | Asked::Unknown if !reads => Route::Wrong(Rejection::Method),
+        Asked::Version(version) => Route::Tracker(version),
+        Asked::Unknown => Route::Wrong(Rejection::UnknownTracker),
     }
 }
 
@@ -228,8 +236,11 @@ pub(crate) fn image() -> Response<Body> {
     answer
 }
 
-fn tracker() -> Response<Body> {
-    let mut answer = Response::new(Either::Left(Full::new(Bytes::from_static(TRACKER.as_bytes()))));
+/// Of what a browser accepts only Brotli is looked at, and nothing is counted from it.
+fn tracker(version: &'static Tracker, request: &HeaderMap) -> Response<Body> {
+    let packed = takes_brotli(request);
+    let bytes = if packed { version.brotli } else { version.plain };
+    let mut answer = Response::new(Either::Left(Full::new(Bytes::from_static(bytes))));
     let headers = answer.headers_mut();
     headers
         .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/javascript; charset=utf-8"));
@@ -237,6 +248,10 @@ fn tracker() -> Response<Body> {
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, ANY);
     headers.insert(CORP, CROSS_ORIGIN);
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    if packed {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("br"));
+    }
     answer
 }
 

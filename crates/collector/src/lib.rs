@@ -19,6 +19,7 @@ pub mod rate;
 pub mod release;
 pub mod shipper;
 pub mod sites;
+pub mod tracker;
 pub mod visitors;
 
 mod beacon;

@@ -30,6 +30,8 @@ pub(crate) enum Rejection {
     UnknownSite,
     /// No `p` and no `Referer`.
     NoPage,
+    /// A version of the tracker that this build does not have.
+    UnknownTracker,
     /// A method that this path does not know.
     Method,
     /// A request as one sends it to a proxy.
@@ -41,7 +43,7 @@ pub(crate) enum Rejection {
 }
 
 impl Rejection {
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::NotJson,
         Self::NotPlausible,
         Self::NotUmami,
@@ -52,6 +54,7 @@ impl Rejection {
         Self::UriTooLong,
         Self::UnknownSite,
         Self::NoPage,
+        Self::UnknownTracker,
         Self::Method,
         Self::AbsoluteForm,
         Self::Incomplete,
@@ -71,6 +74,7 @@ impl Rejection {
             Self::UriTooLong => "uri_too_long",
             Self::UnknownSite => "unknown_site",
             Self::NoPage => "no_page",
+            Self::UnknownTracker => "unknown_tracker",
             Self::Method => "method",
             Self::AbsoluteForm => "absolute_form",
             Self::Incomplete => "incomplete",
@@ -90,7 +94,7 @@ impl Rejection {
             Self::Ping => StatusCode::OK,
             Self::BodyTooLarge | Self::CompatTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
-            Self::UnknownSite => StatusCode::NOT_FOUND,
+            Self::UnknownSite | Self::UnknownTracker => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotDurable => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -116,6 +120,9 @@ impl Rejection {
             Self::UriTooLong => "the request line is over 4096 bytes\n",
             Self::UnknownSite => "no such site here; add it with: headcount site add HOST\n",
             Self::NoPage => "no page; send it as \"p\"\n",
+            Self::UnknownTracker => {
+                "no such version of the tracker here; take the lines for the page anew, or use /headcount.js\n"
+            }
             Self::Method => "use GET for /p.gif, POST for /hit, /api/event and /api/send\n",
             Self::AbsoluteForm => "this is not a proxy; send the path alone\n",
             Self::Incomplete => "the body did not arrive whole\n",

@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 
 use axum::body::Body as AxumBody;
 use headcount_collector::assets::demo_page;
+use headcount_collector::tracker::Tracker;
 use headcount_collector::{Answer, Body, plain};
 use headcount_core::site::SiteHost;
 use http_body_util::{BodyExt, Either, Full};
@@ -55,12 +56,8 @@ pub(crate) fn print(hosts: &[SiteHost], links: &Links) -> anyhow::Result<()> {
     let Links { origin, dashboard, ops } = links;
     let mut text = format!("headcount {} is counting\n\n", env!("CARGO_PKG_VERSION"));
     for host in hosts.iter().take(SNIPPETS_MAX) {
-        text += &format!(
-            "put into the pages of {host}:\n  \
-             <script defer src=\"{origin}/headcount.js\" data-site=\"{host}\"></script>\n  \
-             <noscript><img src=\"{origin}/p.gif?s={host}\" alt=\"\" \
-             referrerpolicy=\"no-referrer-when-downgrade\"></noscript>\n\n"
-        );
+        let [script, pixel] = Tracker::newest().snippet(host, origin);
+        text += &format!("put into the pages of {host}:\n  {script}\n  {pixel}\n\n");
     }
     if hosts.len() > SNIPPETS_MAX {
         text += &format!("and {} more sites: headcount site list\n\n", hosts.len() - SNIPPETS_MAX);
