@@ -21,6 +21,7 @@ use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 
 use crate::assets::TRACKER;
 use crate::beacon::Beacon;
+use crate::judge::preview::{PREVIEW_PATH, Preview};
 use crate::judge::{Verdict, Way};
 use crate::peer::Peer;
 use crate::rejection::Rejection;
@@ -66,7 +67,7 @@ pub(crate) async fn answer(
         Route::Tracker => Ok(tracker()),
         Route::Options => Ok(preflight()),
         Route::Head => Ok(image()),
-        Route::Other => return other(&worker, request).await,
+        Route::Other => return other(&worker, peer, request).await,
         Route::Wrong(rejection) => Err(rejection),
     };
     outcome.unwrap_or_else(|rejection| {
@@ -108,6 +109,12 @@ fn route(request: &Request<Incoming>) -> Route {
 fn pixel(worker: &Worker, peer: Peer, request: &Request<Incoming>) -> Result<Entered, Rejection> {
     let beacon = Beacon::of_query(request.uri().query().unwrap_or(""));
     enter(worker, &beacon, Way::Pixel, (request.headers(), peer))
+}
+
+/// What a view would come to that this request stands for. Nothing is counted or remembered.
+fn preview(worker: &Worker, peer: Peer, request: &Request<Incoming>) -> Preview {
+    let beacon = Beacon::of_query(request.uri().query().unwrap_or(""));
+    worker.judge.preview(&worker.sites(), &beacon, (request.headers(), peer))
 }
 
 async fn hit(
@@ -187,7 +194,11 @@ async fn whole(mut body: Incoming) -> Result<Bytes, Rejection> {
     Ok(if rest.is_empty() { first } else { rest.freeze() })
 }
 
-async fn other(worker: &Worker, request: Request<Incoming>) -> Response<Body> {
+async fn other(worker: &Worker, peer: Peer, mut request: Request<Incoming>) -> Response<Body> {
+    if request.uri().path() == PREVIEW_PATH {
+        let preview = preview(worker, peer, &request);
+        request.extensions_mut().insert(Arc::new(preview));
+    }
     match &worker.fallback {
         Some(fallback) => fallback(request).await,
         None => plain(StatusCode::NOT_FOUND, "nothing here\n"),
