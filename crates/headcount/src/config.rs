@@ -9,6 +9,7 @@
 #![expect(clippy::disallowed_types, reason = "listening addresses are settings, not visitors")]
 
 mod check;
+mod notice;
 mod raw;
 
 use std::net::SocketAddr;
@@ -20,6 +21,7 @@ use headcount_collector::release::ReleaseRule;
 use headcount_collector::sites::SiteSetting;
 use headcount_core::site::SiteHost;
 
+pub(crate) use self::notice::RawNotice;
 pub(crate) use self::raw::{Flags, RawClickhouse, RawKafka, RawSite, layered};
 
 /// What is wrong with the configuration: one line that names the key, its value and the remedy.
@@ -66,6 +68,8 @@ pub(crate) struct Config {
     pub(crate) kafka: Option<RawKafka>,
     /// Where counts rest, in a cluster.
     pub(crate) clickhouse: Option<RawClickhouse>,
+    /// What the texts for visitors need of the owner.
+    pub(crate) notice: RawNotice,
     /// Sites of the file and of the flags.
     pub(crate) sites: Vec<RawSite>,
 }

@@ -20,7 +20,7 @@ use headcount_store::clickhouse;
 use headcount_transport::kafka::{self, KafkaError};
 
 use super::raw::{RawClickhouse, RawConfig, RawKafka, RawLimits, RawSite};
-use super::{Config, ConfigError, host};
+use super::{Config, ConfigError, host, notice};
 
 /// A preset's crowd and k: (`notes/privacy.md`, section 5.2).
 const STANDARD: (u32, u32) = (8, 5);
@@ -81,6 +81,7 @@ pub(super) fn checked(raw: RawConfig) -> Result<Config, ConfigError> {
         collector_id: collector_number(&raw.collector_id),
         kafka: checked_kafka(raw.kafka)?,
         clickhouse: checked_clickhouse(raw.clickhouse)?,
+        notice: notice::checked(raw.notice)?,
         sites,
     })
 }
@@ -244,7 +245,7 @@ fn address(key: &str, text: &str) -> Result<SocketAddr, ConfigError> {
     })
 }
 
-fn one_of<const N: usize>(
+pub(super) fn one_of<const N: usize>(
     key: &str,
     value: &str,
     words: [&'static str; N],
