@@ -34,6 +34,14 @@ impl Lang {
         }
     }
 
+    /// Its name, in itself.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::En => "English",
+            Self::Sv => "Svenska",
+        }
+    }
+
     /// The language of a code.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|lang| lang.code() == text)

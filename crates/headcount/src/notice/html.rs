@@ -30,8 +30,8 @@ pub(crate) struct Page<'a> {
     pub(crate) title: &'a str,
     pub(crate) inline: bool,
     pub(crate) css: &'static str,
-    /// Codes and addresses of the same page in other languages.
-    pub(crate) links: Vec<(&'static str, String)>,
+    /// The same page in other languages, and its addresses.
+    pub(crate) links: Vec<(Lang, String)>,
     pub(crate) preview: Option<Shown>,
     pub(crate) sections: &'a [Section],
     pub(crate) footer: &'a str,

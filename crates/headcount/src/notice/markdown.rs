@@ -38,7 +38,7 @@ mod tests {
     fn marks_of_the_owner_are_text() {
         assert_eq!(
             escaped("a [b](c) <i>*x*</i> & `d`"),
-            concat!("a \\[b\\](c) &lt;i>\\*x\\*&lt;/i> &amp; \\`d\\`")
+            "a \\[b\\](c) &lt;i>\\*x\\*&lt;/i> &amp; \\`d\\`"
         );
     }
 }

@@ -100,7 +100,7 @@ impl Privacy {
             title,
             inline: false,
             css: CSS,
-            links: others.map(|other| (other.code(), address(other, preview))).collect(),
+            links: others.map(|other| (other, address(other, preview))).collect(),
             preview: Some(shown(preview, lang)),
             sections: document.as_ref().map_or(&[], |made| &made.sections),
             footer: &footer,
