@@ -23,6 +23,8 @@ mod until;
 mod pipeline;
 // What the commands say where they cannot do what was asked.
 mod commands;
+// Notice, answer, sheet, and what a visitor is shown.
+mod notice;
 // kill -9, failpoints, full disks, damaged files.
 mod crash;
 // What must not be there: non-interference, canaries.

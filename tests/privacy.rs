@@ -23,7 +23,7 @@ use headcount_core::time::Day;
 use self::search::{Found, Search, TEXTS, V6, note, note_files};
 use crate::dice::Dice;
 use crate::pipeline::{PROXY, timeless};
-use crate::server::{CHROME, Deployment as _, PATIENCE, SITE, Server, ask as send, raw};
+use crate::server::{CHROME, Deployment as _, PATIENCE, Reply, SITE, Server, ask as send, raw};
 use crate::until::until;
 
 /// Requests of the comparison.
@@ -338,6 +338,17 @@ fn headers(address: &str) -> String {
     )
 }
 
+/// Asks what would be counted of a request full of markers; the answer is for its sender.
+fn own(address: &str) -> Reply {
+    let line = format!(
+        "GET /privacy?s={SITE}&p=/kund/kanariesida@post.example.se;sid=kanarieparam\
+         &r=https://kanariedoman.example.net/kanarievag&kanarietillagg=1"
+    );
+    let shown = send(address, &line, &headers("198.51.77.201"), "").unwrap();
+    assert!(shown.status == 200 && shown.body.contains("<dd>Chrome</dd>"), "{}", shown.body);
+    shown
+}
+
 /// Sends everything, good, broken, oversized and cut off; the number of hits that count.
 pub(crate) fn tell_all(address: &str) -> u64 {
     let mut counted = 0;
@@ -387,6 +398,8 @@ pub(crate) fn tell_all(address: &str) -> u64 {
         );
         counted += u64::from(counts);
     }
+    // Neither counted nor kept.
+    own(address);
     counted
 }
 
@@ -409,6 +422,7 @@ fn as_peer(address: &str, request: &str) {
 
 /// What an analyst and the operator see.
 pub(crate) fn note_answers(found: &mut Found, (search, site): (&Search, &str), server: &Server) {
+    note(found, search, "privacy", own(&server.address).body.as_bytes());
     let metrics = server.ask_ops("/metrics") + &server.ask_ops("/healthz");
     note(found, search, "metrics", metrics.as_bytes());
     let link = server.dashboard.trim_start_matches("http://").split_once('/').unwrap().1;

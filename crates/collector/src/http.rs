@@ -21,6 +21,7 @@ use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 
 use crate::beacon::Beacon;
 use crate::compat::{self, Client, Compat};
+use crate::judge::preview::{PREVIEW_PATH, Preview};
 use crate::judge::{Verdict, Way};
 use crate::peer::Peer;
 use crate::rejection::Rejection;
@@ -71,7 +72,7 @@ pub(crate) async fn answer(
             // On the heap, so that our own paths do not carry its room along.
             return Box::pin(compat::http::answer(&worker, peer, request, client)).await;
         }
-        Route::Other => return other(&worker, request).await,
+        Route::Other => return other(&worker, peer, request).await,
         Route::Wrong(rejection) => Err(rejection),
     };
     outcome.unwrap_or_else(|rejection| {
@@ -127,6 +128,12 @@ fn route_tracker(asked: Asked, request: &Request<Incoming>) -> Route {
 fn pixel(worker: &Worker, peer: Peer, request: &Request<Incoming>) -> Result<Entered, Rejection> {
     let beacon = Beacon::of_query(request.uri().query().unwrap_or(""));
     enter(worker, &beacon, Way::Pixel, (request.headers(), peer))
+}
+
+/// What a view would come to that this request stands for. Nothing is counted or remembered.
+fn preview(worker: &Worker, peer: Peer, request: &Request<Incoming>) -> Preview {
+    let beacon = Beacon::of_query(request.uri().query().unwrap_or(""));
+    worker.judge.preview(&worker.sites(), &beacon, (request.headers(), peer))
 }
 
 async fn hit(
@@ -210,7 +217,11 @@ pub(crate) async fn whole(
     Ok(if rest.is_empty() { first } else { rest.freeze() })
 }
 
-async fn other(worker: &Worker, request: Request<Incoming>) -> Response<Body> {
+async fn other(worker: &Worker, peer: Peer, mut request: Request<Incoming>) -> Response<Body> {
+    if request.uri().path() == PREVIEW_PATH {
+        let preview = preview(worker, peer, &request);
+        request.extensions_mut().insert(Arc::new(preview));
+    }
     match &worker.fallback {
         Some(fallback) => fallback(request).await,
         None => plain(StatusCode::NOT_FOUND, "nothing here\n"),

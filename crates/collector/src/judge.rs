@@ -6,12 +6,16 @@
 //! What surprises: a refused beacon goes the same way as a counted one, as a cell of its own, and
 //! waits for the same commit, so that neither answer nor time tells a visitor which it was.
 
+pub(crate) mod preview;
+
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::sync::Arc;
 
+use headcount_core::campaign::Campaign;
 use headcount_core::cell::{Attribute, CellKey, Counts};
 use headcount_core::refusal::RefusalReason;
+use headcount_core::source::Source;
 use headcount_core::time::{Clock, Hour};
 use hyper::HeaderMap;
 use hyper::header;
@@ -132,11 +136,7 @@ impl Judge {
     ) -> Verdict {
         let signals = Signals::of(headers);
         let from = signals.host();
-        let site = match &beacon.s {
-            Some(s) => sites.by_host(&lower(s.0.trim())),
-            None => from.as_deref().and_then(|host| sites.by_host(host)),
-        };
-        let Some(site) = site else {
+        let Some(site) = site_of(sites, beacon, from.as_deref()) else {
             return match way {
                 Way::Pixel => Verdict::NotOurs,
                 Way::Hit => Verdict::Rejected(Rejection::UnknownSite),
@@ -155,8 +155,7 @@ impl Judge {
         if client.robot {
             return refuse(RefusalReason::Robot);
         }
-        let belongs = |host: &str| sites.by_host(host).is_some_and(|of| of.id == site.id);
-        if from.as_deref().is_some_and(|host| !belongs(host)) {
+        if is_foreign(sites, site, from.as_deref()) {
             return refuse(RefusalReason::Origin);
         }
         let prefix = self.shared.addresses.prefix(peer, headers);
@@ -164,11 +163,10 @@ impl Judge {
         if !prefix.is_none_or(within) {
             return refuse(RefusalReason::Rate);
         }
-        let page = match (&beacon.p, way, signals.referer) {
-            (Some(page), ..) => page.0.as_ref(),
-            (None, _, Some(referer)) => referer,
-            (None, Way::Pixel, None) => return refuse(RefusalReason::NoPage),
-            (None, Way::Hit, None) => return Verdict::Rejected(Rejection::NoPage),
+        let page = match (page_of(beacon, &signals), way) {
+            (Some(page), _) => page,
+            (None, Way::Pixel) => return refuse(RefusalReason::NoPage),
+            (None, Way::Hit) => return Verdict::Rejected(Rejection::NoPage),
         };
         let hit = Hit { site, hour, page };
         match self.target(site, beacon) {
@@ -201,29 +199,32 @@ impl Judge {
         cells: &mut Vec<EdgeCell>,
     ) {
         let page = self.page(hit);
-        let source = hit.site.rules.source(beacon.r.as_ref().map_or("", |r| r.0.as_ref()));
+        let clean = self.clean(hit, beacon, (family, prefix));
         let (new_on_site, new_on_page) = self.firsts(hit, prefix, agent, page);
-        let visits = u64::from(!source.is_internal());
+        let visits = u64::from(!clean.source.is_internal());
         let of_site = Counts { views: 1, visits, visitors: new_on_site, ..Counts::ZERO };
         let of_page = Counts { visitors: new_on_page, ..of_site };
         let (site, hour) = (hit.site.id, hit.hour);
         cells.push((site, CellKey::Site { hour }, of_site));
         cells.push((site, CellKey::Page { hour, page }, of_page));
-        let country = prefix.map_or(CountryCode::UNKNOWN, |p| p.country(&self.shared.countries));
-        let campaign = hit.site.rules.campaign(hit.page);
         for attribute in Attribute::ALL {
-            let value = match attribute {
-                Attribute::Source => source.as_str(),
-                Attribute::Country => country.as_str(),
-                Attribute::Device => family.device.as_str(),
-                Attribute::Browser => family.browser,
-                Attribute::Os => family.os,
-                Attribute::UtmSource => campaign.source.as_str(),
-                Attribute::UtmMedium => campaign.medium.as_str(),
-                Attribute::UtmCampaign => campaign.campaign.as_str(),
-            };
-            let value = self.name(hit, NameKind::Value(attribute), value);
+            let value = self.name(hit, NameKind::Value(attribute), clean.value(attribute));
             cells.push((site, CellKey::Attribute { day: hour.day(), attribute, value }, of_site));
+        }
+    }
+
+    /// What a view is counted under. Nothing is remembered here.
+    fn clean<'a>(
+        &self,
+        hit: &Hit<'_>,
+        beacon: &Beacon<'_>,
+        (family, prefix): (&'a ClientFamily, Option<Prefix>),
+    ) -> Clean<'a> {
+        Clean {
+            source: hit.site.rules.source(beacon.r.as_ref().map_or("", |r| r.0.as_ref())),
+            country: prefix.map_or(CountryCode::UNKNOWN, |p| p.country(&self.shared.countries)),
+            family,
+            campaign: hit.site.rules.campaign(hit.page),
         }
     }
 
@@ -258,6 +259,52 @@ struct Hit<'a> {
     hour: Hour,
     /// Untrusted: the page as it came.
     page: &'a str,
+}
+
+/// A view's attributes, clean.
+struct Clean<'a> {
+    source: Source,
+    country: CountryCode,
+    family: &'a ClientFamily,
+    campaign: Campaign,
+}
+
+impl Clean<'_> {
+    fn value(&self, attribute: Attribute) -> &str {
+        match attribute {
+            Attribute::Source => self.source.as_str(),
+            Attribute::Country => self.country.as_str(),
+            Attribute::Device => self.family.device.as_str(),
+            Attribute::Browser => self.family.browser,
+            Attribute::Os => self.family.os,
+            Attribute::UtmSource => self.campaign.source.as_str(),
+            Attribute::UtmMedium => self.campaign.medium.as_str(),
+            Attribute::UtmCampaign => self.campaign.campaign.as_str(),
+        }
+    }
+}
+
+/// The site that a beacon is for: the one it names, else the one whose page sent it.
+fn site_of<'t>(
+    sites: &'t SiteTable,
+    beacon: &Beacon<'_>,
+    from: Option<&str>,
+) -> Option<&'t Arc<SiteEntry>> {
+    match &beacon.s {
+        Some(s) => sites.by_host(&lower(s.0.trim())),
+        None => from.and_then(|host| sites.by_host(host)),
+    }
+}
+
+/// Whether the page that sent a beacon belongs to another site, or to none.
+fn is_foreign(sites: &SiteTable, site: &SiteEntry, from: Option<&str>) -> bool {
+    let belongs = |host: &str| sites.by_host(host).is_some_and(|of| of.id == site.id);
+    from.is_some_and(|host| !belongs(host))
+}
+
+/// The page: as it was said, else the one that sent the beacon.
+fn page_of<'a>(beacon: &'a Beacon<'_>, signals: &Signals<'a>) -> Option<&'a str> {
+    beacon.p.as_ref().map(|page| page.0.as_ref()).or(signals.referer)
 }
 
 fn refusal(site: &SiteEntry, hour: Hour, reason: RefusalReason) -> EdgeCell {

@@ -35,6 +35,7 @@ mod worker;
 
 pub use crate::committer::batches::partition_of;
 pub use crate::http::{Answer, BODY_BYTES_MAX, Body, Fallback, URI_BYTES_MAX, plain};
+pub use crate::judge::preview::{PREVIEW_PATH, Preview};
 pub use crate::server::{
     Collector, CollectorError, EpochRule, Erasing, Limits, Parts, Setting, Waiting, waiting,
 };

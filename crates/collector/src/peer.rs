@@ -82,6 +82,11 @@ impl AddressSource {
         Ok(Self { trusted, header })
     }
 
+    /// Whether visitors come through proxies of ours.
+    pub fn has_proxies(&self) -> bool {
+        !self.trusted.is_empty()
+    }
+
     /// Judges the other end of a new connection and forgets its address.
     pub(crate) fn peer(&self, remote: SocketAddr) -> Peer {
         let address = Address(remote.ip().to_canonical());

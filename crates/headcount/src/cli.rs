@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::ConfigError;
+use crate::notice::Lang;
 
 /// Web statistics that say how many, never who.
 #[derive(Debug, Parser)]
@@ -64,6 +65,12 @@ pub(crate) enum Command {
     Stats(StatsArgs),
     /// Show what would be kept of a page, source, click, campaign, event or address
     Explain(ExplainArgs),
+    /// Print the privacy notice for visitors, made from the configuration
+    Notice(NoticeArgs),
+    /// Print the answer to a request for access
+    Dsar(TextArgs),
+    /// Print what a thief of each place learns
+    BreachSheet(TextArgs),
 }
 
 #[derive(Clone, Debug, Default, Args)]
@@ -204,6 +211,37 @@ pub(crate) struct ExplainArgs {
     pub(crate) values: Vec<String>,
     #[command(flatten)]
     pub(crate) data: DataArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NoticeArgs {
+    #[command(flatten)]
+    pub(crate) text: TextArgs,
+    /// Show what changed since this notice, which was printed with --format json
+    #[arg(long, value_name = "OLD")]
+    pub(crate) diff: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TextArgs {
+    /// Its language
+    #[arg(long, value_enum, default_value = "en")]
+    pub(crate) lang: Lang,
+    /// How to print it
+    #[arg(long, value_enum, default_value = "md")]
+    pub(crate) format: TextFormat,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TextFormat {
+    /// Markdown
+    Md,
+    /// A page of its own
+    Html,
+    /// With what each sentence is bound to
+    Json,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -19,6 +19,8 @@ use prometheus_client::registry::Registry;
 use crate::cli::UpArgs;
 use crate::config::Config;
 use crate::edge::{self, WayOut};
+use crate::notice::Mode;
+use crate::notice::page::Privacy;
 use crate::process::{self, Signals};
 use crate::up::house::House;
 use crate::up::{Rooms, flags, wait, welcome};
@@ -83,7 +85,8 @@ async fn live(config: &Config, kafka: Settings) -> anyhow::Result<()> {
     let house = Arc::new(House::new(config, rooms, control, (metrics, clock))?);
     house.renew_sites(true)?;
     let origin = welcome::origin(listen);
-    house.listen(listeners, &fallback(Arc::clone(&house), origin.clone()))?;
+    let privacy = Privacy::new(config, Mode::Cluster);
+    house.listen(listeners, &fallback(privacy, Arc::clone(&house), origin.clone()))?;
     let ops = ops::router(Arc::clone(&house) as Arc<dyn ops::Health>, registry);
     let mut servers = process::Servers::new();
     process::serve(&mut servers, ("ops_listen", ops_listener), ops)?;
@@ -135,9 +138,12 @@ async fn topic_when_there(kafka: Settings, create: bool) -> anyhow::Result<()> {
     }
 }
 
-/// What is not a beacon: the demo page, where it is the only site.
-fn fallback(house: Arc<House>, origin: String) -> Fallback {
+/// What is not a beacon: the notice, and the demo page where it is the only site.
+fn fallback(privacy: Privacy, house: Arc<House>, origin: String) -> Fallback {
     Arc::new(move |request| {
+        if let Some(answer) = privacy.answer(&request) {
+            return Box::pin(std::future::ready(answer));
+        }
         if request.uri().path() == "/demo" && house.has_demo() {
             return welcome::demo_answer(&origin);
         }

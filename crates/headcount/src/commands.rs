@@ -30,7 +30,7 @@ use crate::cli::{
 };
 use crate::config::{self, Config, ConfigError, Flags, RawSite};
 use crate::wall_clock::WallClock;
-use crate::{aggregate, cluster, collect, folder, merge, serve, up};
+use crate::{aggregate, cluster, collect, folder, merge, notice, serve, up};
 
 /// How long `site erase` waits for a running `up`.
 const ERASE_PATIENCE: Duration = Duration::from_secs(90);
@@ -54,6 +54,9 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Token(args)) => token(args.command),
         Some(Command::Stats(args)) => stats(&args),
         Some(Command::Explain(args)) => explain(args),
+        Some(Command::Notice(args)) => notice::commands::notice(&args),
+        Some(Command::Dsar(args)) => notice::commands::text(notice::Kind::Dsar, &args),
+        Some(Command::BreachSheet(args)) => notice::commands::text(notice::Kind::Breach, &args),
     }
 }
 
@@ -383,7 +386,7 @@ fn explain(args: ExplainArgs) -> anyhow::Result<()> {
 }
 
 /// A reader that closes its end early, as `head` does, is no error.
-fn unless_reader_left(printed: anyhow::Result<()>) -> anyhow::Result<()> {
+pub(crate) fn unless_reader_left(printed: anyhow::Result<()>) -> anyhow::Result<()> {
     let left = |error: &anyhow::Error| {
         let error = error.downcast_ref::<std::io::Error>();
         error.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)

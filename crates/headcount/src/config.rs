@@ -9,6 +9,7 @@
 #![expect(clippy::disallowed_types, reason = "listening addresses are settings, not visitors")]
 
 mod check;
+mod notice;
 mod raw;
 mod zones;
 
@@ -26,6 +27,7 @@ use headcount_stats::time_zone::TimeZone;
 
 use self::zones::Zones;
 
+pub(crate) use self::notice::RawNotice;
 pub(crate) use self::raw::{Flags, RawClickhouse, RawKafka, RawSite, layered};
 
 /// What is wrong with the configuration: one line that names the key, its value and the remedy.
@@ -74,6 +76,8 @@ pub(crate) struct Config {
     pub(crate) kafka: Option<RawKafka>,
     /// Where counts rest, in a cluster.
     pub(crate) clickhouse: Option<RawClickhouse>,
+    /// What the texts for visitors need of the owner.
+    pub(crate) notice: RawNotice,
     /// Sites of the file and of the flags.
     pub(crate) sites: Vec<RawSite>,
     /// Their time zones.

@@ -16,6 +16,7 @@ mod folder;
 mod harden;
 mod listen;
 mod merge;
+mod notice;
 mod ops;
 mod process;
 mod serve;

@@ -30,6 +30,8 @@ use self::house::House;
 use crate::cli::UpArgs;
 use crate::config::{Config, Flags};
 use crate::edge::{self, WayOut};
+use crate::notice::Mode;
+use crate::notice::page::Privacy;
 use crate::process::{self, Signals};
 use crate::wall_clock::WallClock;
 use crate::{folder, listen, ops};
@@ -117,7 +119,9 @@ async fn live(config: &Config) -> anyhow::Result<()> {
     let code = new_secret().context("no random bytes for the sign-in link")?;
     let stats = router(stats(config, &house, code.clone())?);
     let origin = welcome::origin(listen);
-    let fallback = fallback(stats.clone(), stats_apart, Arc::clone(&house), origin.clone());
+    let stats_here = (!stats_apart).then(|| stats.clone());
+    let privacy = Privacy::new(config, Mode::Embedded);
+    let fallback = fallback(stats_here, privacy, Arc::clone(&house), origin.clone());
     house.listen(listeners, &fallback)?;
     let mut servers = process::Servers::new();
     if let Some(listener) = stats_listener {
@@ -199,16 +203,24 @@ fn stats(config: &Config, house: &Arc<House>, code: String) -> anyhow::Result<St
     }))
 }
 
-/// What is not a beacon: the demo page, and the dashboard where it shares the port.
-fn fallback(stats: axum::Router, apart: bool, house: Arc<House>, origin: String) -> Fallback {
+/// What is not a beacon: the notice, the demo page, and the dashboard where it shares the port.
+fn fallback(
+    stats: Option<axum::Router>,
+    privacy: Privacy,
+    house: Arc<House>,
+    origin: String,
+) -> Fallback {
     Arc::new(move |request| {
+        if let Some(answer) = privacy.answer(&request) {
+            return Box::pin(std::future::ready(answer));
+        }
         if request.uri().path() == "/demo" && house.has_demo() {
             return welcome::demo_answer(&origin);
         }
-        if apart {
-            return welcome::nothing_here();
+        match &stats {
+            Some(stats) => welcome::ask(stats.clone(), request),
+            None => welcome::nothing_here(),
         }
-        welcome::ask(stats.clone(), request)
     })
 }
 

@@ -49,6 +49,11 @@ impl Clients {
         (client, digest)
     }
 
+    /// The client of a `User-Agent` value, without remembering it.
+    pub(crate) fn classify(&self, agent: &[u8]) -> Client {
+        self.rules.classify(agent)
+    }
+
     /// How many clients are remembered, at most [`CLIENTS_CACHED_MAX`].
     pub fn len(&self) -> usize {
         self.young.len() + self.old.len()

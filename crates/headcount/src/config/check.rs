@@ -23,7 +23,7 @@ use headcount_transport::kafka::{self, KafkaError};
 
 use super::raw::{RawClickhouse, RawConfig, RawKafka, RawLimits, RawSite};
 use super::zones::Zones;
-use super::{Config, ConfigError, host};
+use super::{Config, ConfigError, host, notice};
 
 /// A preset's crowd and k: (`notes/privacy.md`, section 5.2).
 const STANDARD: (u32, u32) = (8, 5);
@@ -86,6 +86,7 @@ pub(super) fn checked(raw: RawConfig) -> Result<Config, ConfigError> {
         compat: checked_compat(&raw.compat)?,
         kafka: checked_kafka(raw.kafka)?,
         clickhouse: checked_clickhouse(raw.clickhouse)?,
+        notice: notice::checked(raw.notice)?,
         sites,
         zones,
     })
@@ -290,7 +291,7 @@ fn address(key: &str, text: &str) -> Result<SocketAddr, ConfigError> {
     })
 }
 
-fn one_of<const N: usize>(
+pub(super) fn one_of<const N: usize>(
     key: &str,
     value: &str,
     words: [&'static str; N],

@@ -10,12 +10,12 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-use super::ConfigError;
+use super::{ConfigError, RawNotice};
 
 /// Prefix of environment variables that are settings.
 const PREFIX: &str = "HEADCOUNT_";
 /// Tables of settings, which begin the names of their variables.
-const SECTIONS: [&str; 3] = ["limits", "kafka", "clickhouse"];
+const SECTIONS: [&str; 4] = ["limits", "kafka", "clickhouse", "notice"];
 /// Variables with that prefix that are not settings: failpoints, and addresses for the tests.
 const NOT_SETTINGS: [&str; 2] = ["HEADCOUNT_FAILPOINT", "HEADCOUNT_TEST_"];
 
@@ -61,6 +61,8 @@ pub(crate) struct RawConfig {
     pub(crate) kafka: RawKafka,
     /// Where counts rest, in a cluster.
     pub(crate) clickhouse: RawClickhouse,
+    /// What the texts for visitors need of the owner.
+    pub(crate) notice: RawNotice,
     /// Sites.
     pub(crate) sites: Vec<RawSite>,
 }
@@ -87,6 +89,7 @@ impl Default for RawConfig {
             limits: RawLimits::default(),
             kafka: RawKafka::default(),
             clickhouse: RawClickhouse::default(),
+            notice: RawNotice::default(),
             sites: Vec::new(),
         }
     }

@@ -55,6 +55,8 @@ fn later_layers_win() {
     let config = load(text, &environment, Flags::default()).unwrap();
     assert_eq!(config.listen.port(), 2);
     assert_eq!((config.release.crowd, config.k, config.limits.connections), (3, 10, 7));
+    let said = load("", &[("HEADCOUNT_NOTICE_CONTROLLER", "Exempel AB")], Flags::default());
+    assert_eq!(said.unwrap().notice.controller, "Exempel AB");
     let flags = Flags { listen: Some("127.0.0.1:3".into()), ..Flags::default() };
     assert_eq!(load(text, &environment, flags).unwrap().listen.port(), 3);
 }
@@ -89,6 +91,13 @@ fn says_what_is_wrong_and_what_would_be_right() {
         ("[clickhouse]\nurl = \"http://a/?x=1\"", ["clickhouse.url = http://a/:", "http://127"]),
         ("[clickhouse]\nurl = \"http://a\"\ndatabase = \"1\"", ["clickhouse.database", "letters"]),
         ("[limits]\npages_per_site_day = 0", ["limits.pages_per_site_day", "from 1"]),
+        ("[notice]\nlanguage = \"de\"", ["notice.language = \"de\"", "\"sv\""]),
+        ("[notice]\ntracker = \"gif\"", ["notice.tracker = \"gif\"", "\"pixel\""]),
+        ("[notice]\nsince = \"today\"", ["notice.since = \"today\"", "2026-11-21"]),
+        ("[notice]\nbackup_days = 9999", ["notice.backup_days = 9999", "3650"]),
+        ("[notice]\ndpo = \"a\\nb\"", ["notice.dpo", "one line"]),
+        ("[notice]\npurpose_sv = \"samtycke krävs inte\"", ["notice.purpose_sv", "`samtycke"]),
+        ("[notice]\npurpose = \"x\"", ["line 2", "purpose"]),
     ] {
         let message = error(text);
         assert!(parts.iter().all(|part| message.contains(part)), "{text}: {message}");

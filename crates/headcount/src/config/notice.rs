@@ -1,0 +1,136 @@
+//! `[notice]`: what only the owner knows and the texts for visitors need.
+//!
+//! What it is not: needed to count. What is missing is asked for when a text is made.
+//!
+//! What surprises: the owner's words pass the same check as ours. A claim that no program can keep
+//! is refused before a port opens.
+
+use headcount_core::time::Day;
+use serde::{Deserialize, Serialize};
+
+use super::ConfigError;
+use crate::notice::claims;
+
+/// Bytes of one text at most.
+const TEXT_BYTES_MAX: usize = 1_000;
+/// Largest number of days that backups are said to be kept.
+const BACKUP_DAYS_MAX: u32 = 3_650;
+
+/// The section as it is written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RawNotice {
+    /// Language of `GET /privacy` without `lang`.
+    pub(crate) language: String,
+    /// `script` or `pixel`: what the pages carry; empty: not said.
+    pub(crate) tracker: String,
+    /// Who is responsible.
+    pub(crate) controller: String,
+    /// Where to write to.
+    pub(crate) contact: String,
+    /// The supervisory authority.
+    pub(crate) authority: String,
+    /// The data protection officer.
+    pub(crate) dpo: String,
+    /// The day since which the text applies.
+    pub(crate) since: String,
+    /// Days that backups of the counts are kept; 0: not said.
+    pub(crate) backup_days: u32,
+    pub(crate) storage_en: String,
+    pub(crate) storage_sv: String,
+    pub(crate) legal_ground_en: String,
+    pub(crate) legal_ground_sv: String,
+    pub(crate) purpose_en: String,
+    pub(crate) purpose_sv: String,
+    pub(crate) recipients_en: String,
+    pub(crate) recipients_sv: String,
+    pub(crate) changes_en: String,
+    pub(crate) changes_sv: String,
+}
+
+impl Default for RawNotice {
+    fn default() -> Self {
+        Self {
+            language: "en".into(),
+            tracker: String::new(),
+            controller: String::new(),
+            contact: String::new(),
+            authority: String::new(),
+            dpo: String::new(),
+            since: String::new(),
+            backup_days: 0,
+            storage_en: String::new(),
+            storage_sv: String::new(),
+            legal_ground_en: String::new(),
+            legal_ground_sv: String::new(),
+            purpose_en: String::new(),
+            purpose_sv: String::new(),
+            recipients_en: String::new(),
+            recipients_sv: String::new(),
+            changes_en: String::new(),
+            changes_sv: String::new(),
+        }
+    }
+}
+
+impl RawNotice {
+    /// Every text of the owner, by its key.
+    pub(crate) fn texts(&self) -> [(&'static str, &str); 15] {
+        [
+            ("notice.controller", &self.controller),
+            ("notice.contact", &self.contact),
+            ("notice.authority", &self.authority),
+            ("notice.dpo", &self.dpo),
+            ("notice.since", &self.since),
+            ("notice.storage_en", &self.storage_en),
+            ("notice.storage_sv", &self.storage_sv),
+            ("notice.legal_ground_en", &self.legal_ground_en),
+            ("notice.legal_ground_sv", &self.legal_ground_sv),
+            ("notice.purpose_en", &self.purpose_en),
+            ("notice.purpose_sv", &self.purpose_sv),
+            ("notice.recipients_en", &self.recipients_en),
+            ("notice.recipients_sv", &self.recipients_sv),
+            ("notice.changes_en", &self.changes_en),
+            ("notice.changes_sv", &self.changes_sv),
+        ]
+    }
+
+    /// Whether anything is said at all.
+    pub(crate) fn is_begun(&self) -> bool {
+        self.texts().iter().any(|(_, text)| !text.is_empty()) || !self.tracker.is_empty()
+    }
+}
+
+/// The section, checked.
+pub(super) fn checked(raw: RawNotice) -> Result<RawNotice, ConfigError> {
+    super::check::one_of("notice.language", &raw.language, ["en", "sv"])?;
+    if !raw.tracker.is_empty() {
+        super::check::one_of("notice.tracker", &raw.tracker, ["script", "pixel"])?;
+    }
+    for (key, text) in raw.texts() {
+        if text.len() > TEXT_BYTES_MAX || text.chars().any(char::is_control) {
+            return Err(ConfigError(format!(
+                "{key}: one line of at most {TEXT_BYTES_MAX} bytes is needed"
+            )));
+        }
+        if let Some(claim) = claims::found(text) {
+            return Err(ConfigError(format!(
+                "{key} = \"{text}\": `{claim}` is a claim that no program can keep; say what is \
+                 done instead"
+            )));
+        }
+    }
+    if !raw.since.is_empty() && Day::parse(&raw.since).is_none() {
+        let since = &raw.since;
+        return Err(ConfigError(format!(
+            "notice.since = \"{since}\": a day such as 2026-11-21 is needed"
+        )));
+    }
+    if raw.backup_days > BACKUP_DAYS_MAX {
+        let days = raw.backup_days;
+        return Err(ConfigError(format!(
+            "notice.backup_days = {days}: a number from 0 (not said) to {BACKUP_DAYS_MAX} is needed"
+        )));
+    }
+    Ok(raw)
+}

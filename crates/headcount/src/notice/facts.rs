@@ -1,0 +1,172 @@
+//! What a text is made of: settings as words, and nothing that only a machine needs.
+//!
+//! What it is not: the configuration. Addresses of proxies, brokers and servers are reduced to
+//! whether there are any: the texts are public, and so is their hash.
+//!
+//! What surprises: the sites are not part of the hash. It is the same for every site and language
+//! of a deployment.
+
+use std::collections::BTreeMap;
+
+use crate::config::{Config, RawKafka};
+
+/// The languages.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Lang {
+    /// English.
+    En,
+    /// Swedish.
+    Sv,
+}
+
+impl Lang {
+    /// Both.
+    pub(crate) const ALL: [Self; 2] = [Self::En, Self::Sv];
+
+    /// Its code (ISO 639-1).
+    pub(crate) const fn code(self) -> &'static str {
+        match self {
+            Self::En => "en",
+            Self::Sv => "sv",
+        }
+    }
+
+    /// Its name, in itself.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::En => "English",
+            Self::Sv => "Svenska",
+        }
+    }
+
+    /// The language of a code.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|lang| lang.code() == text)
+    }
+}
+
+/// How the rooms are put together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// All in one process.
+    Embedded,
+    /// Through Kafka into ClickHouse.
+    Cluster,
+}
+
+impl Mode {
+    /// As the settings have it: a cluster where they name one.
+    pub(crate) fn of(config: &Config) -> Self {
+        match (&config.kafka, &config.clickhouse) {
+            (None, None) => Self::Embedded,
+            _ => Self::Cluster,
+        }
+    }
+}
+
+/// Texts of the owner that have a key for each language.
+const IN_EACH_LANGUAGE: [&str; 5] = [
+    "notice.storage",
+    "notice.legal_ground",
+    "notice.purpose",
+    "notice.recipients",
+    "notice.changes",
+];
+/// What is worked out of several settings, and of which.
+const WORKED_OUT: [(&str, &[&str]); 2] = [
+    ("mode", &["kafka.brokers", "clickhouse.url"]),
+    ("transport", &["kafka.security", "clickhouse.url"]),
+];
+
+/// What the texts are made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Facts {
+    settings: BTreeMap<&'static str, String>,
+    sites: Vec<String>,
+}
+
+impl Facts {
+    /// Takes of a configuration what the texts say.
+    pub(crate) fn new(config: &Config, mode: Mode, sites: Vec<String>) -> Self {
+        let set = |is_set: bool| if is_set { "set" } else { "" }.to_owned();
+        let mut settings: BTreeMap<&'static str, String> =
+            config.notice.texts().map(|(key, text)| (key, text.to_owned())).into();
+        settings.extend([
+            ("notice.tracker", config.notice.tracker.clone()),
+            ("notice.backup_days", config.notice.backup_days.to_string()),
+            ("visitors", if config.visitors { "daily" } else { "off" }.to_owned()),
+            ("preset", if config.release.admission { "strict" } else { "standard" }.to_owned()),
+            ("crowd", config.release.crowd.to_string()),
+            ("k", config.k.to_string()),
+            ("retention_days", config.retention_days.to_string()),
+            ("trusted_proxies", set(config.addresses.has_proxies())),
+            ("country_file", set(config.country_file.is_some())),
+            ("limits.hits_per_prefix_per_minute", {
+                config.limits.hits_per_prefix_per_minute.to_string()
+            }),
+            ("limits.connections_per_prefix", config.limits.connections_per_prefix.to_string()),
+            ("sites.events", set(config.sites.iter().any(|site| !site.events.is_empty()))),
+            ("sites.pages", set(config.sites.iter().any(|site| !site.pages.is_empty()))),
+            ("mode", if mode == Mode::Cluster { "cluster" } else { "embedded" }.to_owned()),
+        ]);
+        if mode == Mode::Cluster {
+            let creates = config.kafka.as_ref().is_none_or(|kafka| kafka.create_topic);
+            settings.insert("kafka.create_topic", creates.to_string());
+            let way = if is_encrypted(config) { "encrypted" } else { "plain" };
+            settings.insert("transport", way.to_owned());
+        }
+        Self { settings, sites }
+    }
+
+    /// The same settings, for these sites.
+    pub(crate) fn of_sites(&self, sites: Vec<String>) -> Self {
+        Self { settings: self.settings.clone(), sites }
+    }
+
+    /// The sites that the text is about.
+    pub(crate) fn sites(&self) -> &[String] {
+        &self.sites
+    }
+
+    /// The value of a key, and the key under which it is written.
+    pub(crate) fn value(&self, key: &str, lang: Lang) -> (String, &str) {
+        let key = key_in(key, lang);
+        let value = self.settings.get(key.as_str()).map_or("", String::as_str);
+        (key, value)
+    }
+
+    /// BLAKE3 of all settings that any text is made of, as 64 hexadecimal digits.
+    pub(crate) fn hash(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        for (key, value) in &self.settings {
+            for text in [key, value.as_str()] {
+                hasher.update(&(text.len() as u64).to_le_bytes());
+                hasher.update(text.as_bytes());
+            }
+        }
+        hasher.finalize().to_hex().to_string()
+    }
+}
+
+/// The key as it is written in the configuration.
+fn key_in(key: &str, lang: Lang) -> String {
+    if IN_EACH_LANGUAGE.contains(&key) { format!("{key}_{}", lang.code()) } else { key.to_owned() }
+}
+
+/// The keys of the configuration behind a key of a sentence.
+pub(crate) fn written_keys(key: &str, lang: Lang) -> Vec<String> {
+    match WORKED_OUT.iter().find(|(name, _)| *name == key) {
+        Some((_, keys)) => keys.iter().map(|key| (*key).to_owned()).collect(),
+        None => vec![key_in(key, lang)],
+    }
+}
+
+/// Whether the settings encrypt the way to Kafka and to ClickHouse.
+fn is_encrypted(config: &Config) -> bool {
+    let kafka = |raw: &RawKafka| matches!(raw.security.as_str(), "tls" | "sasl_tls");
+    config.kafka.as_ref().is_some_and(kafka)
+        && config.clickhouse.as_ref().is_some_and(|raw| raw.url.starts_with("https://"))
+}

@@ -1,0 +1,311 @@
+//! The texts against the settings: every binding moves its sentence, and nothing else does.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use super::book::{Kind, Piece, pieces, sentences, words};
+use super::document::languages;
+use super::facts::written_keys;
+use super::*;
+use crate::config::{Config, Flags};
+
+const KINDS: [Kind; 3] = [Kind::Notice, Kind::Dsar, Kind::Breach];
+
+/// Everything that an owner may say.
+const OWNER: [(&str, &str); 11] = [
+    ("notice.tracker", "\"script\""),
+    ("notice.controller", "\"Exempel AB\""),
+    ("notice.contact", "\"privacy@example.org\""),
+    ("notice.authority", "\"Integritetsskyddsmyndigheten (IMY)\""),
+    ("notice.storage_en", "\"Sweden\""),
+    ("notice.storage_sv", "\"Sverige\""),
+    ("notice.legal_ground_en", "\"legitimate interest\""),
+    ("notice.legal_ground_sv", "\"berättigat intresse\""),
+    ("notice.dpo", "\"Eva Ek\""),
+    ("notice.backup_days", "30"),
+    ("notice.since", "\"2026-01-02\""),
+];
+
+/// Settings to begin with: each opens sentences that the others do not have.
+const BASES: [&[(&str, &str)]; 6] = [
+    &[],
+    &[("visitors", "\"off\""), ("preset", "\"strict\""), ("notice.tracker", "\"pixel\"")],
+    &[("kafka.brokers", "[\"k:1\"]"), ("clickhouse.url", "\"http://c:1\""), ("notice.dpo", "\"\"")],
+    &[
+        ("kafka.brokers", "[\"k:1\"]"),
+        ("kafka.security", "\"tls\""),
+        ("clickhouse.url", "\"https://c:1\""),
+        ("preset", "\"strict\""),
+    ],
+    &[("crowd", "1"), ("sites.events", "[\"signup\"]")],
+    &[("kafka.brokers", "[\"k:1\"]"), ("kafka.create_topic", "false")],
+];
+/// Settings that are asked about together: it is enough that one of them moves a sentence.
+const TOGETHER: [[&str; 2]; 2] =
+    [["kafka.brokers", "clickhouse.url"], ["kafka.security", "clickhouse.url"]];
+
+/// Another value for each key that any sentence is bound to.
+const OTHERS: [(&str, &str); 34] = [
+    ("visitors", "\"off\""),
+    ("visitors", "\"daily\""),
+    ("preset", "\"strict\""),
+    ("preset", "\"standard\""),
+    ("crowd", "1"),
+    ("crowd", "44"),
+    ("k", "1"),
+    ("k", "33"),
+    ("retention_days", "77"),
+    ("trusted_proxies", "[\"10.0.0.0/8\"]"),
+    ("country_file", "\"/x.mmdb\""),
+    ("limits.hits_per_prefix_per_minute", "0"),
+    ("limits.hits_per_prefix_per_minute", "55"),
+    ("limits.connections_per_prefix", "66"),
+    ("sites.events", "[\"signup\"]"),
+    ("sites.pages", "[\"/team/anna\"]"),
+    ("kafka.brokers", "[\"k:1\"]"),
+    ("kafka.brokers", "[]"),
+    ("kafka.create_topic", "false"),
+    ("kafka.security", "\"tls\""),
+    ("kafka.security", "\"plaintext\""),
+    ("clickhouse.url", "\"https://c:1\""),
+    ("clickhouse.url", "\"http://c:1\""),
+    ("clickhouse.url", "\"\""),
+    ("notice.tracker", "\"pixel\""),
+    ("notice.tracker", "\"script\""),
+    ("notice.controller", "\"Other AB\""),
+    ("notice.contact", "\"other@example.org\""),
+    ("notice.authority", "\"CNIL\""),
+    ("notice.dpo", "\"Ole Ask\""),
+    ("notice.dpo", "\"\""),
+    ("notice.since", "\"2026-03-04\""),
+    ("notice.backup_days", "0"),
+    ("notice.backup_days", "31"),
+];
+/// The same for keys of each language.
+const OTHERS_IN_LANGUAGES: [&str; 5] = [
+    "notice.storage",
+    "notice.legal_ground",
+    "notice.purpose",
+    "notice.recipients",
+    "notice.changes",
+];
+
+type Settings = BTreeMap<String, String>;
+
+fn settings(base: &[(&str, &str)]) -> Settings {
+    let all = OWNER.iter().chain(base);
+    all.map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+fn facts(settings: &Settings) -> Facts {
+    let mut tables: BTreeMap<&str, String> = BTreeMap::new();
+    for (key, value) in settings {
+        let (table, key) = key.split_once('.').unwrap_or(("", key));
+        *tables.entry(table).or_default() += &format!("{key} = {value}\n");
+    }
+    if settings.contains_key("trusted_proxies") {
+        *tables.entry("").or_default() += "client_address_header = \"X-Forwarded-For\"\n";
+    }
+    let mut text = tables.remove("").unwrap_or_default();
+    let site = tables.remove("sites").unwrap_or_default();
+    for (table, keys) in tables {
+        text += &format!("[{table}]\n{keys}");
+    }
+    text += &format!("[[sites]]\nhost = \"example.org\"\n{site}");
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("headcount.toml");
+    std::fs::write(&path, &text).unwrap();
+    let flags = Flags { config: Some(path), ..Flags::default() };
+    let config = Config::load(&flags, []).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    Facts::new(&config, Mode::of(&config), vec!["example.org".to_owned()])
+}
+
+fn lines(facts: &Facts, lang: Lang) -> BTreeMap<String, String> {
+    let made = KINDS.map(|kind| Document::make(kind, facts, lang).unwrap());
+    let lines = made.iter().flat_map(Document::lines);
+    lines.map(|line| (line.id.clone(), line.text.clone())).collect()
+}
+
+/// What every sentence is bound to: settings, under all ids.
+fn bindings(lang: Lang) -> BTreeSet<(String, String)> {
+    let mut bound = BTreeSet::new();
+    for sentence in KINDS.into_iter().flat_map(sentences) {
+        let template = words(lang).sentence(&sentence.id);
+        let quoted = pieces(template).into_iter().filter_map(|piece| match piece {
+            Piece::Quote(key) => Some(key),
+            Piece::Text(_) => None,
+        });
+        for key in sentence.asked().chain(quoted) {
+            let keys = written_keys(key, lang).into_iter();
+            bound.extend(keys.map(|key| (sentence.id.clone(), key)));
+        }
+    }
+    bound
+}
+
+/// Every other setting, with those that both languages have.
+fn others() -> Vec<(String, String)> {
+    let mut others: Vec<(String, String)> =
+        OTHERS.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+    for lang in Lang::ALL {
+        for key in OTHERS_IN_LANGUAGES {
+            others.push((format!("{key}_{}", lang.code()), "\"Norge\"".to_owned()));
+        }
+    }
+    others
+}
+
+/// The sentences that differ, each of which must be bound to the key that was changed.
+fn moved(
+    [before, after]: [&Facts; 2],
+    key: &str,
+    lang: Lang,
+    bound: &BTreeSet<(String, String)>,
+) -> Vec<(String, String)> {
+    let (old, new) = (lines(before, lang), lines(after, lang));
+    let ids: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let mut moved = Vec::new();
+    for id in ids.into_iter().filter(|id| old.get(*id) != new.get(*id)) {
+        let is_bound_to = |key: &str| bound.contains(&(id.clone(), key.to_owned()));
+        // A preset brings its own crowd and k.
+        let of_preset = key == "preset" && (is_bound_to("crowd") || is_bound_to("k"));
+        assert!(is_bound_to(key) || of_preset, "{key} changed {id}, which is not bound to it");
+        assert_ne!(before.hash(), after.hash(), "{key} changed {id}, and not the hash");
+        moved.push((id.clone(), key.to_owned()));
+    }
+    moved
+}
+
+#[test]
+fn a_changed_setting_changes_its_sentences_and_no_other() {
+    let bound = Lang::ALL.map(bindings);
+    let mut found = [BTreeSet::new(), BTreeSet::new()];
+    for base in BASES {
+        let base = settings(base);
+        let before = facts(&base);
+        for (key, value) in others() {
+            let mut changed = base.clone();
+            changed.insert(key.clone(), value);
+            let after = facts(&changed);
+            for ((lang, bound), found) in Lang::ALL.into_iter().zip(&bound).zip(&mut found) {
+                found.extend(moved([&before, &after], &key, lang, bound));
+            }
+        }
+    }
+    for (bound, found) in bound.iter().zip(&found) {
+        let has_moved = |id: &str, key: &str| found.contains(&(id.to_owned(), key.to_owned()));
+        let is_shared = |(id, key): &(String, String)| {
+            let mut groups = TOGETHER.iter().filter(|group| group.contains(&key.as_str()));
+            groups.any(|group| group.iter().any(|key| has_moved(id, key)))
+        };
+        let unmoved: Vec<_> = bound.difference(found).filter(|of| !is_shared(of)).collect();
+        assert!(unmoved.is_empty(), "nothing changes {unmoved:?}");
+    }
+}
+
+#[test]
+fn every_sentence_is_bound_and_has_words_in_both_languages() {
+    let bound: BTreeSet<String> = bindings(Lang::En).into_iter().map(|(id, _)| id).collect();
+    let mut ids = BTreeSet::new();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut read: BTreeMap<String, String> = BTreeMap::new();
+    for sentence in KINDS.into_iter().flat_map(sentences) {
+        let id = &sentence.id;
+        assert!(ids.insert(id.clone()), "{id} stands twice");
+        for check in &sentence.checks {
+            let (file, test) = check.split_once("::").unwrap();
+            let code = read
+                .entry(file.to_owned())
+                .or_insert_with(|| std::fs::read_to_string(root.join(file)).unwrap());
+            assert!(code.contains(&format!("fn {test}(")), "{id}: {check} is no test");
+        }
+        for lang in Lang::ALL {
+            assert!(!words(lang).sentence(id).is_empty(), "{id}: no words in {}", lang.code());
+            assert!(!words(lang).heading(&sentence.section).is_empty(), "{}", sentence.section);
+        }
+        if !bound.contains(id) && sentence.checks.is_empty() {
+            // The law, advice, and what any server's memory holds.
+            let free =
+                ["rights.list", "breach.judge", "breach.memory_requests", "breach.memory_not"];
+            assert!(free.contains(&id.as_str()), "{id} is bound to nothing");
+        }
+    }
+    for lang in Lang::ALL {
+        let written: BTreeSet<String> = words(lang).sentence.keys().cloned().collect();
+        assert_eq!(written, ids, "{}: words without a sentence, or the reverse", lang.code());
+    }
+    let [english, swedish] = Lang::ALL.map(words);
+    let keys = |of: &BTreeMap<String, String>| of.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(keys(&english.heading), keys(&swedish.heading));
+    assert_eq!(keys(&english.format), keys(&swedish.format));
+    assert_eq!(keys(&english.preview), keys(&swedish.preview));
+    for reason in headcount_core::refusal::RefusalReason::ALL {
+        assert!(!english.preview(&format!("refused_{}", reason.as_str())).is_empty());
+    }
+    for attribute in headcount_core::cell::Attribute::ALL {
+        assert!(!english.preview(attribute.as_str()).is_empty());
+    }
+}
+
+#[test]
+fn no_template_makes_a_claim_that_cannot_be_kept() {
+    for lang in Lang::ALL {
+        let words = words(lang);
+        for text in [&words.heading, &words.format, &words.sentence, &words.preview] {
+            for (id, text) in text {
+                assert_eq!(claims::found(text), None, "{id}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_quote_is_the_same_in_both_languages() {
+    let quotes = |lang, id: &str| -> BTreeSet<String> {
+        let quote = |piece| match piece {
+            Piece::Quote(key) => Some(str::to_owned(key)),
+            Piece::Text(_) => None,
+        };
+        pieces(words(lang).sentence(id)).into_iter().filter_map(quote).collect()
+    };
+    for id in words(Lang::En).sentence.keys() {
+        assert_eq!(quotes(Lang::En, id), quotes(Lang::Sv, id), "{id}");
+    }
+}
+
+#[test]
+fn what_is_missing_is_named_with_what_would_be_right() {
+    for (key, right) in [
+        ("notice.tracker", "script"),
+        ("notice.controller", "responsible"),
+        ("notice.contact", "write to"),
+        ("notice.authority", "authority"),
+        ("notice.storage_sv", "provider"),
+        ("notice.legal_ground_sv", "legal ground"),
+    ] {
+        let mut lacking = settings(&[]);
+        lacking.remove(key);
+        let error = Document::make(Kind::Notice, &facts(&lacking), Lang::Sv).unwrap_err();
+        let said = error.to_string();
+        assert!(said.starts_with(&format!("{key} = ")) && said.contains(right), "{said}");
+        let english = Document::make(Kind::Notice, &facts(&lacking), Lang::En);
+        assert_eq!(english.is_ok(), key.ends_with("_sv"), "{key}");
+    }
+    assert!(languages(&facts(&Settings::new())).is_empty());
+    assert_eq!(languages(&facts(&settings(&[]))), Lang::ALL);
+}
+
+#[test]
+fn two_texts_are_compared_by_sentence() {
+    let make = |base| Document::make(Kind::Notice, &facts(&settings(base)), Lang::En).unwrap();
+    let (before, now) = (make(&[]), make(&[("retention_days", "90"), ("visitors", "\"off\"")]));
+    let diff = diff::diff(&before, &now);
+    let of = |id: &str| diff.changes.iter().find(|change| change.id == id).unwrap();
+    assert!(of("place.retention").before.as_ref().unwrap().contains("365 days"));
+    assert!(of("place.retention").now.as_ref().unwrap().contains("90 days"));
+    assert!(of("address.mark").now.is_none() && of("address.unmarked").before.is_none());
+    assert_ne!(diff.hash_before, diff.hash_now);
+    assert!(diff.text().contains("\n- ") && diff.text().contains("\n+ "));
+    let same = diff::diff(&before, &before);
+    assert!(same.changes.is_empty() && same.text().contains("no sentence changed"));
+}
