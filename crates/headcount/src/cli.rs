@@ -62,6 +62,8 @@ pub(crate) enum Command {
     Token(TokenArgs),
     /// Show numbers in the terminal
     Stats(StatsArgs),
+    /// Count the access logs of a server; a file counts once, however often
+    Import(ImportArgs),
     /// Show what would be kept of a page, source, click, campaign, event or address
     Explain(ExplainArgs),
 }
@@ -182,6 +184,37 @@ pub(crate) struct StatsArgs {
     /// How to print them: table, json or csv
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub(crate) format: String,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// The site that the logs are of
+    pub(crate) host: String,
+    /// Logs in combined or common format, or JSON lines of nginx or Caddy; plain, gzip or zstd;
+    /// `-` is standard input
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Go on with what is written to the files, until Ctrl-C
+    #[arg(long)]
+    pub(crate) follow: bool,
+    /// Methods that count
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "GET")]
+    pub(crate) methods: Vec<String>,
+    /// Statuses that count
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "200,304")]
+    pub(crate) statuses: Vec<u16>,
+    /// Endings that a page may have [default: html,htm,php and the like]; without an ending, a path
+    /// is a page
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) endings: Vec<String>,
+    /// Beginning of paths that are no pages, such as /api/; may be given more than once
+    #[arg(long, value_name = "PATH")]
+    pub(crate) without: Vec<String>,
+    /// Count a file although it looks like an older copy of one that was counted
+    #[arg(long)]
+    pub(crate) anew: bool,
     #[command(flatten)]
     pub(crate) data: DataArgs,
 }

@@ -14,6 +14,7 @@ mod config;
 mod edge;
 mod folder;
 mod harden;
+mod import;
 mod listen;
 mod merge;
 mod ops;
