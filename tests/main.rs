@@ -27,6 +27,8 @@ mod commands;
 mod crash;
 // What must not be there: non-interference, canaries.
 mod privacy;
+// Access logs of servers: exactly once, the same as GoAccess, nothing of them kept.
+mod import;
 // Headless Chromium: tracker, demo page, dashboard.
 mod browser;
 // Kafka, ClickHouse and every room of a cluster as a process.

@@ -212,6 +212,9 @@ pub(crate) struct ImportArgs {
     /// Beginning of paths that are no pages, such as /api/; may be given more than once
     #[arg(long, value_name = "PATH")]
     pub(crate) without: Vec<String>,
+    /// Lines between two commits at most: what a kill costs
+    #[arg(long, value_name = "LINES", default_value_t = 500_000)]
+    pub(crate) commit_lines: u64,
     /// Count a file although it looks like an older copy of one that was counted
     #[arg(long)]
     pub(crate) anew: bool,

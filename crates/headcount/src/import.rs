@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context, bail};
 use headcount_collector::import::{LineRules, LogJudge, LogSetting};
 use headcount_core::site::SiteHost;
-use headcount_core::time::Clock;
+use headcount_core::time::{Clock, Day};
 use headcount_store::control::{self, Control};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -55,13 +55,22 @@ pub(crate) fn run(args: &ImportArgs) -> anyhow::Result<()> {
         );
     };
     let clock: Arc<dyn Clock> = Arc::new(WallClock);
-    let books = Books::open(&config.data_dir, &host, &clock)?;
+    let books = Books::open(&config.data_dir, &host, &clock, args.commit_lines)?;
     let judge = LogJudge::start(setting(&config, &host, rules, &clock)?)?;
     let stop = Arc::new(AtomicBool::new(false));
     let inputs = input::inputs(&args.files)?;
     let bar = bar(&inputs);
     let (summary, anew) = (Summary::default(), args.anew);
-    let run = Run { books, judge, summary, stop: Arc::clone(&stop), bar, anew };
+    let run = Run {
+        books,
+        judge,
+        summary,
+        stop: Arc::clone(&stop),
+        bar,
+        anew,
+        follows: false,
+        tidied: None,
+    };
     let follow = args.follow;
     let summary = process::live(async move {
         let mut signals = Signals::new()?;
@@ -157,6 +166,10 @@ struct Run {
     stop: Arc<AtomicBool>,
     bar: ProgressBar,
     anew: bool,
+    /// Whether several files are open at once, so that one of them does not know what others need.
+    follows: bool,
+    /// The day up to which names were forgotten while following.
+    tidied: Option<Day>,
 }
 
 /// A file that is open.
@@ -192,6 +205,7 @@ impl Run {
         let read = self.read(&mut open);
         // What came before a damaged end is counted, and known when the file is whole.
         open.counting.write(&mut self.judge, &mut self.books)?;
+        open.counting.tidy(&mut self.judge);
         read.with_context(|| input.name())?;
         self.close(&open, input);
         Ok(())
@@ -232,7 +246,11 @@ impl Run {
     /// Reads what is there. Stops when told to, at the end of a line.
     fn read(&mut self, open: &mut Open) -> anyhow::Result<()> {
         while let Some(line) = open.lines.next()? {
-            open.counting.take(line, &mut self.judge, (&mut self.books, &mut self.summary))?;
+            let around = (&mut self.books, &mut self.summary);
+            let has_written = open.counting.take(line, &mut self.judge, around)?;
+            if has_written && !self.follows {
+                open.counting.tidy(&mut self.judge);
+            }
             if open.counting.lines().is_multiple_of(1_024) && self.is_stopped() {
                 break;
             }

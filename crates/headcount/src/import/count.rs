@@ -27,8 +27,6 @@ use crate::folder;
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
 /// Cells of one file between two commits: more are a second's write.
 const CELLS_MAX: usize = 50_000;
-/// Lines of one file between two commits: what a kill costs.
-const LINES_MAX: u64 = 500_000;
 
 /// Where counts go.
 pub(crate) struct Books {
@@ -37,6 +35,8 @@ pub(crate) struct Books {
     host: SiteHost,
     folder: std::path::PathBuf,
     clock: Arc<dyn Clock>,
+    /// Lines of one file between two commits at most.
+    commit_lines: u64,
 }
 
 impl Books {
@@ -48,8 +48,10 @@ impl Books {
         data_dir: &Path,
         host: &SiteHost,
         clock: &Arc<dyn Clock>,
+        commit_lines: u64,
     ) -> anyhow::Result<Self> {
         Ok(Self {
+            commit_lines: commit_lines.max(1),
             writer: Writer::open(&data_dir.join(sqlite::FILE_NAME))?,
             control: Control::open(&data_dir.join(control::FILE_NAME))?,
             host: host.clone(),
@@ -158,7 +160,25 @@ impl Counting {
         self.pages - self.attributes.min(self.pages)
     }
 
-    /// Takes the next line.
+    /// The latest day of a view.
+    pub(crate) fn last_day(&self) -> Day {
+        self.last_day
+    }
+
+    /// Whether everything that was counted is written.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pending.is_empty()
+    }
+
+    /// Lets the judge forget what neither this file nor another still needs, if nothing is pending
+    /// here. Ask it where this file is alone.
+    pub(crate) fn tidy(&self, judge: &mut LogJudge) {
+        if self.pending.is_empty() {
+            judge.tidy(self.last_day.minus(1));
+        }
+    }
+
+    /// Takes the next line. Gives whether counts were written.
     ///
     /// # Errors
     /// If counts that must leave cannot be written.
@@ -167,7 +187,7 @@ impl Counting {
         line: Line<'_>,
         judge: &mut LogJudge,
         (books, summary): (&mut Books, &mut Summary),
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<bool> {
         let number = self.trail.lines() + 1;
         let part = if number <= self.attributes {
             Part::Nothing
@@ -189,12 +209,13 @@ impl Counting {
         let since = self.trail.lines().saturating_sub(self.pages.max(self.attributes));
         if self.pending.has_past() {
             // This line is the first of a day that is not over.
-            self.write_past(judge, books)
-        } else if self.pending.pages_len() >= CELLS_MAX || since >= LINES_MAX {
-            self.write(judge, books)
+            self.write_past(judge, books)?;
+        } else if self.pending.pages_len() >= CELLS_MAX || since >= books.commit_lines {
+            self.write(judge, books)?;
         } else {
-            Ok(())
+            return Ok(false);
         }
+        Ok(true)
     }
 
     /// Writes the pages, and the attributes of all lines but the last.
@@ -228,9 +249,6 @@ impl Counting {
         self.apply(&inserts, books)?;
         if attributes_leave {
             self.attributes = hi;
-        }
-        if self.pending.is_empty() {
-            judge.tidy(self.last_day.minus(1));
         }
         Ok(())
     }

@@ -56,10 +56,12 @@ impl Run {
         if followed.len() > FOLLOWED_MAX {
             bail!("--follow: {} files are too many, {FOLLOWED_MAX} at most", followed.len());
         }
+        self.follows = true;
         while !self.is_stopped() {
             for one in &mut followed {
                 self.look(one)?;
             }
+            self.tidy(&followed);
             self.bar.tick();
             let mut slept = Duration::ZERO;
             while slept < LOOK && !self.is_stopped() {
@@ -71,6 +73,18 @@ impl Run {
             self.leave(one)?;
         }
         Ok(())
+    }
+
+    /// Forgets names of days that no file needs any more.
+    fn tidy(&mut self, followed: &[Followed]) {
+        let open = || followed.iter().filter_map(|one| one.open.as_ref());
+        let earliest = open().map(|open| open.counting.last_day()).min();
+        if let Some(day) = earliest.filter(|day| Some(*day) > self.tidied)
+            && open().all(|open| open.counting.is_empty())
+        {
+            self.judge.tidy(day.minus(1));
+            self.tidied = Some(day);
+        }
     }
 
     fn look(&mut self, one: &mut Followed) -> anyhow::Result<()> {

@@ -83,7 +83,7 @@ impl Trail {
     /// The place in the list of waymarks, if one is here.
     fn waymark(&self) -> Option<usize> {
         let doubled = self.lines / FIRST_WAYMARK;
-        let is_here = doubled.is_power_of_two() && self.lines % FIRST_WAYMARK == 0;
+        let is_here = doubled.is_power_of_two() && self.lines.is_multiple_of(FIRST_WAYMARK);
         is_here.then(|| usize::try_from(doubled.trailing_zeros()).unwrap_or(usize::MAX))
     }
 
