@@ -64,6 +64,8 @@ pub(crate) enum Command {
     Stats(StatsArgs),
     /// Count the access logs of a server; a file counts once, however often
     Import(ImportArgs),
+    /// Count the daily totals that another program has exported; a file counts once
+    ImportTotals(TotalsArgs),
     /// Show what would be kept of a page, source, click, campaign, event or address
     Explain(ExplainArgs),
 }
@@ -220,6 +222,35 @@ pub(crate) struct ImportArgs {
     pub(crate) anew: bool,
     #[command(flatten)]
     pub(crate) data: DataArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TotalsArgs {
+    /// The site that they are of
+    pub(crate) host: String,
+    /// The program that exported them
+    #[arg(long, value_enum)]
+    pub(crate) from: Program,
+    /// CSV files out of the export
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+}
+
+/// A program whose exports are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Program {
+    Plausible,
+}
+
+impl Program {
+    /// How the ledger names it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Plausible => "plausible",
+        }
+    }
 }
 
 #[derive(Debug, Args)]

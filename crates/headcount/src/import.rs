@@ -13,11 +13,13 @@ mod lines;
 mod summary;
 mod trail;
 
+use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, bail};
 use headcount_collector::import::{LineRules, LogJudge, LogSetting};
+use headcount_collector::sites::SiteSetting;
 use headcount_core::site::SiteHost;
 use headcount_core::time::{Clock, Day};
 use headcount_store::control::{self, Control};
@@ -43,17 +45,7 @@ pub(crate) fn run(args: &ImportArgs) -> anyhow::Result<()> {
     let config = process::prepare(&Flags { config: config_file, data, ..Flags::default() })?;
     let host = config::host("HOST", &args.host)?;
     let rules = rules(args)?;
-    refuse_cluster(&config)?;
-    folder::prepare(&config.data_dir)?;
-    folder::refuse_merged(&config.data_dir)?;
-    folder::refuse_collected(&config.data_dir)?;
-    refuse_unknown(&host, &config)?;
-    let Some(_lock) = folder::lock_imports(&config.data_dir)? else {
-        bail!(
-            "data_dir = \"{}\": another import runs on it; stop that one, or give it these files too",
-            config.data_dir.display()
-        );
-    };
+    let _lock = enter(&config, &host)?;
     let clock: Arc<dyn Clock> = Arc::new(WallClock);
     let books = Books::open(&config.data_dir, &host, &clock, args.commit_lines)?;
     let judge = LogJudge::start(setting(&config, &host, rules, &clock)?)?;
@@ -87,6 +79,25 @@ pub(crate) fn run(args: &ImportArgs) -> anyhow::Result<()> {
     commands::say(&summary.text(host.as_str()))
 }
 
+/// Checks that a site may be imported into the data folder, and holds it against other imports.
+///
+/// # Errors
+/// One line with what to do.
+pub(crate) fn enter(config: &Config, host: &SiteHost) -> anyhow::Result<File> {
+    refuse_cluster(config)?;
+    folder::prepare(&config.data_dir)?;
+    folder::refuse_merged(&config.data_dir)?;
+    folder::refuse_collected(&config.data_dir)?;
+    refuse_unknown(host, config)?;
+    match folder::lock_imports(&config.data_dir)? {
+        Some(lock) => Ok(lock),
+        None => bail!(
+            "data_dir = \"{}\": another import runs on it; stop that one, or give it these files too",
+            config.data_dir.display()
+        ),
+    }
+}
+
 fn rules(args: &ImportArgs) -> Result<LineRules, ConfigError> {
     let standard = LineRules::default();
     if let Some(path) = args.without.iter().find(|path| !path.starts_with('/')) {
@@ -114,7 +125,11 @@ fn refuse_cluster(config: &Config) -> Result<(), ConfigError> {
     ))
 }
 
-fn refuse_unknown(host: &SiteHost, config: &Config) -> anyhow::Result<()> {
+/// Refuses a site that is not counted.
+///
+/// # Errors
+/// How to add it.
+pub(crate) fn refuse_unknown(host: &SiteHost, config: &Config) -> anyhow::Result<()> {
     let control = Control::open(&config.data_dir.join(control::FILE_NAME))?;
     let is_gone = control.tombstones()?.contains(host);
     let known = commands::known_sites(config, &control)?.contains(host) || up::is_demo(host);
@@ -124,16 +139,24 @@ fn refuse_unknown(host: &SiteHost, config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The setting of a site: the configuration's, or that of a site without one.
+///
+/// # Errors
+/// [`ConfigError`].
+pub(crate) fn site(config: &Config, host: &SiteHost) -> Result<SiteSetting, ConfigError> {
+    let configured = config.sites.iter().find(|site| site.host == host.as_str()).cloned();
+    let site = configured.unwrap_or(RawSite { host: host.to_string(), ..RawSite::default() });
+    config::site_setting(&site)
+}
+
 fn setting(
     config: &Config,
     host: &SiteHost,
     rules: LineRules,
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<LogSetting> {
-    let configured = config.sites.iter().find(|site| site.host == host.as_str()).cloned();
-    let site = configured.unwrap_or(RawSite { host: host.to_string(), ..RawSite::default() });
     Ok(LogSetting {
-        site: config::site_setting(&site)?,
+        site: site(config, host)?,
         addresses: config.addresses.clone(),
         countries: edge::countries(config)?,
         visitors: config.visitors.then_some(config.limits.visitor_filter_mib),

@@ -20,6 +20,7 @@ mod merge;
 mod ops;
 mod process;
 mod serve;
+mod totals;
 mod up;
 mod wall_clock;
 
