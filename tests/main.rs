@@ -31,6 +31,8 @@ mod crash;
 mod privacy;
 // The published trackers of other tools: what they count, and what stays of what they send.
 mod compat;
+// Access logs of servers: exactly once, the same as GoAccess, nothing of them kept.
+mod import;
 // Headless Chromium: tracker, demo page, dashboard.
 mod browser;
 // The dashboard as a person sees it: pictures, axe, hostile names, weight.

@@ -6,6 +6,7 @@
 
 use crate::beacon::{Beacon, host_of};
 use crate::compat::{Reading, goatcounter, matomo, plausible, umami};
+use crate::log;
 
 /// Reads a body as `POST /hit` does.
 pub fn body(bytes: &[u8]) -> bool {
@@ -36,4 +37,9 @@ fn lengths(reading: Option<Reading<'_>>) -> Vec<usize> {
     let Some(Reading::Hit(said)) = reading else { return Vec::new() };
     let Beacon { s, p, r, c, e, agent } = said.beacon;
     [s, p, r, c, e, agent, said.host].iter().flatten().map(|text| text.0.len()).collect()
+}
+
+/// Reads a line of an access log as an import does.
+pub fn log_line(bytes: &[u8]) -> bool {
+    log::read(bytes).is_some_and(|request| request.status == 200)
 }

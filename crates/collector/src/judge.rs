@@ -16,12 +16,12 @@ use headcount_core::campaign::Campaign;
 use headcount_core::cell::{Attribute, CellKey, Counts};
 use headcount_core::refusal::RefusalReason;
 use headcount_core::source::Source;
-use headcount_core::time::{Clock, Hour};
+use headcount_core::time::{Clock, Day, Hour};
 use hyper::HeaderMap;
 use hyper::header;
 
 use crate::beacon::{Beacon, host_of, lower};
-use crate::client::{ClientFamily, Clients, UaDigest};
+use crate::client::{Client, ClientFamily, Clients, UaDigest};
 use crate::country::{Countries, CountryCode};
 use crate::metrics::Metrics;
 use crate::names::{KnownNames, NameId, NameKind, Names};
@@ -115,7 +115,7 @@ impl<'a> Signals<'a> {
 }
 
 /// Whether a browser says that it loads ahead of its person.
-fn is_ahead(value: &[u8]) -> bool {
+pub(crate) fn is_ahead(value: &[u8]) -> bool {
     ["prefetch", "prerender", "preview"].iter().any(|word| {
         value.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word.as_bytes()))
     })
@@ -124,6 +124,11 @@ fn is_ahead(value: &[u8]) -> bool {
 impl Judge {
     pub(crate) fn new(shared: Arc<Shared>, clients: Clients) -> Self {
         Self { shared, clients: RefCell::new(clients), known: RefCell::new(KnownNames::default()) }
+    }
+
+    /// The client of a `User-Agent` value and the digest of that value.
+    pub(crate) fn client(&self, agent: &[u8]) -> (Client, UaDigest) {
+        self.clients.borrow_mut().lookup(agent)
     }
 
     /// Judges a whole beacon. What is to be added up goes into `cells`, which are empty.
@@ -151,7 +156,7 @@ impl Judge {
             return refuse(reason);
         }
         let agent = beacon.agent.as_ref().map_or(signals.agent, |agent| agent.0.as_bytes());
-        let (client, agent) = self.clients.borrow_mut().lookup(agent);
+        let (client, agent) = self.client(agent);
         if client.robot {
             return refuse(RefusalReason::Robot);
         }
@@ -168,10 +173,14 @@ impl Judge {
             (None, Way::Pixel) => return refuse(RefusalReason::NoPage),
             (None, Way::Hit) => return Verdict::Rejected(Rejection::NoPage),
         };
-        let hit = Hit { site, hour, page };
+        let hit = Hit { site, hour, page, marks: (hour.day(), site.id.0) };
         match self.target(site, beacon) {
             Some(target) => self.click(&hit, &target, cells),
-            None => self.view(&hit, beacon, (&client.family, prefix, &agent), cells),
+            None => {
+                let referrer = referrer_of(beacon);
+                let visitor = Visitor { family: client.family, prefix, agent };
+                self.view(&hit, referrer, &visitor, cells);
+            }
         }
         Verdict::Counted
     }
@@ -191,16 +200,18 @@ impl Judge {
         cells.push((site, CellKey::Click { hour, page, target }, one));
     }
 
-    fn view(
+    /// The cells of a view: the site's, the page's and one of each attribute.
+    pub(crate) fn view(
         &self,
         hit: &Hit<'_>,
-        beacon: &Beacon<'_>,
-        (family, prefix, agent): (&ClientFamily, Option<Prefix>, &UaDigest),
+        referrer: &str,
+        visitor: &Visitor,
         cells: &mut Vec<EdgeCell>,
     ) {
+        let Visitor { family, prefix, agent } = visitor;
         let page = self.page(hit);
-        let clean = self.clean(hit, beacon, (family, prefix));
-        let (new_on_site, new_on_page) = self.firsts(hit, prefix, agent, page);
+        let clean = self.clean(hit.site, (hit.page, referrer), (family, *prefix));
+        let (new_on_site, new_on_page) = self.firsts(hit, *prefix, agent, page);
         let visits = u64::from(!clean.source.is_internal());
         let of_site = Counts { views: 1, visits, visitors: new_on_site, ..Counts::ZERO };
         let of_page = Counts { visitors: new_on_page, ..of_site };
@@ -216,15 +227,15 @@ impl Judge {
     /// What a view is counted under. Nothing is remembered here.
     fn clean<'a>(
         &self,
-        hit: &Hit<'_>,
-        beacon: &Beacon<'_>,
+        site: &SiteEntry,
+        (page, referrer): (&str, &str),
         (family, prefix): (&'a ClientFamily, Option<Prefix>),
     ) -> Clean<'a> {
         Clean {
-            source: hit.site.rules.source(beacon.r.as_ref().map_or("", |r| r.0.as_ref())),
+            source: site.rules.source(referrer),
             country: prefix.map_or(CountryCode::UNKNOWN, |p| p.country(&self.shared.countries)),
             family,
-            campaign: hit.site.rules.campaign(hit.page),
+            campaign: site.rules.campaign(page),
         }
     }
 
@@ -237,10 +248,16 @@ impl Judge {
         page: NameId,
     ) -> (u64, u64) {
         let (Some(visitors), Some(prefix)) = (&self.shared.visitors, prefix) else { return (0, 0) };
-        visitors.mark(hit.hour.day(), hit.site.id.0, prefix, agent).map_or((0, 0), |mark| {
+        let (day, among) = hit.marks;
+        visitors.mark(day, among, prefix, agent).map_or((0, 0), |mark| {
             let first = u64::from(visitors.is_new(&mark));
             (first, u64::from(visitors.is_new_on(&mark, page.0)))
         })
+    }
+
+    /// Forgets the names it has met.
+    pub(crate) fn forget_names(&self) {
+        *self.known.borrow_mut() = KnownNames::default();
     }
 
     fn page(&self, hit: &Hit<'_>) -> NameId {
@@ -254,11 +271,20 @@ impl Judge {
 }
 
 /// A beacon that will be counted.
-struct Hit<'a> {
-    site: &'a SiteEntry,
-    hour: Hour,
+pub(crate) struct Hit<'a> {
+    pub(crate) site: &'a SiteEntry,
+    pub(crate) hour: Hour,
     /// Untrusted: the page as it came.
-    page: &'a str,
+    pub(crate) page: &'a str,
+    /// The day whose key marks its visitor, and the number of those among whom it is distinct.
+    pub(crate) marks: (Day, u32),
+}
+
+/// Who asked, as far as it is counted.
+pub(crate) struct Visitor {
+    pub(crate) family: ClientFamily,
+    pub(crate) prefix: Option<Prefix>,
+    pub(crate) agent: UaDigest,
 }
 
 /// A view's attributes, clean.
@@ -302,12 +328,17 @@ fn is_foreign(sites: &SiteTable, site: &SiteEntry, from: Option<&str>) -> bool {
     from.is_some_and(|host| !belongs(host))
 }
 
+/// What led to the page, as it was said.
+fn referrer_of<'a>(beacon: &'a Beacon<'_>) -> &'a str {
+    beacon.r.as_ref().map_or("", |referrer| referrer.0.as_ref())
+}
+
 /// The page: as it was said, else the one that sent the beacon.
 fn page_of<'a>(beacon: &'a Beacon<'_>, signals: &Signals<'a>) -> Option<&'a str> {
     beacon.p.as_ref().map(|page| page.0.as_ref()).or(signals.referer)
 }
 
-fn refusal(site: &SiteEntry, hour: Hour, reason: RefusalReason) -> EdgeCell {
+pub(crate) fn refusal(site: &SiteEntry, hour: Hour, reason: RefusalReason) -> EdgeCell {
     let key = CellKey::Refusal { day: hour.day(), reason };
     (site.id, key, Counts { refused: 1, ..Counts::ZERO })
 }

@@ -112,6 +112,12 @@ impl AddressSource {
         }
     }
 
+    /// The network of an address in a log; `None` for a proxy of ours, and for what is no address.
+    pub(crate) fn logged(&self, text: &str) -> Option<Prefix> {
+        let address = Address::parse(text)?;
+        (!self.trusts(&address)).then(|| address.truncate())
+    }
+
     /// The right-most entry that is not one of our proxies.
     fn forwarded(&self, line: &str, is_rfc7239: bool) -> Option<Prefix> {
         for entry in line.rsplit(',').take(FORWARDED_ENTRIES_MAX) {

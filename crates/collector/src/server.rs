@@ -448,7 +448,7 @@ fn number() -> Result<u64, CollectorError> {
     random().map(u64::from_le_bytes)
 }
 
-fn random<const BYTES: usize>() -> Result<[u8; BYTES], CollectorError> {
+pub(crate) fn random<const BYTES: usize>() -> Result<[u8; BYTES], CollectorError> {
     let mut bytes = [0; BYTES];
     getrandom::fill(&mut bytes).map_err(|_| CollectorError::Random)?;
     Ok(bytes)

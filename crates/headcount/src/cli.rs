@@ -63,6 +63,10 @@ pub(crate) enum Command {
     Token(TokenArgs),
     /// Show numbers in the terminal
     Stats(StatsArgs),
+    /// Count the access logs of a server; a file counts once, however often
+    Import(ImportArgs),
+    /// Count the daily totals that another program has exported; a file counts once
+    ImportTotals(TotalsArgs),
     /// Show what would be kept of a page, source, click, campaign, event or address
     Explain(ExplainArgs),
     /// Print the privacy notice for visitors, made from the configuration
@@ -194,6 +198,69 @@ pub(crate) struct StatsArgs {
     pub(crate) format: String,
     #[command(flatten)]
     pub(crate) data: DataArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// The site that the logs are of
+    pub(crate) host: String,
+    /// Logs in combined or common format, or JSON lines of nginx or Caddy; plain, gzip or zstd;
+    /// `-` is standard input
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Go on with what is written to the files, until Ctrl-C
+    #[arg(long)]
+    pub(crate) follow: bool,
+    /// Methods that count
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "GET")]
+    pub(crate) methods: Vec<String>,
+    /// Statuses that count
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "200,304")]
+    pub(crate) statuses: Vec<u16>,
+    /// Endings that a page may have [default: html,htm,php and the like]; without an ending, a path
+    /// is a page
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) endings: Vec<String>,
+    /// Beginning of paths that are no pages, such as /api/; may be given more than once
+    #[arg(long, value_name = "PATH")]
+    pub(crate) without: Vec<String>,
+    /// Lines between two commits at most: what a kill costs
+    #[arg(long, value_name = "LINES", default_value_t = 500_000)]
+    pub(crate) commit_lines: u64,
+    /// Count a file although it looks like an older copy of one that was counted
+    #[arg(long)]
+    pub(crate) anew: bool,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TotalsArgs {
+    /// The site that they are of
+    pub(crate) host: String,
+    /// The program that exported them
+    #[arg(long, value_enum)]
+    pub(crate) from: Program,
+    /// CSV files out of the export
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+}
+
+/// A program whose exports are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Program {
+    Plausible,
+}
+
+impl Program {
+    /// How the ledger names it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Plausible => "plausible",
+        }
+    }
 }
 
 #[derive(Debug, Args)]

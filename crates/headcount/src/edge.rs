@@ -37,12 +37,6 @@ pub(crate) fn open(
     way_out: WayOut<'_>,
     (clock, metrics): (&Arc<dyn Clock>, &Arc<Metrics>),
 ) -> anyhow::Result<Collector> {
-    let countries = match &config.country_file {
-        Some(path) => {
-            Countries::open(path).map_err(|error| ConfigError(format!("country_file: {error}")))?
-        }
-        None => Countries::embedded().context("the built-in country database")?,
-    };
     let setting = Setting {
         edge_file: config.data_dir.join(FILE_NAME),
         collector_id: config.collector_id,
@@ -56,7 +50,7 @@ pub(crate) fn open(
     let parts = Parts {
         clock: Arc::clone(clock),
         metrics: Arc::clone(metrics),
-        countries,
+        countries: countries(config)?,
         publisher: way_out.publisher,
         partitions: way_out.partitions,
     };
@@ -65,4 +59,18 @@ pub(crate) fn open(
         tracing::warn!("the edge file ended in a cut-off commit; no hit of it was answered");
     }
     Ok(collector)
+}
+
+/// The country database that the configuration names, or the built-in one.
+///
+/// # Errors
+/// If it cannot be read.
+pub(crate) fn countries(config: &Config) -> anyhow::Result<Countries> {
+    match &config.country_file {
+        Some(path) => {
+            Ok(Countries::open(path)
+                .map_err(|error| ConfigError(format!("country_file: {error}")))?)
+        }
+        None => Countries::embedded().context("the built-in country database"),
+    }
 }

@@ -17,6 +17,12 @@ use crate::edge;
 /// The file whose lock says that an `up` runs.
 const LOCK_FILE_NAME: &str = "up.lock";
 
+/// The file whose lock says that an import runs: two would both take a new file for theirs.
+const IMPORT_LOCK_NAME: &str = "import.lock";
+
+/// The file whose lock keeps an import's write and an erasure apart.
+const ERASE_LOCK_NAME: &str = "erase.lock";
+
 /// The sites that the last `up` counted, one a line: its configuration may not be at hand for a
 /// command that works on the folder alone.
 const SITES_FILE_NAME: &str = "sites.txt";
@@ -171,13 +177,39 @@ fn restrict(folder: &Path) -> std::io::Result<()> {
 /// # Errors
 /// If the lock file cannot be made.
 pub(crate) fn lock(folder: &Path) -> anyhow::Result<Option<File>> {
-    let path = folder.join(LOCK_FILE_NAME);
-    let file = OpenOptions::new()
+    try_lock(&folder.join(LOCK_FILE_NAME))
+}
+
+/// Takes the folder for imports, beside a running `up`; `None` if another import has it.
+///
+/// # Errors
+/// If the lock file cannot be made.
+pub(crate) fn lock_imports(folder: &Path) -> anyhow::Result<Option<File>> {
+    try_lock(&folder.join(IMPORT_LOCK_NAME))
+}
+
+/// Keeps an import's write and an erasure apart, for as long as the file is held. Waits for it.
+///
+/// # Errors
+/// If the lock file cannot be made.
+pub(crate) fn lock_erasing(folder: &Path) -> anyhow::Result<File> {
+    let path = folder.join(ERASE_LOCK_NAME);
+    let file = lock_file(&path)?;
+    file.lock().with_context(|| format!("{} cannot be locked", path.display()))?;
+    Ok(file)
+}
+
+fn lock_file(path: &Path) -> anyhow::Result<File> {
+    OpenOptions::new()
         .create(true)
         .truncate(false)
         .write(true)
-        .open(&path)
-        .with_context(|| format!("{} cannot be opened", path.display()))?;
+        .open(path)
+        .with_context(|| format!("{} cannot be opened", path.display()))
+}
+
+fn try_lock(path: &Path) -> anyhow::Result<Option<File>> {
+    let file = lock_file(path)?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Ok(None),

@@ -14,12 +14,14 @@ mod config;
 mod edge;
 mod folder;
 mod harden;
+mod import;
 mod listen;
 mod merge;
 mod notice;
 mod ops;
 mod process;
 mod serve;
+mod totals;
 mod up;
 mod wall_clock;
 

@@ -38,6 +38,9 @@ pub(crate) fn run(args: &DataArgs) -> anyhow::Result<()> {
         bail!("data_dir = \"{at}\": no counts of `headcount up` are there");
     }
     let _lock = process::hold_folder(&config)?;
+    let Some(_imports) = folder::lock_imports(&config.data_dir)? else {
+        bail!("data_dir = \"{at}\": an import runs on it; stop it first");
+    };
     let begun = folder::merge(&config.data_dir)?;
     if begun == Merge::Done {
         return commands::say(&format!("{at} is in the cluster already; nothing was changed\n"));

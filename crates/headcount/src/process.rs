@@ -52,7 +52,7 @@ pub(crate) fn hold_folder(config: &Config) -> anyhow::Result<File> {
 ///
 /// # Errors
 /// What ended it.
-pub(crate) fn live(life: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+pub(crate) fn live<T>(life: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(4)

@@ -253,6 +253,7 @@ pub(crate) fn settle_erasures(config: &Config, control: &mut Control) -> anyhow:
     let metrics = Arc::new(Metrics::register(&mut Registry::default()));
     let rooms = start(config, &clock, &metrics)?;
     for host in control.erasures_open()? {
+        let _lock = folder::lock_erasing(&config.data_dir)?;
         rooms.erase(&host)?;
         control.erasure_done(&host)?;
     }

@@ -1,6 +1,6 @@
 //! The embedded store: one SQLite file, `counts.db`.
 //!
-//! What it is not: shared between machines. One process writes; any number of processes read,
+//! What it is not: shared between machines. One process writes, and an import beside it; any number of processes read,
 //! the `sqlite3` shell too, through the views that analysts also find in ClickHouse.
 //!
 //! What surprises: what looks like text in the views is two dictionaries and one table of numbers.
@@ -9,6 +9,7 @@
 mod ask;
 mod books;
 mod codes;
+mod imports;
 mod meta;
 mod names;
 mod reader;
@@ -18,6 +19,7 @@ mod writer;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use imports::{DIGEST_BYTES, Digest, ImportNote};
 pub use reader::Reader;
 pub use remove::Removed;
 pub use writer::Writer;
@@ -32,7 +34,10 @@ pub const FILE_NAME: &str = "counts.db";
 const COUNTS_FILE: FileKind = FileKind {
     name: "counts file",
     application_id: 0x4843_4331,
-    migrations: &[include_str!("sqlite/migrations/0001_counts.sql")],
+    migrations: &[
+        include_str!("sqlite/migrations/0001_counts.sql"),
+        include_str!("sqlite/migrations/0002_imports.sql"),
+    ],
     pragmas: "PRAGMA synchronous = FULL;
               PRAGMA secure_delete = ON;
               PRAGMA temp_store = MEMORY;

@@ -10,7 +10,7 @@ use headcount_core::cell::Attribute;
 use headcount_core::refusal::RefusalReason;
 use hyper::HeaderMap;
 
-use super::{Hit, Judge, Signals, is_foreign, page_of, site_of};
+use super::{Judge, Signals, is_foreign, page_of, referrer_of, site_of};
 use crate::beacon::Beacon;
 use crate::peer::Peer;
 use crate::sites::SiteTable;
@@ -76,8 +76,8 @@ impl Judge {
         }
         let Some(page) = page_of(beacon, &signals) else { return refused(RefusalReason::NoPage) };
         let prefix = self.shared.addresses.prefix(peer, headers);
-        let hit = Hit { site, hour: self.shared.clock.hour(), page };
-        let clean = self.clean(&hit, beacon, (&client.family, prefix));
+        let texts = (page, referrer_of(beacon));
+        let clean = self.clean(site, texts, (&client.family, prefix));
         Preview::Counted {
             page: site.rules.page(page).to_string(),
             attributes: Attribute::ALL.map(|of| (of, clean.value(of).to_owned())).to_vec(),

@@ -164,6 +164,7 @@ impl House {
                 continue;
             }
             if let Some(aggregator) = &rooms.aggregator {
+                let _lock = folder::lock_erasing(&self.data_dir)?;
                 aggregator.erase(&host)?;
             }
             sites.control.erasure_done(&host)?;

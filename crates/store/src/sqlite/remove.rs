@@ -76,6 +76,7 @@ impl Writer {
         for (id, host) in &sites {
             self.remove_cells((*id, host), Some(oldest_kept), (reason, &mut removed))?;
         }
+        self.forget_imports(oldest_kept)?;
         self.wipe_texts()?;
         Ok(removed)
     }
@@ -86,6 +87,7 @@ impl Writer {
     /// # Errors
     /// As [`Writer::purge_older`].
     pub fn erase_site(&mut self, host: &SiteHost) -> Result<Removed, StoreError> {
+        self.forget_imports_of(host)?;
         let host = host.as_str();
         let id = self
             .conn

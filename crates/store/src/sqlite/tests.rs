@@ -2,6 +2,7 @@
 
 mod apply;
 mod damage;
+mod imports;
 pub(crate) mod questions;
 mod removal;
 mod views;

@@ -23,7 +23,8 @@ use crate::insert::{Applied, Insert};
 use crate::placement::{chain, text_hash, weigh};
 use crate::question::Books;
 
-/// The one writer of a counts file.
+/// A writer of a counts file: that of `up`, or that of an import beside it. Each has sources of
+/// its own.
 pub struct Writer {
     pub(super) conn: Connection,
     pub(super) names: NameCache,
@@ -220,7 +221,8 @@ pub(super) fn progress(conn: &Connection, src: &str) -> Result<Progress, StoreEr
     Ok(Progress { applied: applied.unsigned_abs() })
 }
 
-fn apply_in(
+/// Adds the cells of an insert and its ledger row inside a transaction.
+pub(super) fn apply_in(
     tx: &Connection,
     cache: &mut NameCache,
     insert: &Insert,

@@ -1,0 +1,300 @@
+//! `headcount import`: the access logs of a server into the counts, each file once.
+//!
+//! What it is not: a second way to count. Lines are judged by the edge's judge, and leave by its
+//! release rule; but they need no edge file, because a log is there to be read again.
+//!
+//! What surprises: it runs beside a running `up`. How far a file was counted is a range of lines in
+//! the ledger, written together with its counts: a kill at any moment leaves both or neither.
+
+mod count;
+mod follow;
+mod input;
+mod lines;
+mod summary;
+mod trail;
+
+use std::fs::File;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, bail};
+use headcount_collector::import::{LineRules, LogJudge, LogSetting};
+use headcount_collector::sites::SiteSetting;
+use headcount_core::site::SiteHost;
+use headcount_core::time::{Clock, Day};
+use headcount_store::control::{self, Control};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use self::count::{Books, Counting};
+use self::input::{Input, Recorder, Stream};
+use self::lines::Lines;
+use self::summary::Summary;
+use self::trail::{Known, recognise};
+use crate::cli::ImportArgs;
+use crate::config::{self, Config, ConfigError, Flags, RawSite};
+use crate::process::{self, Signals};
+use crate::wall_clock::WallClock;
+use crate::{commands, edge, folder, up};
+
+/// Reads every file to its end, and further if it is told to follow.
+///
+/// # Errors
+/// Anything that keeps it from ending, with what to do. Nothing is counted twice by another run.
+pub(crate) fn run(args: &ImportArgs) -> anyhow::Result<()> {
+    let (config_file, data) = (args.data.config.clone(), args.data.data.clone());
+    let config = process::prepare(&Flags { config: config_file, data, ..Flags::default() })?;
+    let host = config::host("HOST", &args.host)?;
+    let rules = rules(args)?;
+    let _lock = enter(&config, &host)?;
+    let clock: Arc<dyn Clock> = Arc::new(WallClock);
+    let books = Books::open(&config.data_dir, &host, &clock, args.commit_lines)?;
+    let judge = LogJudge::start(setting(&config, &host, rules, &clock)?)?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let inputs = input::inputs(&args.files)?;
+    let bar = bar(&inputs);
+    let (summary, anew) = (Summary::default(), args.anew);
+    let run = Run {
+        books,
+        judge,
+        summary,
+        stop: Arc::clone(&stop),
+        bar,
+        anew,
+        follows: false,
+        tidied: None,
+    };
+    let follow = args.follow;
+    let summary = process::live(async move {
+        let mut signals = Signals::new()?;
+        let mut reading = tokio::task::spawn_blocking(move || run.all(&inputs, follow));
+        tokio::select! {
+            read = &mut reading => read,
+            () = signals.next() => {
+                stop.store(true, Ordering::Relaxed);
+                reading.await
+            }
+        }
+        .context("the import")?
+    })?;
+    commands::say(&summary.text(host.as_str()))
+}
+
+/// Checks that a site may be imported into the data folder, and holds it against other imports.
+///
+/// # Errors
+/// One line with what to do.
+pub(crate) fn enter(config: &Config, host: &SiteHost) -> anyhow::Result<File> {
+    refuse_cluster(config)?;
+    folder::prepare(&config.data_dir)?;
+    folder::refuse_merged(&config.data_dir)?;
+    folder::refuse_collected(&config.data_dir)?;
+    refuse_unknown(host, config)?;
+    match folder::lock_imports(&config.data_dir)? {
+        Some(lock) => Ok(lock),
+        None => bail!(
+            "data_dir = \"{}\": another import runs on it; stop that one, or give it these files too",
+            config.data_dir.display()
+        ),
+    }
+}
+
+fn rules(args: &ImportArgs) -> Result<LineRules, ConfigError> {
+    let standard = LineRules::default();
+    if let Some(path) = args.without.iter().find(|path| !path.starts_with('/')) {
+        return Err(ConfigError(format!("--without {path}: a path such as /api/ is needed")));
+    }
+    let lower = |ending: &String| ending.trim_start_matches('.').to_ascii_lowercase();
+    let endings: Vec<_> = args.endings.iter().map(lower).collect();
+    Ok(LineRules {
+        methods: args.methods.iter().map(|method| method.to_ascii_uppercase()).collect(),
+        statuses: args.statuses.clone(),
+        endings: if endings.is_empty() { standard.endings } else { endings },
+        without: args.without.clone(),
+    })
+}
+
+/// An import into a cluster would need a place in Kafka or ClickHouse that says how far it came.
+fn refuse_cluster(config: &Config) -> Result<(), ConfigError> {
+    if config.kafka.is_none() && config.clickhouse.is_none() {
+        return Ok(());
+    }
+    Err(ConfigError(
+        "[kafka], [clickhouse]: an import counts into a data folder; run it without them, with a new \
+         --data, and then bring that folder into the cluster: headcount merge"
+            .to_owned(),
+    ))
+}
+
+/// Refuses a site that is not counted.
+///
+/// # Errors
+/// How to add it.
+pub(crate) fn refuse_unknown(host: &SiteHost, config: &Config) -> anyhow::Result<()> {
+    let control = Control::open(&config.data_dir.join(control::FILE_NAME))?;
+    let is_gone = control.tombstones()?.contains(host);
+    let known = commands::known_sites(config, &control)?.contains(host) || up::is_demo(host);
+    if is_gone || !known {
+        bail!("{host} is no site here; add it with: headcount site add {host}");
+    }
+    Ok(())
+}
+
+/// The setting of a site: the configuration's, or that of a site without one.
+///
+/// # Errors
+/// [`ConfigError`].
+pub(crate) fn site(config: &Config, host: &SiteHost) -> Result<SiteSetting, ConfigError> {
+    let configured = config.sites.iter().find(|site| site.host == host.as_str()).cloned();
+    let site = configured.unwrap_or(RawSite { host: host.to_string(), ..RawSite::default() });
+    config::site_setting(&site)
+}
+
+fn setting(
+    config: &Config,
+    host: &SiteHost,
+    rules: LineRules,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<LogSetting> {
+    Ok(LogSetting {
+        site: site(config, host)?,
+        addresses: config.addresses.clone(),
+        countries: edge::countries(config)?,
+        visitors: config.visitors.then_some(config.limits.visitor_filter_mib),
+        release: config.release,
+        names: config.limits.names,
+        oldest: clock.hour().day().minus(config.retention_days.saturating_sub(1)),
+        rules,
+        clock: Arc::clone(clock),
+    })
+}
+
+/// A bar of the bytes read; hidden where standard error is no terminal.
+fn bar(inputs: &[Input]) -> ProgressBar {
+    let bytes = inputs.iter().map(Input::bytes).sum();
+    let bar = ProgressBar::new(bytes);
+    let style = ProgressStyle::with_template(
+        "{bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta} {wide_msg}",
+    );
+    if let Ok(style) = style {
+        bar.set_style(style);
+    }
+    bar
+}
+
+/// An import on its way.
+struct Run {
+    books: Books,
+    judge: LogJudge,
+    summary: Summary,
+    stop: Arc<AtomicBool>,
+    bar: ProgressBar,
+    anew: bool,
+    /// Whether several files are open at once, so that one of them does not know what others need.
+    follows: bool,
+    /// The day up to which names were forgotten while following.
+    tidied: Option<Day>,
+}
+
+/// A file that is open.
+struct Open {
+    counting: Counting,
+    lines: Lines<Stream>,
+}
+
+impl Run {
+    fn all(mut self, inputs: &[Input], follow: bool) -> anyhow::Result<Summary> {
+        if follow {
+            self.follow(inputs)?;
+        } else {
+            for input in inputs {
+                self.one(input)?;
+                if self.is_stopped() {
+                    break;
+                }
+            }
+        }
+        self.bar.finish_and_clear();
+        Ok(self.summary)
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Counts a file to its end.
+    fn one(&mut self, input: &Input) -> anyhow::Result<()> {
+        self.bar.set_message(input.name());
+        let Some(mut open) = self.open(input, input.open(&self.bar)?)? else { return Ok(()) };
+        let read = self.read(&mut open);
+        // What came before a damaged end is counted, and known when the file is whole.
+        open.counting.write(&mut self.judge, &mut self.books)?;
+        open.counting.tidy(&mut self.judge);
+        read.with_context(|| input.name())?;
+        self.close(&open, input);
+        Ok(())
+    }
+
+    /// Finds out what is known of a file, and begins it.
+    fn open(&mut self, input: &Input, stream: Stream) -> anyhow::Result<Option<Open>> {
+        let name = input.name();
+        let notes = self.books.notes()?;
+        let (known, stream) = match input {
+            Input::Stdin => {
+                let mut lines = Lines::new(Recorder::new(stream));
+                let known = recognise(&mut lines, &notes).with_context(|| name.clone())?;
+                (known, lines.into_stream().again())
+            }
+            Input::File(_) => {
+                let mut lines = Lines::new(input.open(&ProgressBar::hidden())?);
+                (recognise(&mut lines, &notes).with_context(|| name.clone())?, stream)
+            }
+        };
+        let note = match known {
+            Known::New => None,
+            Known::Counted(note) => Some(note),
+            Known::OlderCopy if self.anew => None,
+            Known::OlderCopy => {
+                self.summary.remark(format!(
+                    "{name}: begins like a file that was counted further, so nothing of it was \
+                     counted; if it is another one, use --anew"
+                ));
+                return Ok(None);
+            }
+        };
+        self.summary.file();
+        let counting = Counting::begin(name, note, &mut self.books)?;
+        Ok(Some(Open { counting, lines: Lines::new(stream) }))
+    }
+
+    /// Reads what is there. Stops when told to, at the end of a line.
+    fn read(&mut self, open: &mut Open) -> anyhow::Result<()> {
+        while let Some(line) = open.lines.next()? {
+            let around = (&mut self.books, &mut self.summary);
+            let has_written = open.counting.take(line, &mut self.judge, around)?;
+            if has_written && !self.follows {
+                open.counting.tidy(&mut self.judge);
+            }
+            if open.counting.lines().is_multiple_of(1_024) && self.is_stopped() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Says what is left over of a file.
+    fn close(&mut self, open: &Open, input: &Input) {
+        let name = input.name();
+        let waiting = open.counting.waiting();
+        if waiting > 0 {
+            self.summary.remark(format!(
+                "{name}: countries, browsers and the like of its last {waiting} lines wait for a \
+                 crowd or for the end of the UTC day; run this again then"
+            ));
+        }
+        if open.lines.has_rest() && !self.is_stopped() {
+            self.summary.remark(format!(
+                "{name}: its last line has no end, and is counted when it has one"
+            ));
+        }
+    }
+}
