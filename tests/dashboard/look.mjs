@@ -7,8 +7,8 @@
 // What surprises: hostile names stand in the store itself, as no edge would let them in, so that
 // the page alone has to keep them harmless.
 
-import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
+import * as shared from '../chromium.mjs';
 
 const [chromium, profile, dashboard, share, pictures, axe] = process.argv.slice(2);
 const PATIENCE_MS = 30000;
@@ -17,83 +17,28 @@ const WIDE = { width: 1280, height: 900, deviceScaleFactor: 1, mobile: false };
 const PHONE = { width: 390, height: 844, deviceScaleFactor: 2, mobile: true };
 const origin = new URL(dashboard).origin;
 
-const browser = spawn(chromium, [
-  '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-  '--disable-background-networking', '--disable-component-update', '--disable-sync',
-  '--hide-scrollbars', '--remote-debugging-pipe', `--user-data-dir=${profile}`,
-], { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'] });
-const [toBrowser, fromBrowser] = [browser.stdio[3], browser.stdio[4]];
 const say = (name, value) => console.log(`${name} ${value}`);
-const fail = (why) => { say('failed', why); browser.kill('SIGKILL'); process.exit(1); };
-browser.on('error', (error) => fail(error.message));
-
-const waiting = new Map();
 const seen = { troubles: [], foreign: [], loads: 0, bytes: 0, body: 0 };
-let last = 0;
-let rest = Buffer.alloc(0);
-
-fromBrowser.on('data', (bytes) => {
-  rest = Buffer.concat([rest, bytes]);
-  for (let end = rest.indexOf(0); end >= 0; end = rest.indexOf(0)) {
-    hear(JSON.parse(rest.subarray(0, end)));
-    rest = rest.subarray(end + 1);
-  }
-});
-
-function hear({ id, result, error, method, params }) {
-  if (id) {
-    const { done, failed } = waiting.get(id);
-    waiting.delete(id);
-    return error ? failed(new Error(error.message)) : done(result);
-  }
+const browser = shared.launch(chromium, profile, ['--hide-scrollbars'], (event) => {
+  const { method, params } = event;
   if (method === 'Page.loadEventFired') seen.loads += 1;
   if (method === 'Page.javascriptDialogOpening') {
     seen.troubles.push(`dialog ${params.message}`);
     page('Page.handleJavaScriptDialog', { accept: false });
   }
-  if (method === 'Runtime.exceptionThrown') seen.troubles.push(params.exceptionDetails.text);
-  if (method === 'Runtime.consoleAPICalled') seen.troubles.push(`console.${params.type}`);
-  if (method === 'Log.entryAdded') seen.troubles.push(`${params.entry.text} ${params.entry.url}`);
-  if (method === 'Audits.issueAdded' && params.issue.code === 'ContentSecurityPolicyIssue') {
-    seen.troubles.push(JSON.stringify(params.issue));
-  }
   if (method === 'Network.loadingFinished') seen.bytes += params.encodedDataLength;
   if (method === 'Network.dataReceived') seen.body += params.dataLength;
-  if (method === 'Network.requestWillBeSent') {
-    const asked = new URL(params.request.url);
-    if (asked.protocol !== 'data:' && asked.origin !== origin) seen.foreign.push(params.request.url);
-  }
-}
+  const [trouble, foreign] = [shared.trouble(event), shared.foreign(event, origin)];
+  if (trouble) seen.troubles.push(trouble);
+  if (foreign) seen.foreign.push(foreign);
+});
+const fail = (why) => { say('failed', why); browser.kill(); process.exit(1); };
+browser.onError((error) => fail(error.message));
+process.on('uncaughtException', (error) => fail(error.message));
 
-function send(method, params = {}, sessionId = undefined) {
-  last += 1;
-  toBrowser.write(`${JSON.stringify({ id: last, method, params, sessionId })}\0`);
-  return new Promise((done, failed) => waiting.set(last, { done, failed }));
-}
-
-const pause = (ms) => new Promise((done) => setTimeout(done, ms));
-const { targetId } = await send('Target.createTarget', { url: 'about:blank' });
-const { sessionId } = await send('Target.attachToTarget', { targetId, flatten: true });
-const page = (method, params) => send(method, params, sessionId);
-for (const room of ['Page', 'Runtime', 'Log', 'Network', 'Audits']) await page(`${room}.enable`);
-
-async function open(path) {
-  const [before, url] = [seen.loads, new URL(path, origin).href];
-  const { errorText } = await page('Page.navigate', { url });
-  if (errorText) fail(`${url}: ${errorText}`);
-  const end = Date.now() + PATIENCE_MS;
-  while (seen.loads === before) {
-    if (Date.now() > end) fail(`${url} did not load`);
-    await pause(5);
-  }
-}
-
-async function look(expression) {
-  const asked = { expression, awaitPromise: true, returnByValue: true };
-  const { result, exceptionDetails } = await page('Runtime.evaluate', asked);
-  if (exceptionDetails) fail(`${expression.slice(0, 200)}: ${JSON.stringify(exceptionDetails)}`);
-  return result.value;
-}
+const page = await shared.tab(browser, ['Page', 'Runtime', 'Log', 'Network', 'Audits']);
+const open = (path) => shared.open(page, new URL(path, origin).href, () => seen.loads, { patience: PATIENCE_MS });
+const look = (expression) => shared.look(page, expression);
 
 async function screen(metrics, scheme) {
   await page('Emulation.setDeviceMetricsOverride', metrics);
@@ -155,7 +100,7 @@ const paints = [];
 for (let at = 0; at < PAINTS; at += 1) {
   Object.assign(seen, { bytes: 0, body: 0 });
   await open('/?site=large.example&period=30d');
-  await pause(100);
+  await shared.pause(100);
   paints.push(await look(`performance.getEntriesByName('first-contentful-paint')[0].startTime`));
 }
 paints.sort((a, b) => a - b);
@@ -229,7 +174,7 @@ say('foreign', seen.foreign.join(' '));
 // What was looked for is found where it is: a name that runs, and a picture without words.
 const quiet = seen.troubles.length;
 await look('setTimeout(() => { window.hacked = 1; alert(1); }); undefined');
-await pause(300);
+await shared.pause(300);
 say('control', seen.troubles.length > quiet && await look(names) !== clean);
 await look('document.querySelector("main").append(document.createElement("img")); undefined');
 say('judged', (await checked()).includes('image-alt'));
@@ -239,7 +184,5 @@ await page('Emulation.setScriptExecutionDisabled', { value: true });
 await open('/?site=large.example');
 say('scriptless', await look(`document.querySelectorAll('.list').length > 8
   && document.querySelectorAll('svg.plot .bucket').length === 14`));
-const gone = new Promise((done) => { browser.on('exit', done); });
-await send('Browser.close').catch(() => {});
-await gone;
+await browser.close();
 process.exit(0);

@@ -151,7 +151,7 @@ const KINDS = {
       await does('goes back', async () => {
         const { entries, currentIndex } = await browser.page('Page.getNavigationHistory');
         await browser.page('Page.navigateToHistoryEntry', { entryId: entries[currentIndex - 1].id });
-        await until(() => browser.look('location.pathname === "/" && window.restored'), 'a page out of the back/forward cache');
+        await until('a page out of the back/forward cache', () => browser.look('location.pathname === "/" && window.restored'));
       });
     },
   },
@@ -170,13 +170,13 @@ const KINDS = {
           rules.text = '{ "prerender": [{ "urls": ["/next"], "eagerness": "immediate" }] }';
           document.head.append(rules);
         })()`);
-        await until(() => house.story.includes('-- rendered'), 'a page rendered ahead');
+        await until('a page rendered ahead', () => house.story.includes('-- rendered'));
       });
       await does('goes to the page that is ready', async () => {
         await browser.click('#next');
         browser.follow();
-        await until(() => browser.look('performance.getEntriesByType("navigation")[0].activationStart > 0'), 'an activated page');
-        await until(() => house.state.hits >= 2, 'a hit of the activated page');
+        await until('an activated page', () => browser.look('performance.getEntriesByType("navigation")[0].activationStart > 0'));
+        await until('a hit of the activated page', () => house.state.hits >= 2);
       });
     },
   },
@@ -246,7 +246,7 @@ try {
     await act();
     // What was sent is sent before an answer to any later question.
     await browser.look('0');
-    await until(() => house.state.hits >= browser.seen.hits, 'answers to all hits');
+    await until('answers to all hits', () => house.state.hits >= browser.seen.hits);
   };
   await visit({ browser, house, does });
   const [kept, asked] = [await browser.look(KEPT), await browser.look('window.asked')];
