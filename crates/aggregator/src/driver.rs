@@ -272,7 +272,7 @@ impl Driver {
             // The asker may have given up.
             drop(reply.send(erased));
         }
-        let oldest = self.today().minus(self.retention_days.saturating_sub(1));
+        let oldest = self.today().oldest_kept(self.retention_days);
         if self.purged != Some(oldest) {
             match self.purge(oldest) {
                 Ok(()) => self.purged = Some(oldest),

@@ -96,6 +96,12 @@ impl Day {
         Self(self.0.saturating_sub(days))
     }
 
+    /// The first day that is kept today, when this and the days before it are `days` in all. At
+    /// least this day is.
+    pub fn oldest_kept(self, days: u32) -> Self {
+        self.minus(days.saturating_sub(1))
+    }
+
     /// The day `days` later.
     pub fn plus(self, days: u32) -> Self {
         Self(self.0.saturating_add(days))

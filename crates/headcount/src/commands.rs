@@ -89,6 +89,15 @@ pub(crate) fn known_sites(config: &Config, control: &Control) -> anyhow::Result<
     Ok(hosts)
 }
 
+/// Whether a host is one of [`known_sites`], or the demo site.
+pub(crate) fn is_known(
+    host: &SiteHost,
+    config: &Config,
+    control: &Control,
+) -> anyhow::Result<bool> {
+    Ok(up::is_demo(host) || known_sites(config, control)?.contains(host))
+}
+
 /// Prints the batches of the topic. A reader that closes its end early is no error.
 fn cat(args: &CatArgs) -> anyhow::Result<()> {
     let flags = Flags { config: args.config.clone(), ..Flags::default() };
@@ -235,8 +244,7 @@ fn token(command: TokenCommand) -> anyhow::Result<()> {
         TokenCommand::Add { site, share, data } => {
             let host = config::host("--site", &site)?;
             let (config, mut control) = control(&data)?;
-            let known = known_sites(&config, &control)?.contains(&host) || up::is_demo(&host);
-            if !known {
+            if !is_known(&host, &config, &control)? {
                 bail!("{host} is no site here; add it with: headcount site add {host}");
             }
             let token = control.token_add(&Grant { site: host, share }, today)?;
@@ -313,7 +321,7 @@ fn stats(args: &StatsArgs) -> anyhow::Result<()> {
         ConfigError(format!("--format {}: one of table, json, csv is needed", args.format))
     })?;
     let time_zone = config.time_zone(&host);
-    let oldest = WallClock.hour().day().minus(config.retention_days.saturating_sub(1));
+    let oldest = WallClock.hour().day().oldest_kept(config.retention_days);
     let today = time_zone.zone().day_at(WallClock.unix_seconds());
     let day = |flag: &str, text: &Option<String>, default| match text {
         None => Ok(default),
@@ -331,10 +339,7 @@ fn stats(args: &StatsArgs) -> anyhow::Result<()> {
     let reader = Numbers::open(&config)?;
     folder::prepare(&config.data_dir)?;
     let control = Control::open(&config.data_dir.join(control::FILE_NAME))?;
-    let known = known_sites(&config, &control)?.contains(&host)
-        || reader.sites()?.contains(&host)
-        || up::is_demo(&host);
-    if !known {
+    if !is_known(&host, &config, &control)? && !reader.sites()?.contains(&host) {
         bail!("{host} is no site here; see: headcount site list");
     }
     match by.question(&host, range, config.k, STATS_ROWS_MAX) {

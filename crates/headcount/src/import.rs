@@ -34,7 +34,7 @@ use crate::cli::ImportArgs;
 use crate::config::{self, Config, ConfigError, Flags, RawSite};
 use crate::process::{self, Signals};
 use crate::wall_clock::WallClock;
-use crate::{commands, edge, folder, up};
+use crate::{commands, edge, folder};
 
 /// Reads every file to its end, and further if it is told to follow.
 ///
@@ -132,8 +132,7 @@ fn refuse_cluster(config: &Config) -> Result<(), ConfigError> {
 pub(crate) fn refuse_unknown(host: &SiteHost, config: &Config) -> anyhow::Result<()> {
     let control = Control::open(&config.data_dir.join(control::FILE_NAME))?;
     let is_gone = control.tombstones()?.contains(host);
-    let known = commands::known_sites(config, &control)?.contains(host) || up::is_demo(host);
-    if is_gone || !known {
+    if is_gone || !commands::is_known(host, config, &control)? {
         bail!("{host} is no site here; add it with: headcount site add {host}");
     }
     Ok(())
@@ -162,7 +161,7 @@ fn setting(
         visitors: config.visitors.then_some(config.limits.visitor_filter_mib),
         release: config.release,
         names: config.limits.names,
-        oldest: clock.hour().day().minus(config.retention_days.saturating_sub(1)),
+        oldest: clock.hour().day().oldest_kept(config.retention_days),
         rules,
         clock: Arc::clone(clock),
     })

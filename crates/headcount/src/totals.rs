@@ -52,7 +52,7 @@ pub(crate) fn run(args: &TotalsArgs) -> anyhow::Result<()> {
     let rules = import::site(&config, &host)?.rules;
     let mut writer = Writer::open(&config.data_dir.join(sqlite::FILE_NAME))?;
     let today = WallClock.hour().day();
-    let bounds = (today.minus(config.retention_days.saturating_sub(1)), today);
+    let bounds = (today.oldest_kept(config.retention_days), today);
     for path in &args.files {
         let content = read(path)?;
         let hash = blake3::hash(&content);

@@ -106,7 +106,7 @@ impl Stats {
     /// The days that can be asked about without knowing a site's first. Retention counts UTC days.
     pub(crate) fn kept(&self, time_zone: &TimeZone) -> Bounds {
         let utc_day = Hour::of_unix(self.now()).day();
-        let oldest = utc_day.minus(self.0.parts.retention_days.saturating_sub(1));
+        let oldest = utc_day.oldest_kept(self.0.parts.retention_days);
         let zone = time_zone.zone().clone();
         let today = zone.day_at(self.now());
         Bounds { today, oldest: oldest.min(today), first: None, zone }
