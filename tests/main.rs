@@ -29,6 +29,8 @@ mod notice;
 mod crash;
 // What must not be there: non-interference, canaries.
 mod privacy;
+// Where data lives, held to what is there.
+mod datamap;
 // Promises of privacy policies that no other test has.
 mod promises;
 // The published trackers of other tools: what they count, and what stays of what they send.

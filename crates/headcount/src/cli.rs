@@ -75,6 +75,10 @@ pub(crate) enum Command {
     Dsar(TextArgs),
     /// Print what a thief of each place learns
     BreachSheet(TextArgs),
+    /// Print every place where data lives, compared with what is there
+    Datamap(DatamapArgs),
+    /// Print the tables that may be, or hold those that are to them
+    Schema(SchemaArgs),
 }
 
 #[derive(Clone, Debug, Default, Args)]
@@ -177,6 +181,34 @@ pub(crate) enum TokenCommand {
         #[command(flatten)]
         data: DataArgs,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DatamapArgs {
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = MapFormat::Md)]
+    pub(crate) format: MapFormat,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+}
+
+/// A form of the data map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MapFormat {
+    /// Markdown
+    Md,
+    /// JSON
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SchemaArgs {
+    /// Compare the tables that are there with these: no column for an address or a visitor, no row
+    /// with two attributes; exit 1 if there is a difference
+    #[arg(long)]
+    pub(crate) check: bool,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
 }
 
 #[derive(Debug, Args)]

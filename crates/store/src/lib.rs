@@ -11,6 +11,7 @@ pub mod control;
 pub mod error;
 pub mod insert;
 pub mod question;
+pub mod shape;
 pub mod sqlite;
 pub mod zone;
 

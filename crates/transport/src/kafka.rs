@@ -10,6 +10,7 @@
 
 mod cat;
 mod client;
+pub mod neighbours;
 mod publisher;
 mod settings;
 mod subscriber;

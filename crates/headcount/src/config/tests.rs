@@ -11,6 +11,13 @@ fn load(text: &str, environment: &[(&str, &str)], flags: Flags) -> Result<Config
     Config::load(&flags, environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())))
 }
 
+impl Config {
+    /// The configuration of a file with this text, and nothing else.
+    pub(crate) fn of_text(text: &str) -> Result<Self, ConfigError> {
+        load(text, &[], Flags::default())
+    }
+}
+
 fn error(text: &str) -> String {
     match load(text, &[], Flags::default()) {
         Ok(_) => panic!("`{text}` was taken"),

@@ -20,6 +20,7 @@ use crate::answer::too_large;
 use crate::error::StoreError;
 use crate::kind;
 use crate::question::{Answer, Books, Question, Refused};
+use crate::shape::Column;
 
 /// Longest time for one call of a reader.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -42,6 +43,18 @@ struct RefusedRow {
 #[derive(Row, Deserialize)]
 struct Host {
     host: String,
+}
+
+#[derive(Row, Deserialize)]
+struct ColumnRow {
+    table: String,
+    name: String,
+    kind: String,
+}
+
+#[derive(Row, Deserialize)]
+struct Odd {
+    odd: u64,
 }
 
 #[derive(Row, Deserialize)]
@@ -107,6 +120,28 @@ impl Reader {
             .collect();
         found.sort_by_key(|it| it.0);
         Ok(found.into_iter().map(|it| it.1).collect())
+    }
+
+    /// Every column of every table and view of the database that this user may see, in order.
+    ///
+    /// # Errors
+    /// [`StoreError::TimedOut`], or what failed.
+    pub fn columns(&self) -> Result<Vec<Column>, StoreError> {
+        let query = self.link.client.query_raw(include_str!("sql/columns.sql"));
+        let doing = "read which tables there are";
+        let rows: Vec<ColumnRow> = limited(self.link.rows(doing, self.timeout, query))?;
+        let column = |row: ColumnRow| Column { table: row.table, name: row.name, kind: row.kind };
+        Ok(rows.into_iter().map(column).collect())
+    }
+
+    /// How many cells have a shape that no count has; see [`crate::shape::odd_rows`].
+    ///
+    /// # Errors
+    /// [`StoreError::TimedOut`], or what failed.
+    pub fn odd_rows(&self) -> Result<u64, StoreError> {
+        let query = self.link.client.query_raw(include_str!("sql/odd_rows.sql"));
+        let rows: Vec<Odd> = limited(self.link.rows("look for odd rows", self.timeout, query))?;
+        Ok(rows.first().map_or(0, |row| row.odd))
     }
 
     /// The last audit that a writer has written down; none before the first.

@@ -23,7 +23,7 @@ use super::client::{Faults, dispose, is_forbidden};
 use super::{KafkaError, Settings};
 
 /// How long a cluster may take to answer before it counts as unreachable.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// One try of many within that time.
 const TRY: Duration = Duration::from_secs(1);
 /// Between two tries, when the library's events are heard.
@@ -31,7 +31,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// How long a new topic may take to appear.
 const CREATION_PATIENCE: Duration = Duration::from_secs(10);
 /// How long the end of a client is waited for.
-const END_PATIENCE: Duration = Duration::from_secs(2);
+pub(super) const END_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Milliseconds in a day: the least time an aggregator that stands still needs to be noticed.
 const RETENTION_MS_MIN: i64 = 86_400_000;
@@ -79,7 +79,7 @@ fn partitions(settings: &Settings, patience: Duration) -> Result<Option<usize>, 
     answer
 }
 
-fn ask_partitions(
+pub(super) fn ask_partitions(
     consumer: &BaseConsumer<Faults>,
     settings: &Settings,
     patience: Duration,

@@ -1,0 +1,98 @@
+//! What is there: files of the folder, tables of the databases, topics and groups of the brokers.
+//!
+//! What it is not: content. Of rows only their number is read, and only of those that may not be.
+//!
+//! What surprises: a place that is not there yet is no difference, one that does not answer is.
+
+use std::path::Path;
+
+use headcount_store::clickhouse::Reader;
+use headcount_store::shape::{self, Column};
+use headcount_store::{StoreError, sqlite};
+use headcount_transport::kafka::neighbours::{Neighbours, neighbours};
+use headcount_transport::kafka::topic;
+
+use crate::cluster;
+use crate::config::Config;
+
+/// What was found of a place, or why nothing was.
+pub(super) type Look<T> = Result<T, String>;
+
+/// What is there.
+pub(super) struct Found {
+    /// Names of the files of the data folder.
+    pub(super) files: Look<Vec<String>>,
+    /// Tables of each place that has some, by the place's id; none where it is not there yet.
+    pub(super) tables: Vec<(&'static str, Look<Vec<Column>>)>,
+    /// Rows of counts that no count looks like, by the place's id.
+    pub(super) odd_rows: Vec<(&'static str, Look<u64>)>,
+    /// What the topic's settings lack, and who else is on the brokers.
+    pub(super) topic: Option<Look<Neighbours>>,
+    /// The names of our topic and group.
+    pub(super) ours: Option<(String, String)>,
+}
+
+impl Found {
+    /// Looks.
+    pub(super) fn of(config: &Config) -> Self {
+        let folder = &config.data_dir;
+        let mut tables: Vec<_> = ["edge.db", "counts.db", "control.db"]
+            .into_iter()
+            .filter(|name| folder.join(name).exists())
+            .map(|name| (name, told(shape::columns(&folder.join(name)))))
+            .collect();
+        let mut odd_rows = Vec::new();
+        let counts = folder.join(sqlite::FILE_NAME);
+        if counts.exists() {
+            odd_rows.push(("counts.db", told(shape::odd_rows(&counts))));
+        }
+        if config.clickhouse.is_some() {
+            let reader = reader(config);
+            let columns = reader.as_ref().map_err(Clone::clone);
+            tables.push(("clickhouse", columns.and_then(|reader| told(reader.columns()))));
+            let rows = reader.as_ref().map_err(Clone::clone);
+            odd_rows.push(("clickhouse", rows.and_then(|reader| told(reader.odd_rows()))));
+        }
+        let kafka = config.kafka.as_ref();
+        Self {
+            files: files(folder),
+            tables,
+            odd_rows,
+            topic: kafka.map(|_| beside(config)),
+            ours: kafka.map(|kafka| (kafka.topic.clone(), kafka.group.clone())),
+        }
+    }
+}
+
+fn told<T>(answer: Result<T, StoreError>) -> Look<T> {
+    answer.map_err(|error| error.to_string())
+}
+
+fn files(folder: &Path) -> Look<Vec<String>> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error.to_string()),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(|error| error.to_string())?.file_name();
+        names.push(name.to_string_lossy().into_owned());
+    }
+    names.sort();
+    Ok(names)
+}
+
+fn reader(config: &Config) -> Look<Reader> {
+    let settings = cluster::clickhouse(config).map_err(|error| error.to_string())?;
+    told(Reader::connect(&settings))
+}
+
+fn beside(config: &Config) -> Look<Neighbours> {
+    let settings = cluster::kafka(config).map_err(|error| error.to_string())?;
+    let look = || {
+        topic::ensure(&settings, false)?;
+        neighbours(&settings)
+    };
+    look().map_err(|error: headcount_transport::kafka::KafkaError| error.to_string())
+}

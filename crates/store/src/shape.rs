@@ -1,0 +1,88 @@
+//! What tables and columns there are: for a map of the data, not for questions.
+//!
+//! What it is not: the schema of this build. It says what is found, whoever made it.
+//!
+//! What surprises: a file that another process holds for itself is read as it lies on the disk,
+//! without what still stands in its log.
+
+use std::path::Path;
+
+use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
+use rusqlite::{Connection, OpenFlags};
+
+use crate::error::{Doing as _, StoreError};
+
+/// A column of a table or view, as it is found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// The table or view.
+    pub table: String,
+    /// Its name.
+    pub name: String,
+    /// Its type, in the words of its database; empty where there is none.
+    pub kind: String,
+}
+
+/// Every column of every table and view of an SQLite file, in order.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn columns(path: &Path) -> Result<Vec<Column>, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+    let shared = Connection::open_with_flags(path, flags).and_then(|db| read(&db));
+    shared.or_else(|_| read(&lying(path)?)).doing("read which tables there are")
+}
+
+/// The file as it lies there, without a lock.
+fn lying(path: &Path) -> rusqlite::Result<Connection> {
+    let encoded = percent_encode(path.as_os_str().as_encoded_bytes(), NON_ALPHANUMERIC);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    Connection::open_with_flags(format!("file:{encoded}?immutable=1"), flags)
+}
+
+fn read(db: &Connection) -> rusqlite::Result<Vec<Column>> {
+    let mut get = db.prepare(include_str!("sql/columns.sql"))?;
+    let rows = get.query_map([], |row| {
+        Ok(Column { table: row.get(0)?, name: row.get(1)?, kind: row.get(2)? })
+    })?;
+    rows.collect()
+}
+
+/// How many rows of a counts file have a shape that no count has, such as a value of an attribute
+/// with a click target. The books do not see them.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn odd_rows(path: &Path) -> Result<u64, StoreError> {
+    let doing = "look for odd rows";
+    let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).doing(doing)?;
+    let odd: i64 =
+        db.query_row(include_str!("sql/odd_rows.sql"), [], |row| row.get(0)).doing(doing)?;
+    Ok(odd.unsigned_abs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_whoever_holds_it() {
+        let dir = tempfile::tempdir().unwrap();
+        // A name that means something in an address.
+        let path = dir.path().join("a?b#c %41.db");
+        let db = Connection::open(&path).unwrap();
+        db.execute_batch("CREATE TABLE t (a TEXT, b INTEGER); CREATE VIEW v AS SELECT a FROM t")
+            .unwrap();
+        let column = |table: &str, name: &str, kind: &str| Column {
+            table: table.to_owned(),
+            name: name.to_owned(),
+            kind: kind.to_owned(),
+        };
+        let expect =
+            [column("t", "a", "TEXT"), column("t", "b", "INTEGER"), column("v", "a", "TEXT")];
+        assert_eq!(columns(&path).unwrap(), expect);
+        db.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE").unwrap();
+        assert_eq!(columns(&path).unwrap(), expect);
+        assert!(columns(&dir.path().join("none.db")).is_err());
+    }
+}
