@@ -4,6 +4,7 @@
 //!
 //! What surprises: GoAccess, which millions trust, is the judge of the page counts.
 
+mod totals;
 mod traffic;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -522,44 +523,4 @@ fn erasing_a_site_leaves_nothing_of_its_imports() {
     // Added again, its files may be counted again.
     assert!(headcount(dir.path(), &["site", "add", SITE]).status.success());
     assert!(imported(&dir, &[&log]).contains(": 1 views counted"));
-}
-
-#[test]
-fn daily_totals_of_an_export_count_once() {
-    let dir = folder();
-    let (day, old) = (day(now() - 86_400), "2015-02-09");
-    let days = format!(
-        "\"date\",\"visitors\",\"pageviews\",\"bounces\",\"visits\",\"visit_duration\"\n\
-         \"{day}\",119,304,77,134,21070\n\"{old}\",9,9,9,9,9\n"
-    );
-    let pages = format!(
-        "\"date\",\"hostname\",\"page\",\"visits\",\"visitors\",\"pageviews\"\n\
-         \"{day}\",\"{SITE}\",\"/users/anna\",2,2,4\n\"{day}\",\"{SITE}\",\"/a\",1,1,300\n"
-    );
-    let files =
-        [file(&dir, "imported_visitors.csv", &days), file(&dir, "imported_pages.csv", &pages)];
-    let args = ["import-totals", SITE, "--from", "plausible"];
-    let given: Vec<_> = args.into_iter().chain(files.iter().map(|f| f.to_str().unwrap())).collect();
-    for expect in ["1 rows counted; 1 are of days that are not kept", "was counted before"] {
-        let output = headcount(dir.path(), &given);
-        assert!(text(&output.stdout).contains(expect), "{output:?}");
-        assert_eq!(number(&dir, "SELECT sum(views) FROM site_counts"), 304);
-        assert_eq!(number(&dir, "SELECT sum(visitors) FROM site_counts"), 119);
-        assert_eq!(views(&dir), 304);
-    }
-    let clean = "SELECT views FROM page_counts WHERE page = '/users/:id'";
-    assert_eq!(number(&dir, clean), 4);
-    let marked = "SELECT count(*) FROM ledger WHERE src LIKE 'totals:plausible:%'";
-    assert_eq!(number(&dir, marked), 2);
-    balanced(&dir);
-    assert!(headcount(dir.path(), &["site", "erase", SITE]).status.success());
-    assert!(headcount(dir.path(), &["site", "add", SITE]).status.success());
-    assert!(headcount(dir.path(), &given).status.success());
-    assert_eq!(views(&dir), 304);
-    balanced(&dir);
-}
-
-/// The UTC day of a time.
-fn day(unix_seconds: u64) -> headcount_core::time::Day {
-    headcount_core::time::Hour::of_unix(unix_seconds).day()
 }

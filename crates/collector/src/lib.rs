@@ -20,6 +20,7 @@ pub mod rate;
 pub mod release;
 pub mod shipper;
 pub mod sites;
+pub mod totals;
 pub mod tracker;
 pub mod visitors;
 

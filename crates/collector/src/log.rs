@@ -7,7 +7,7 @@
 
 mod combined;
 mod json;
-mod time;
+pub(crate) mod time;
 
 use std::borrow::Cow;
 

@@ -6,7 +6,9 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use headcount_collector::totals::Tool;
 
 use crate::config::ConfigError;
 use crate::notice::Lang;
@@ -65,7 +67,7 @@ pub(crate) enum Command {
     Stats(StatsArgs),
     /// Count the access logs of a server; a file counts once, however often
     Import(ImportArgs),
-    /// Count the daily totals that another program has exported; a file counts once
+    /// Count the daily totals that another tool has exported; a file counts once
     ImportTotals(TotalsArgs),
     /// Show what would be kept of a page, source, click, campaign, event or address
     Explain(ExplainArgs),
@@ -270,29 +272,25 @@ pub(crate) struct ImportArgs {
 pub(crate) struct TotalsArgs {
     /// The site that they are of
     pub(crate) host: String,
-    /// The program that exported them
-    #[arg(long, value_enum)]
-    pub(crate) from: Program,
-    /// CSV files out of the export
+    /// The tool that exported them
+    #[arg(long, value_name = "TOOL", value_parser = tool())]
+    pub(crate) from: Tool,
+    /// CSV files out of the export, plain, gzip or zstd: Plausible's imported_visitors_….csv and
+    /// imported_pages_….csv, Umami's website_event.csv, GoatCounter's CSV, Matomo's API.get and
+    /// Actions.getPageUrls by day
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) data: DataArgs,
 }
 
-/// A program whose exports are read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Program {
-    Plausible,
-}
-
-impl Program {
-    /// How the ledger names it.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Plausible => "plausible",
-        }
-    }
+/// The name of a tool whose exports are read.
+fn tool() -> impl TypedValueParser<Value = Tool> {
+    let names = PossibleValuesParser::new(Tool::ALL.map(Tool::as_str));
+    names.try_map(|name| {
+        let of_name = |tool: &Tool| tool.as_str() == name;
+        Tool::ALL.into_iter().find(of_name).ok_or("no tool")
+    })
 }
 
 #[derive(Debug, Args)]

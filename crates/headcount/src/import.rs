@@ -8,7 +8,7 @@
 
 mod count;
 mod follow;
-mod input;
+pub(crate) mod input;
 mod lines;
 mod summary;
 mod trail;

@@ -25,7 +25,7 @@ pub(super) fn of_apache(text: &[u8]) -> Option<u64> {
 
 /// `2026-11-21T14:06:17+00:00`, with a fraction or a `Z`, a blank instead of the `T`; without an
 /// offset it is UTC.
-pub(super) fn of_iso(text: &[u8]) -> Option<u64> {
+pub(crate) fn of_iso(text: &[u8]) -> Option<u64> {
     marked(text, &[(4, b'-'), (7, b'-')])?;
     if !matches!(text.get(10), Some(b'T' | b't' | b' ')) {
         return None;
@@ -71,7 +71,7 @@ fn clock(text: &[u8]) -> Option<u64> {
     fits.then(|| u64::from(hour * 3_600 + minute * 60 + second.min(59)))
 }
 
-/// `-0700`, `+02:00`, `Z` or nothing, in seconds east.
+/// `-0700`, `+02:00`, `+02` as PostgreSQL has it, `Z` or nothing, in seconds east.
 fn offset(text: &[u8]) -> Option<i64> {
     let (sign, rest) = match text.split_first() {
         None | Some((b'Z' | b'z', [])) => return Some(0),
@@ -79,12 +79,13 @@ fn offset(text: &[u8]) -> Option<i64> {
         Some((b'-', rest)) => (-1, rest),
         Some(_) => return None,
     };
-    let minutes_at = match rest {
-        [_, _, b':', _, _] => 3,
-        [_, _, _, _] => 2,
+    let minutes = match rest {
+        [_, _, b':', _, _] => 3..5,
+        [_, _, _, _] => 2..4,
+        [_, _] => 2..2,
         _ => return None,
     };
-    let (hours, minutes) = (digits(rest, 0..2)?, digits(rest, minutes_at..minutes_at + 2)?);
+    let (hours, minutes) = (digits(rest, 0..2)?, digits(rest, minutes)?);
     Some(sign * i64::from(hours * 3_600 + minutes * 60))
 }
 
@@ -113,6 +114,7 @@ mod tests {
         check("2000-10-10T20:55:36+00:00", Some(971_211_336));
         check("2000-10-10T20:55:36.123Z", Some(971_211_336));
         check("2000-10-10 13:55:36-0700", Some(971_211_336));
+        check("2000-10-10 22:55:36.123+02", Some(971_211_336));
         check("971211336.417", Some(971_211_336));
         check("971211336417", Some(971_211_336));
         check("01/Jan/1970:00:00:00 +0000", Some(0));
@@ -128,6 +130,7 @@ mod tests {
             "10/Oct/2000:24:00:00 +0000",
             "10/Oct/2000:13:55:36 0700",
             "10/Oct/2000:13:55:36 +07000",
+            "2000-10-10 22:55:36+2",
             "2000-10-10",
             "2000-10-10T20:55",
             "-5",
