@@ -93,6 +93,24 @@ fn plausibles_totals_count_once() {
 }
 
 #[test]
+fn a_file_of_another_site_is_another_file() {
+    let dir = folder();
+    let file = file(&dir, "export.csv", &goatcounter(yesterday(), 40));
+    let other = "example.net";
+    assert!(headcount(dir.path(), &["site", "add", other]).status.success());
+    let path = file.to_str().unwrap();
+    for _ in 0..2 {
+        for site in [SITE, other] {
+            let args = ["import-totals", site, "--from", "goatcounter", path];
+            let output = headcount(dir.path(), &args);
+            assert!(output.status.success(), "{site}: {output:?}");
+            let sql = format!("SELECT sum(views) FROM site_counts WHERE site = '{site}'");
+            assert_eq!(number(&dir, &sql), 40, "{site}");
+        }
+    }
+}
+
+#[test]
 fn views_of_umami_and_goatcounter_leave_nothing_but_counts() {
     let dir = folder();
     let day = yesterday();

@@ -75,8 +75,7 @@ struct TotalsImport {
 impl TotalsImport {
     /// Counts a file; what there is to say of it.
     fn count(&mut self, content: &[u8]) -> anyhow::Result<String> {
-        let hash = blake3::hash(content);
-        let id = hash.as_bytes().first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+        let id = id(&self.host, content);
         if self.writer.imports(&self.host)?.iter().any(|note| note.id == id) {
             return Ok("was counted before; nothing was changed".to_owned());
         }
@@ -102,6 +101,14 @@ impl TotalsImport {
         self.writer.apply_import(&self.host, &[insert], &note)?;
         Ok(told)
     }
+}
+
+/// The number of a file in the ledger: the same file of another site is another one.
+fn id(host: &SiteHost, content: &[u8]) -> u64 {
+    let mut hasher = blake3::Hasher::new();
+    // No host has this byte in it.
+    hasher.update(host.as_str().as_bytes()).update(&[0]).update(content);
+    hasher.finalize().as_bytes().first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
 
 fn told(sums: &Sums<'_>, read: Read) -> String {

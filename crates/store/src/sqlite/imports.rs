@@ -159,8 +159,10 @@ fn put(conn: &Connection, site: i64, note: &ImportNote) -> Result<(), StoreError
         note.waymarks.as_flattened(),
         note.seal(site),
     ];
-    conn.prepare_cached(include_str!("sql/put_import.sql"))
+    let put = conn
+        .prepare_cached(include_str!("sql/put_import.sql"))
         .and_then(|mut put| put.execute(row))
-        .doing("write the note of an import")
-        .map(drop)
+        .doing("write the note of an import")?;
+    // Two files with one number; the first keeps its note.
+    if put == 0 { Err(StoreError::BadInsert { why: "its note is another site's" }) } else { Ok(()) }
 }

@@ -42,6 +42,19 @@ fn insert(note: &ImportNote, lo: u64) -> Insert {
 }
 
 #[test]
+fn a_note_stays_its_sites() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = Writer::open(&dir.path().join("counts.db")).unwrap();
+    let (site, other, first) = (host("example.org"), host("example.net"), note(100));
+    writer.apply_import(&site, &[insert(&first, 1)], &first).unwrap();
+    let second = note(150);
+    let taken = writer.apply_import(&other, &[insert(&second, 101)], &second);
+    assert!(matches!(taken, Err(StoreError::BadInsert { .. })), "{taken:?}");
+    assert_eq!(writer.imports(&site).unwrap(), [first]);
+    assert_eq!(writer.imports(&other).unwrap(), []);
+}
+
+#[test]
 fn a_note_and_its_counts_are_one() {
     let dir = tempfile::tempdir().unwrap();
     let mut writer = Writer::open(&dir.path().join("counts.db")).unwrap();
