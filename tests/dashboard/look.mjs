@@ -4,8 +4,8 @@
 //
 // What it is not: a test. dashboard.rs compares what is printed here with what should be.
 //
-// What surprises: hostile names stand in the store itself, as no edge would let them in, so that
-// the page alone has to keep them harmless.
+// What surprises: the hostile names of one of the sites are only pictured and judged here;
+// hostile.mjs waits for them to do something.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import * as shared from '../chromium.mjs';
@@ -133,49 +133,10 @@ while (stops < 200 && await look('document.activeElement !== document.body')) {
 say('unfocused', await look('document.activeElement === document.body ? "" : document.activeElement.outerHTML'));
 say('stops', stops >= 40);
 
-// Hostile names: in every list and its parts, in the filter, in the search, in the shared view.
-const names = 'Object.getOwnPropertyNames(window).sort().join()';
-await open('/?site=empty.example');
-const clean = await look(names);
-const changed = [];
-const hostile = JSON.parse(readFileSync(`${pictures}/hostile.json`, 'utf8'));
-const paths = ['/?site=hostile.example', '/?site=hostile.example&period=day'];
-for (const by of ['page', 'target', 'source', 'country', 'utm_campaign']) {
-  for (const at of [1, 2, 3]) paths.push(`/list?site=hostile.example&by=${by}&at=${at}`);
-}
-hostile.forEach((name, at) => {
-  const text = encodeURIComponent(name);
-  if (at % 9 === 0) paths.push(`/?site=hostile.example&page=${text}&metric=${text}`);
-  if (at % 18 === 1) paths.push(`/list?site=hostile.example&by=page&search=${text}`);
-  if (at % 18 === 2) paths.push(`/?site=${text}`, `/?from=${text}&period=${text}`);
-});
-for (const path of paths) {
-  await open(path);
-  // Events that a payload waits for: everything is touched, focused and opened.
-  await look(`document.querySelectorAll('main *').forEach((one) => {
-    one.dispatchEvent(new MouseEvent('mouseover', { bubbles: true })); one.focus?.(); })`);
-  if (await look(names) !== clean) changed.push(path);
-  if (await look('location.origin') !== origin) changed.push(`left: ${path}`);
-}
-say('hostile', paths.length);
-say('changed', changed.join(' '));
-const rows = `[...document.querySelectorAll('bdi')].map((one) => one.textContent)`;
-const shown = new Set();
-for (const at of [1, 2, 3]) {
-  await open(`/list?site=hostile.example&by=page&at=${at}`);
-  (await look(rows)).forEach((name) => shown.add(name));
-}
-say('shown', hostile.filter((name) => shown.has(name)).length);
-// A site that is refused is an error by intent, and Chromium says so.
-const intended = /responded with a status of 404/;
-say('troubles', seen.troubles.filter((one) => !intended.test(one)).join(' || '));
+say('troubles', seen.troubles.join(' || '));
 say('foreign', seen.foreign.join(' '));
 
-// What was looked for is found where it is: a name that runs, and a picture without words.
-const quiet = seen.troubles.length;
-await look('setTimeout(() => { window.hacked = 1; alert(1); }); undefined');
-await shared.pause(300);
-say('control', seen.troubles.length > quiet && await look(names) !== clean);
+// What was looked for is found where it is: a picture without words.
 await look('document.querySelector("main").append(document.createElement("img")); undefined');
 say('judged', (await checked()).includes('image-alt'));
 
