@@ -6,12 +6,14 @@
 //! What surprises: weight and first paint are printed; the weight is asserted, time never is.
 
 mod hostile;
+mod showcase;
 pub(crate) mod worlds;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::asked::asked;
 use crate::browser::{CHROMIUM, Found, NODE, program};
 use crate::server::{Deployment, PATIENCE, Server, headcount};
 use crate::until::until;
@@ -48,13 +50,14 @@ fn axe() -> PathBuf {
 fn start(folder: &Path) -> (Server, String) {
     let data = folder.join("data");
     worlds::fill(&data);
-    for site in ["empty", "small", "large", "many", "hostile"] {
+    for site in ["empty", "small", "large", "many", "hostile", "coastpath"] {
         let added = headcount(folder, &["site", "add", &format!("{site}.example")]);
         assert!(added.status.success());
     }
     let share = headcount(folder, &["token", "add", "--site", "large.example", "--share"]);
     let share = String::from_utf8(share.stdout).unwrap().trim().to_owned();
-    (Server::start(folder, "", &[]), share)
+    let binary: PathBuf = asked("HEADCOUNT_TEST_BINARY", env!("CARGO_BIN_EXE_headcount").into());
+    (Server::start_binary(&binary, folder, "", &[]).unwrap(), share)
 }
 
 #[test]

@@ -16,9 +16,11 @@ use headcount_store::Insert;
 use headcount_store::sqlite::Writer;
 
 use super::hostile::{self, attacks};
+use super::showcase;
 use crate::dice::Dice;
 
-type Cell<'a> = (&'a str, CellKey<&'a str>, Counts);
+/// A counter of a site and what is in it.
+pub(super) type Cell<'a> = (&'a str, CellKey<&'a str>, Counts);
 
 /// Days that the large site has counts of: this period and the one before.
 const DAYS: u32 = 62;
@@ -46,6 +48,7 @@ pub(crate) fn fill(data: &Path) {
         .collect();
     let mut cells = small(now);
     cells.extend(large(now));
+    cells.extend(showcase::cells(now));
     for (at, page) in many.iter().enumerate() {
         let views = u64::try_from(MANY / (at + 1)).unwrap() + 1;
         cells.push(("many.example", CellKey::Page { hour: now, page }, counts(views)));
