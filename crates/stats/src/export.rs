@@ -15,6 +15,7 @@ use serde::Deserialize;
 
 use crate::access::{self, Purpose};
 use crate::breakdown::Breakdown;
+use crate::dashboard::period::whole_month;
 use crate::query::date::{self, Bounds, Range};
 use crate::query::parse::Plan;
 use crate::query::{BadQuery, answer};
@@ -122,8 +123,13 @@ async fn respond(
     let site = SiteHost::parse(&wanted.site).map_err(|_| Trouble::NotFound)?;
     let site = stats.visible_site(viewer.access(), &site).ok_or(Trouble::NotFound)?;
     let by = Breakdown::parse(&wanted.by)?;
-    let bounds = stats.kept(&stats.time_zone(&site));
-    let range = range(wanted.from.as_deref(), wanted.to.as_deref(), &bounds)?;
+    let bounds = viewer.bounds(stats.kept(&stats.time_zone(&site)))?;
+    let days = [wanted.from.as_deref(), wanted.to.as_deref()];
+    let range = if viewer.is_share() {
+        whole_month(days.map(|text| text.filter(|text| !text.is_empty())), &bounds)?
+    } else {
+        range(days, &bounds)?
+    };
     let page = page(wanted.page, by)?;
     let name = format!("headcount-{}-{}-{}-{}", site, by.as_str(), range.from, range.to);
     let text = match by.question(&site, range, viewer.k(stats.k()), ROWS_MAX) {
@@ -158,11 +164,7 @@ fn page(page: Option<String>, by: Breakdown) -> Result<Vec<PageFilter>, BadQuery
 }
 
 /// The days between two optional dates; without `to` until today, without `from` 30 days.
-pub(crate) fn range(
-    from: Option<&str>,
-    to: Option<&str>,
-    bounds: &Bounds,
-) -> Result<Range, BadQuery> {
+pub(crate) fn range([from, to]: [Option<&str>; 2], bounds: &Bounds) -> Result<Range, BadQuery> {
     let day = |text: Option<&str>, name: &str| match text.filter(|text| !text.is_empty()) {
         None => Ok(None),
         Some(text) => date::day_of(text, &bounds.zone)

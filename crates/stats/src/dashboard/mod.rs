@@ -160,9 +160,9 @@ fn page(stats: &Stats, viewer: Viewer, chosen: &Chosen) -> Result<Option<Page>, 
     };
     let Some(site) = site else { return Ok(None) };
     let time_zone = stats.time_zone(&site);
-    let bounds = stats.kept(&time_zone);
+    let bounds = viewer.bounds(stats.kept(&time_zone))?;
     let days = [chosen.from.as_deref(), chosen.to.as_deref()];
-    let period = Period::read(chosen.period.as_deref(), days, &bounds);
+    let period = Period::read(chosen.period.as_deref(), days, &bounds, &viewer);
     let metric = HEADLINE
         .into_iter()
         .find(|metric| chosen.metric.as_deref() == Some(metric_column(*metric)))

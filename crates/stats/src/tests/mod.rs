@@ -8,4 +8,5 @@ pub(crate) mod fake;
 
 mod embedded;
 pub(crate) mod routes;
+mod share;
 mod terminal;
