@@ -109,6 +109,7 @@ impl Viewer {
         answer.rows.retain(|row| row.metrics.iter().any(|number| *number > 0));
         let gone = u64::try_from(before - answer.rows.len()).unwrap_or(0);
         answer.rows_total = answer.rows_total.saturating_sub(gone);
+        answer.folded = self.number(answer.folded);
         answer
     }
 
@@ -153,8 +154,9 @@ mod tests {
         assert_eq!((share.k(5), share.k(20), Viewer::new(Access::All).k(5)), (10, 20, 5));
         let row = |metrics| Row { time: None, names: vec![], metrics };
         let rows = vec![row(vec![31, 9]), row(vec![9, 4])];
-        let answer = share.answer(Answer { rows, rows_total: 8, folded: 1 });
+        let answer = share.answer(Answer { rows, rows_total: 8, folded: 11 });
         assert_eq!((answer.rows, answer.rows_total), (vec![row(vec![30, 0])], 7));
+        assert_eq!(answer.folded, 10, "how many were folded is rounded too");
         assert_eq!(share.home(), "/share/hc_x");
         assert_eq!(share.part("export.csv"), "/share/hc_x/export.csv");
     }

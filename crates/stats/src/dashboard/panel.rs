@@ -101,14 +101,20 @@ pub(crate) fn other(links: &Links<'_>, by: Breakdown, answer: &Answer) -> Option
         }
         _ => "what the edge does not tell apart",
     };
+    let few = format!("values with fewer than {k} visitors");
+    let folded = grouped(answer.folded);
     Some(match answer.folded {
+        0 if links.viewer.is_share() => {
+            format!("(other) holds {edge}, and there may be {few} in it.")
+        }
+        _ if links.viewer.is_share() => {
+            format!("(other) holds {folded} or some more {few}, and {edge}.")
+        }
         0 => format!("(other) holds {edge}."),
         1 => format!("(other) holds 1 value with fewer than {k} visitors, and {edge}."),
-        folded => format!(
-            "(other) holds {} values with fewer than {k} visitors, so that nobody is found among \
-             few, and {edge}.",
-            grouped(folded)
-        ),
+        _ => {
+            format!("(other) holds {folded} {few}, so that nobody is found among few, and {edge}.")
+        }
     })
 }
 
