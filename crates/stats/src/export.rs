@@ -132,7 +132,7 @@ async fn respond(
     };
     let page = page(wanted.page, by)?;
     let name = format!("headcount-{}-{}-{}-{}", site, by.as_str(), range.from, range.to);
-    let text = match by.question(&site, range, viewer.k(stats.k()), ROWS_MAX) {
+    let text = match by.question(&site, range, viewer.k(stats.k()), viewer.rows_asked(ROWS_MAX)) {
         Some(question) => {
             let question = Question { zone: bounds.zone, pages: page, ..question };
             let asked = question.clone();
@@ -183,12 +183,13 @@ fn written(
     found: Answer,
     kind: Kind,
 ) -> Result<String, Trouble> {
-    if found.rows_total > u64::from(ROWS_MAX) {
+    let (plan, found) = (Plan::of(question), viewer.answer(found));
+    let rows = found.rows.len();
+    if u64::try_from(rows).is_ok_and(|rows| rows < found.rows_total) {
         return Err(Trouble::Bad(BadQuery::new(format!(
-            "the list has more than {ROWS_MAX} rows: ask for a shorter period"
+            "the list has more than {rows} rows: ask for a shorter period"
         ))));
     }
-    let (plan, found) = (Plan::of(question), viewer.answer(found));
     Ok(match kind {
         Kind::Csv => csv(&Sheet::of(&plan, &found))?,
         Kind::Json => json_text(&answer::to_json(&plan, &found)),

@@ -7,6 +7,7 @@
 //! time it is the sum since the month began that is rounded, so that all numbers of a month together
 //! tell no day more closely than one alone (`crates/README.md`, Decisions).
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use headcount_core::site::SiteHost;
@@ -20,6 +21,8 @@ use crate::session::Access;
 pub(crate) const SHARE_K: u32 = 10;
 /// Numbers of a shared link are rounded down to multiples of this; smaller ones are left out.
 pub(crate) const SHARE_STEP: u64 = 10;
+/// Rows of a list that are looked at for a shared link, from the largest on.
+pub(crate) const SHARE_ROWS_MAX: u32 = 10_000;
 
 /// Somebody who may see something.
 #[derive(Clone, Debug)]
@@ -93,24 +96,48 @@ impl Viewer {
         self.number(before.saturating_add(number)).saturating_sub(self.number(before))
     }
 
-    /// An answer as this viewer may see it; rows without a number left are taken out.
+    /// Rows of a list to ask for, where `wanted` are shown: of rows that are equal once they are
+    /// rounded, the store would choose by what was rounded off.
+    pub(crate) fn rows_asked(&self, wanted: u32) -> u32 {
+        if self.is_share() { SHARE_ROWS_MAX } else { wanted }
+    }
+
+    /// An answer as this viewer may see it. For a shared link, rows without a number left are taken
+    /// out, and lists are sorted again: the exact order would rank what looks equal.
     pub(crate) fn answer(&self, mut answer: Answer) -> Answer {
         if !self.is_share() {
             return answer;
         }
-        if answer.rows.iter().any(|row| row.time.is_some()) {
+        let is_over_time = answer.rows.iter().any(|row| row.time.is_some());
+        let is_cut = if is_over_time {
             self.round_over_time(&mut answer.rows);
+            false
         } else {
-            for number in answer.rows.iter_mut().flat_map(|row| &mut row.metrics) {
-                *number = self.number(*number);
-            }
-        }
-        let before = answer.rows.len();
+            self.round_list(&mut answer)
+        };
         answer.rows.retain(|row| row.metrics.iter().any(|number| *number > 0));
-        let gone = u64::try_from(before - answer.rows.len()).unwrap_or(0);
-        answer.rows_total = answer.rows_total.saturating_sub(gone);
+        let rows = u64::try_from(answer.rows.len()).unwrap_or(u64::MAX);
+        answer.rows_total = rows.saturating_add(u64::from(is_cut));
         answer.folded = self.number(answer.folded);
         answer
+    }
+
+    /// Rounds and sorts a list. Where the store has cut it, the rows that look like the last one go;
+    /// says whether those had anything to show.
+    fn round_list(&self, answer: &mut Answer) -> bool {
+        for number in answer.rows.iter_mut().flat_map(|row| &mut row.metrics) {
+            *number = self.number(*number);
+        }
+        let first = |row: &Row| row.metrics.first().copied().unwrap_or(0);
+        let is_whole = u64::try_from(answer.rows.len()).is_ok_and(|rows| rows >= answer.rows_total);
+        let last = answer.rows.last().map(first).filter(|last| !is_whole && *last > 0);
+        if let Some(last) = last {
+            answer.rows.retain(|row| first(row) > last);
+        }
+        answer
+            .rows
+            .sort_by(|a, b| (Reverse(&a.metrics), &a.names).cmp(&(Reverse(&b.metrics), &b.names)));
+        last.is_some()
     }
 
     /// Rounds what has been counted since the first row of each name, and shows what that adds.
@@ -155,9 +182,32 @@ mod tests {
         let row = |metrics| Row { time: None, names: vec![], metrics };
         let rows = vec![row(vec![31, 9]), row(vec![9, 4])];
         let answer = share.answer(Answer { rows, rows_total: 8, folded: 11 });
-        assert_eq!((answer.rows, answer.rows_total), (vec![row(vec![30, 0])], 7));
+        assert_eq!((answer.rows, answer.rows_total), (vec![row(vec![30, 0])], 1));
         assert_eq!(answer.folded, 10, "how many were folded is rounded too");
         assert_eq!(share.home(), "/share/hc_x");
         assert_eq!(share.part("export.csv"), "/share/hc_x/export.csv");
+    }
+
+    #[test]
+    fn what_looks_equal_is_in_the_order_of_its_names() {
+        let share =
+            Viewer::of_share(SiteHost::parse("example.org").expect("a host"), String::new());
+        let list = |rows: &[(&str, u64)], rows_total| {
+            let row = |(name, views): &(&str, u64)| Row {
+                time: None,
+                names: vec![(*name).to_owned()],
+                metrics: vec![*views],
+            };
+            let rows = rows.iter().map(row).collect();
+            let answer = share.answer(Answer { rows, rows_total, folded: 0 });
+            answer.rows.into_iter().map(|row| row.names.concat()).collect::<String>()
+        };
+        assert_eq!(list(&[("c", 29), ("a", 28), ("d", 19), ("b", 18)], 4), "acbd");
+        assert_eq!(list(&[("a", 28), ("c", 21), ("b", 19), ("d", 11)], 4), "acbd");
+        assert_eq!(
+            list(&[("c", 29), ("d", 19), ("b", 18)], 9),
+            "c",
+            "others like the last are cut"
+        );
     }
 }

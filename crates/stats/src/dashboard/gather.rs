@@ -36,6 +36,8 @@ pub(crate) struct Subject {
     pub(crate) metric: Metric,
     pub(crate) page: Option<String>,
     pub(crate) k: u32,
+    /// Rows of each list to ask for; [`LIST_ROWS`] of them are shown.
+    pub(crate) rows_asked: u32,
     pub(crate) now: Hour,
 }
 
@@ -97,7 +99,7 @@ fn question(subject: &Subject, by: By, metrics: &[Metric]) -> Question {
         time: None,
         pages: subject.page.iter().map(|page| PageFilter::Is(vec![page.clone()])).collect(),
         order: vec![Order { key: OrderKey::Metric(first), descending: true }],
-        limit: LIST_ROWS,
+        limit: subject.rows_asked,
         offset: 0,
         k: subject.k,
     }

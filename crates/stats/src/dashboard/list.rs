@@ -51,7 +51,8 @@ pub(crate) struct ListPage {
 /// The question of a whole list.
 pub(crate) fn question(page: &Page, by: Breakdown) -> Option<Question> {
     let subject = &page.subject;
-    let mut question = by.question(&subject.site, subject.range, subject.k, ROWS_MAX)?;
+    let rows = page.viewer.rows_asked(ROWS_MAX);
+    let mut question = by.question(&subject.site, subject.range, subject.k, rows)?;
     question.zone = subject.time_zone.zone().clone();
     question.pages =
         page.links().filter(by).map(|page| PageFilter::Is(vec![page.into()])).into_iter().collect();

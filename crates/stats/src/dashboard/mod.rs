@@ -38,7 +38,7 @@ use crate::signin;
 use crate::state::Stats;
 use crate::viewer::Viewer;
 
-use self::gather::{HEADLINE, Subject};
+use self::gather::{HEADLINE, LIST_ROWS, Subject};
 use self::links::Links;
 use self::list::ListPage;
 use self::period::Period;
@@ -175,6 +175,7 @@ fn page(stats: &Stats, viewer: Viewer, chosen: &Chosen) -> Result<Option<Page>, 
         metric,
         page: short(chosen.page.as_deref()).map(str::to_owned),
         k: viewer.k(stats.k()),
+        rows_asked: viewer.rows_asked(LIST_ROWS),
         now: Hour::of_unix(stats.now()),
     };
     let visitors_note = stats.visitors_note();

@@ -10,6 +10,7 @@ use headcount_core::refusal::RefusalReason;
 use headcount_store::question::{Answer, Metric, Refused, Row};
 
 use super::country;
+use super::gather::LIST_ROWS;
 use super::links::Links;
 use crate::breakdown::Breakdown;
 use crate::query::words::metric_column;
@@ -55,7 +56,7 @@ pub(crate) fn list(links: &Links<'_>, by: Breakdown, metrics: &[Metric], answer:
         title,
         column,
         numbers: metrics.iter().map(|metric| metric_column(*metric)).collect(),
-        rows: rows(links, by, &answer.rows),
+        rows: rows(links, by, answer.rows.get(..LIST_ROWS as usize).unwrap_or(&answer.rows)),
         all: [all, links.list(by, "", 1)],
         other: other(links, by, answer),
         csv: links.export(by, "csv"),
