@@ -6,11 +6,14 @@
 //! What surprises: trouble has two faces, JSON for clients of the API and plain text for people;
 //! both carry the same status.
 
+use std::io::Write as _;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, to_bytes};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use headcount_store::StoreError;
 use serde_json::{Value, json};
 
@@ -20,10 +23,13 @@ use crate::text::json_text;
 
 /// Largest body that is read.
 pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
-/// Longest time a body may take to arrive.
-const BODY_DEADLINE: Duration = Duration::from_secs(10);
+/// Longest time a body may take to arrive, well within [`crate::queue::ANSWER_DEADLINE`].
+const BODY_DEADLINE: Duration = Duration::from_secs(5);
 /// When to ask again after a 503.
 const RETRY_AFTER_SECONDS: &str = "2";
+/// Smaller answers are not worth packing.
+const PACKED_BYTES_MIN: usize = 32;
+const GZIP: HeaderValue = HeaderValue::from_static("gzip");
 /// What a page of ours may do: load its own style and script, and talk to its own host.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     connect-src 'self'; img-src 'self'; frame-ancestors 'none'; base-uri 'none'; \
@@ -147,6 +153,68 @@ pub(crate) fn text(status: StatusCode, text: String) -> Response {
     typed(status, "text/plain; charset=utf-8", text)
 }
 
+/// How the asker takes an answer that grows with what there is. It is packed where it is made, not
+/// where requests are read.
+#[derive(Clone, Copy)]
+pub(crate) struct Packing {
+    gzip: bool,
+}
+
+impl Packing {
+    /// Reads `Accept-Encoding`.
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let lines = headers.get_all(header::ACCEPT_ENCODING).iter();
+        let gzip = lines
+            .filter_map(|line| line.to_str().ok())
+            .flat_map(|line| line.split(','))
+            .any(|coding| {
+                let mut parts = coding.split(';').map(str::trim);
+                let name = parts.next().unwrap_or_default();
+                let refused = |weight: &str| {
+                    weight
+                        .strip_prefix("q=")
+                        .is_some_and(|q| q.parse::<f32>().is_ok_and(|q| q <= 0.0))
+                };
+                name.eq_ignore_ascii_case("gzip") && !parts.any(refused)
+            });
+        Self { gzip }
+    }
+
+    /// A page.
+    pub(crate) fn page(self, page: &impl askama::Template) -> Result<Response, Trouble> {
+        let text = page.render().map_err(|error| Trouble::failed(&error))?;
+        Ok(self.typed("text/html; charset=utf-8", text))
+    }
+
+    /// A JSON answer.
+    pub(crate) fn json(self, value: &Value) -> Response {
+        self.typed("application/json; charset=utf-8", json_text(value))
+    }
+
+    /// An answer of a given type.
+    pub(crate) fn typed(self, kind: &'static str, text: String) -> Response {
+        let packed = (self.gzip && text.len() >= PACKED_BYTES_MIN).then(|| packed(&text)).flatten();
+        let mut response = match packed {
+            Some(bytes) => {
+                let mut response = typed(StatusCode::OK, kind, bytes);
+                response.headers_mut().insert(header::CONTENT_ENCODING, GZIP);
+                response
+            }
+            None => typed(StatusCode::OK, kind, text),
+        };
+        let vary = HeaderValue::from_static("accept-encoding");
+        response.headers_mut().insert(header::VARY, vary);
+        response
+    }
+}
+
+/// The text in gzip; writing to memory does not fail.
+fn packed(text: &str) -> Option<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(text.as_bytes()).ok()?;
+    encoder.finish().ok()
+}
+
 /// A page.
 pub(crate) fn html(status: StatusCode, page: &impl askama::Template) -> Response {
     match page.render() {
@@ -159,6 +227,8 @@ pub(crate) fn html(status: StatusCode, page: &impl askama::Template) -> Response
 pub(crate) fn typed(status: StatusCode, kind: &'static str, text: impl Into<Body>) -> Response {
     let mut response = (status, text.into()).into_response();
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    #[cfg(test)]
+    response.extensions_mut().insert(std::thread::current().id());
     response
 }
 

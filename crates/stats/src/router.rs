@@ -37,7 +37,8 @@ pub fn router(state: Stats) -> Router {
         .fallback(nowhere)
         .method_not_allowed_fallback(not_so)
         .layer(map_response(reply::harden))
-        // No secret stands in a body beside words of the address, which compression could tell.
+        // No secret stands in a body beside words of the address, which compression could tell. What
+        // grows with the counts comes packed already (`reply::Packing`); this is for the assets.
         .layer(CompressionLayer::new())
         .with_state(state)
 }

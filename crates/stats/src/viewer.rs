@@ -51,6 +51,11 @@ impl Viewer {
         self.share.is_some()
     }
 
+    /// The token of the shared link that is read.
+    pub(crate) fn link(&self) -> Option<&str> {
+        self.share.as_deref()
+    }
+
     /// Where the dashboard is.
     pub(crate) fn home(&self) -> String {
         self.share.as_ref().map_or_else(|| "/".to_owned(), |token| format!("/share/{token}"))

@@ -12,8 +12,9 @@ use headcount_store::question::{
     Answer, Books, By, Metric, Order, OrderKey, PageFilter, Question, Refused, TimeBucket,
 };
 
-use crate::backend::{Backend, Said};
+use crate::backend::Unanswered;
 use crate::query::date::Range;
+use crate::queue::Reading;
 use crate::time_zone::TimeZone;
 
 /// Rows of each list.
@@ -54,8 +55,8 @@ pub(crate) struct Gathered {
 }
 
 /// Asks for all of it.
-pub(crate) fn gather(backend: &Backend, subject: &Subject) -> Said<Gathered> {
-    let ask = |question: Question| (backend.ask)(&question);
+pub(crate) fn gather(store: &Reading, subject: &Subject) -> Result<Gathered, Unanswered> {
+    let ask = |question: Question| store.ask(&question);
     let mut hours = question(subject, By::Total, &HEADLINE);
     hours.from = subject.before.map_or(subject.range.from, |before| before.from);
     hours.time = Some(TimeBucket::Hour);
@@ -64,7 +65,7 @@ pub(crate) fn gather(backend: &Backend, subject: &Subject) -> Said<Gathered> {
     let mut found = Gathered {
         hours: ask(hours)?,
         targets: ask(question(subject, By::Target, &[Metric::Clicks]))?,
-        books: (backend.books)()?,
+        books: store.books()?,
         ..Gathered::default()
     };
     if subject.page.is_some() {
@@ -75,7 +76,7 @@ pub(crate) fn gather(backend: &Backend, subject: &Subject) -> Said<Gathered> {
         let answer = ask(question(subject, By::Attribute(attribute), metrics(attribute)))?;
         found.attributes.push((attribute, answer));
     }
-    found.refused = (backend.refused)(&subject.site, subject.range.from, subject.range.to)?;
+    found.refused = store.refused(&subject.site, subject.range.from, subject.range.to)?;
     Ok(found)
 }
 

@@ -33,9 +33,11 @@ use crate::access;
 use crate::breakdown::Breakdown;
 use crate::query::date::Bounds;
 use crate::query::words::metric_column;
-use crate::reply::{self, Trouble};
+use crate::queue::Reading;
+use crate::reply::{self, Packing, Trouble};
 use crate::signin;
 use crate::state::Stats;
+use crate::text::TEXT_BYTES_MAX;
 use crate::viewer::Viewer;
 
 use self::gather::{HEADLINE, LIST_ROWS, Subject};
@@ -43,9 +45,6 @@ use self::links::Links;
 use self::list::ListPage;
 use self::period::Period;
 use self::view::DashboardPage;
-
-/// Longest page or text that can be chosen; no clean page is longer.
-const TEXT_BYTES_MAX: usize = 2_048;
 
 /// The query of the dashboard and of its lists.
 #[derive(Default, Deserialize)]
@@ -87,7 +86,8 @@ pub(crate) async fn handle(
     chosen: Asked,
 ) -> Response {
     let Some(access) = access::by_cookie(&stats, &headers) else { return signin::page(false) };
-    show(&stats, Viewer::new(access), chosen).await.unwrap_or_else(Trouble::into_text)
+    let packing = Packing::of(&headers);
+    show(&stats, Viewer::new(access), chosen, packing).await.unwrap_or_else(Trouble::into_text)
 }
 
 /// Answers `GET /list?site=HOST&by=page`, with the same period, and optionally `search` and `at`.
@@ -97,55 +97,74 @@ pub(crate) async fn handle_list(
     chosen: Asked,
 ) -> Response {
     let Some(access) = access::by_cookie(&stats, &headers) else { return signin::page(false) };
-    show_list(&stats, Viewer::new(access), chosen).await.unwrap_or_else(Trouble::into_text)
+    let packing = Packing::of(&headers);
+    show_list(&stats, Viewer::new(access), chosen, packing).await.unwrap_or_else(Trouble::into_text)
 }
 
 /// Answers `GET /share/TOKEN`.
 pub(crate) async fn handle_share(
     State(stats): State<Stats>,
     Path(token): Path<String>,
+    headers: HeaderMap,
     chosen: Asked,
 ) -> Response {
-    match access::by_share(&stats, &token).await {
-        Ok(viewer) => show(&stats, viewer, chosen).await.unwrap_or_else(Trouble::into_text),
-        Err(trouble) => trouble.into_text(),
-    }
+    let shown = async {
+        let viewer = access::by_share(&stats, &token).await?;
+        show(&stats, viewer, chosen, Packing::of(&headers)).await
+    };
+    shown.await.unwrap_or_else(Trouble::into_text)
 }
 
 /// Answers `GET /share/TOKEN/list`.
 pub(crate) async fn handle_share_list(
     State(stats): State<Stats>,
     Path(token): Path<String>,
+    headers: HeaderMap,
     chosen: Asked,
 ) -> Response {
-    match access::by_share(&stats, &token).await {
-        Ok(viewer) => show_list(&stats, viewer, chosen).await.unwrap_or_else(Trouble::into_text),
-        Err(trouble) => trouble.into_text(),
-    }
+    let shown = async {
+        let viewer = access::by_share(&stats, &token).await?;
+        show_list(&stats, viewer, chosen, Packing::of(&headers)).await
+    };
+    shown.await.unwrap_or_else(Trouble::into_text)
 }
 
-async fn show(stats: &Stats, viewer: Viewer, chosen: Asked) -> Result<Response, Trouble> {
+async fn show(
+    stats: &Stats,
+    viewer: Viewer,
+    chosen: Asked,
+    packing: Packing,
+) -> Result<Response, Trouble> {
     let chosen = chosen.map(|Query(chosen)| chosen).unwrap_or_default();
-    let Some(page) = page(stats, viewer, &chosen)? else { return Ok(no_site()) };
-    let asked = page.subject.clone();
-    let mut found = stats.run(move |backend| gather::gather(backend, &asked)).await?;
-    let blur = |answer: &mut _| *answer = page.viewer.answer(std::mem::take(answer));
-    found.attributes.iter_mut().map(|(_, answer)| answer).for_each(blur);
-    [&mut found.pages, &mut found.targets].into_iter().for_each(blur);
-    found.refused = page.viewer.refused(std::mem::take(&mut found.refused));
-    Ok(reply::html(StatusCode::OK, &DashboardPage::new(&page, &found)))
+    let Some(page) = page(stats, viewer.clone(), &chosen)? else { return Ok(no_site()) };
+    let job = move |store: &Reading| {
+        let mut found = gather::gather(store, &page.subject)?;
+        let blur = |answer: &mut _| *answer = page.viewer.answer(std::mem::take(answer));
+        found.attributes.iter_mut().map(|(_, answer)| answer).for_each(blur);
+        [&mut found.pages, &mut found.targets].into_iter().for_each(blur);
+        found.refused = page.viewer.refused(std::mem::take(&mut found.refused));
+        packing.page(&DashboardPage::new(&page, &found))
+    };
+    stats.answer(&viewer, job).await
 }
 
-async fn show_list(stats: &Stats, viewer: Viewer, chosen: Asked) -> Result<Response, Trouble> {
+async fn show_list(
+    stats: &Stats,
+    viewer: Viewer,
+    chosen: Asked,
+    packing: Packing,
+) -> Result<Response, Trouble> {
     let chosen = chosen.map(|Query(chosen)| chosen).unwrap_or_default();
     let by = Breakdown::parse(chosen.by.as_deref().unwrap_or_default())?;
-    let Some(page) = page(stats, viewer, &chosen)? else { return Ok(no_site()) };
+    let Some(page) = page(stats, viewer.clone(), &chosen)? else { return Ok(no_site()) };
     let question = list::question(&page, by).filter(|_| by.is_list()).ok_or(Trouble::NotFound)?;
-    let found = stats.run(move |backend| (backend.ask)(&question)).await?;
-    let found = page.viewer.answer(found);
-    let search = short(chosen.search.as_deref()).unwrap_or_default();
-    let at = chosen.at.as_deref().and_then(|at| at.parse().ok()).unwrap_or(1);
-    Ok(reply::html(StatusCode::OK, &ListPage::new(&page, by, (search, at), &found)))
+    let job = move |store: &Reading| {
+        let found = page.viewer.answer(store.ask(&question)?);
+        let search = short(chosen.search.as_deref()).unwrap_or_default();
+        let at = chosen.at.as_deref().and_then(|at| at.parse().ok()).unwrap_or(1);
+        packing.page(&ListPage::new(&page, by, (search, at), found))
+    };
+    stats.answer(&viewer, job).await
 }
 
 /// Reads an address; none while there is no site.

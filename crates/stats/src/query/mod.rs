@@ -22,8 +22,10 @@ use axum::response::Response;
 use serde_json::Value;
 
 use crate::access::{self, Purpose};
-use crate::reply::{self, Trouble};
+use crate::queue::Reading;
+use crate::reply::{self, Packing, Trouble};
 use crate::state::Stats;
+use crate::viewer::Viewer;
 
 use self::parse::RawQuery;
 
@@ -80,7 +82,10 @@ async fn respond(stats: &Stats, request: Request<Body>) -> Result<Response, Trou
         stats.kept(&stats.time_zone(&site))
     };
     let plan = raw.plan(site, &bounds, stats.k())?;
-    let question = plan.question.clone();
-    let found = stats.run(move |backend| (backend.ask)(&question)).await?;
-    Ok(reply::json(StatusCode::OK, &answer::to_json(&plan, &found)))
+    let packing = Packing::of(&head.headers);
+    let job = move |store: &Reading| {
+        let found = store.ask(&plan.question)?;
+        Ok(packing.json(&answer::to_json(&plan, &found)))
+    };
+    stats.answer(&Viewer::new(access), job).await
 }

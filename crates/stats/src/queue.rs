@@ -1,0 +1,133 @@
+//! The line before the store.
+//!
+//! What it is not: in the way of a hit. Whatever grows with an answer (arranging, rounding, drawing,
+//! writing, compressing) is done in the job, on a thread of its own; where requests are read, only the
+//! finished bytes are handed on.
+//!
+//! What surprises: a question's places travel with its job, so that a client that goes away does not
+//! let a second question start beside its abandoned one. Such a job ends before its next look at the
+//! store.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use headcount_core::site::SiteHost;
+use headcount_core::time::Day;
+use headcount_store::question::{Answer, Books, Question, Refused};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::backend::{Backend, Said, Unanswered};
+
+/// Questions that may wait or run at once; a dashboard page is one.
+pub const WAITING_MAX: usize = 64;
+/// Longest time a request waits for its answer, all in all. The collector cuts a connection whose
+/// answer takes [longer](../../collector/src/connection.rs); a test of the binary compares the two.
+pub const ANSWER_DEADLINE: Duration = Duration::from_secs(8);
+
+/// A line with places, of whom some have their turn.
+#[derive(Clone)]
+struct Line {
+    places: Arc<Semaphore>,
+    turns: Arc<Semaphore>,
+}
+
+/// A place and a turn; dropped, they are free.
+type Turn = [OwnedSemaphorePermit; 2];
+
+impl Line {
+    fn new(places: usize, turns: usize) -> Self {
+        let line = |size| Arc::new(Semaphore::new(size));
+        Self { places: line(places), turns: line(turns) }
+    }
+
+    /// Waits for a turn, if there is a place to wait.
+    async fn turn(&self) -> Result<Turn, Unanswered> {
+        let busy = |_| Unanswered::Busy;
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Unanswered::Busy)?;
+        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(busy)?;
+        Ok([place, turn])
+    }
+}
+
+/// What a job reads with, until its time is over.
+pub(crate) struct Reading {
+    backend: Backend,
+    until: Instant,
+}
+
+impl Reading {
+    fn backend(&self) -> Result<&Backend, Unanswered> {
+        if Instant::now() < self.until { Ok(&self.backend) } else { Err(Unanswered::Busy) }
+    }
+
+    /// Answers a question.
+    pub(crate) fn ask(&self, question: &Question) -> Result<Answer, Unanswered> {
+        Ok((self.backend()?.ask)(question)?)
+    }
+
+    /// Counts refused beacons.
+    pub(crate) fn refused(
+        &self,
+        site: &SiteHost,
+        from: Day,
+        to: Day,
+    ) -> Result<Vec<Refused>, Unanswered> {
+        Ok((self.backend()?.refused)(site, from, to)?)
+    }
+
+    /// The state of the books.
+    pub(crate) fn books(&self) -> Result<Option<Books>, Unanswered> {
+        Ok((self.backend()?.books)()?)
+    }
+
+    /// The first UTC day with counts of a site.
+    pub(crate) fn first_day(&self, site: &SiteHost) -> Result<Option<Day>, Unanswered> {
+        Ok((self.backend()?.first_day)(site)?)
+    }
+}
+
+/// The bounded lines in front of a [`Backend`].
+pub(crate) struct Queue {
+    backend: Backend,
+    questions: Line,
+}
+
+impl Queue {
+    /// At most `readers` questions run at once.
+    pub(crate) fn new(backend: Backend, readers: usize) -> Self {
+        Self { backend, questions: Line::new(WAITING_MAX, readers.clamp(1, WAITING_MAX)) }
+    }
+
+    /// Runs `job` where it may block and take its time.
+    pub(crate) async fn answer<T: Send + 'static, E: From<Unanswered> + Send + 'static>(
+        &self,
+        _link: Option<&str>,
+        job: impl FnOnce(&Reading) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E> {
+        let turn = self.questions.turn().await?;
+        let backend = self.backend.clone();
+        let until = Instant::now() + ANSWER_DEADLINE;
+        let blocking = move || {
+            let done = job(&Reading { backend, until });
+            drop(turn);
+            done
+        };
+        tokio::task::spawn_blocking(blocking).await.map_err(Unanswered::Panicked)?
+    }
+
+    /// Looks something small up.
+    pub(crate) async fn look_up<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Backend) -> Said<T> + Send + 'static,
+    ) -> Result<T, Unanswered> {
+        let turn = self.questions.turn().await?;
+        let backend = self.backend.clone();
+        let blocking = move || {
+            let said = job(&backend);
+            drop(turn);
+            said
+        };
+        let said = tokio::task::spawn_blocking(blocking).await;
+        Ok(said.map_err(Unanswered::Panicked)??)
+    }
+}
