@@ -1,4 +1,4 @@
-//! The line before the store.
+//! The lines before the store: questions, look-ups of tokens, and what one shared link may ask.
 //!
 //! What it is not: in the way of a hit. Whatever grows with an answer (arranging, rounding, drawing,
 //! writing, compressing) is done in the job, on a thread of its own; where requests are read, only the
@@ -8,7 +8,8 @@
 //! let a second question start beside its abandoned one. Such a job ends before its next look at the
 //! store.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use headcount_core::site::SiteHost;
@@ -20,6 +21,10 @@ use crate::backend::{Backend, Said, Unanswered};
 
 /// Questions that may wait or run at once; a dashboard page is one.
 pub const WAITING_MAX: usize = 64;
+/// Look-ups of tokens that may wait or run at once; each takes microseconds, one runs.
+pub(crate) const LOOK_UPS_MAX: usize = 64;
+/// Questions of one shared link that may wait or run at once; one runs.
+pub(crate) const LINK_WAITING_MAX: usize = 5;
 /// Longest time a request waits for its answer, all in all. The collector cuts a connection whose
 /// answer takes [longer](../../collector/src/connection.rs); a test of the binary compares the two.
 pub const ANSWER_DEADLINE: Duration = Duration::from_secs(8);
@@ -46,6 +51,10 @@ impl Line {
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Unanswered::Busy)?;
         let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(busy)?;
         Ok([place, turn])
+    }
+
+    fn is_empty(&self) -> bool {
+        Arc::strong_count(&self.places) == 1
     }
 }
 
@@ -90,37 +99,49 @@ impl Reading {
 pub(crate) struct Queue {
     backend: Backend,
     questions: Line,
+    look_ups: Line,
+    /// The lines of shared links that somebody reads by now.
+    links: Mutex<HashMap<String, Line>>,
 }
 
 impl Queue {
     /// At most `readers` questions run at once.
     pub(crate) fn new(backend: Backend, readers: usize) -> Self {
-        Self { backend, questions: Line::new(WAITING_MAX, readers.clamp(1, WAITING_MAX)) }
+        Self {
+            backend,
+            questions: Line::new(WAITING_MAX, readers.clamp(1, WAITING_MAX)),
+            look_ups: Line::new(LOOK_UPS_MAX, 1),
+            links: Mutex::default(),
+        }
     }
 
-    /// Runs `job` where it may block and take its time.
+    /// Runs `job` where it may block and take its time; `link` is the token of a shared link.
     pub(crate) async fn answer<T: Send + 'static, E: From<Unanswered> + Send + 'static>(
         &self,
-        _link: Option<&str>,
+        link: Option<&str>,
         job: impl FnOnce(&Reading) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E> {
+        let of_link = match link.map(|token| self.line_of(token)) {
+            Some(line) => Some(line.turn().await?),
+            None => None,
+        };
         let turn = self.questions.turn().await?;
         let backend = self.backend.clone();
         let until = Instant::now() + ANSWER_DEADLINE;
         let blocking = move || {
             let done = job(&Reading { backend, until });
-            drop(turn);
+            drop((turn, of_link));
             done
         };
         tokio::task::spawn_blocking(blocking).await.map_err(Unanswered::Panicked)?
     }
 
-    /// Looks something small up.
+    /// Looks something small up by an index, beside the questions.
     pub(crate) async fn look_up<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Backend) -> Said<T> + Send + 'static,
     ) -> Result<T, Unanswered> {
-        let turn = self.questions.turn().await?;
+        let turn = self.look_ups.turn().await?;
         let backend = self.backend.clone();
         let blocking = move || {
             let said = job(&backend);
@@ -129,5 +150,12 @@ impl Queue {
         };
         let said = tokio::task::spawn_blocking(blocking).await;
         Ok(said.map_err(Unanswered::Panicked)??)
+    }
+
+    /// The line of a link, made for its first reader and forgotten after its last.
+    fn line_of(&self, token: &str) -> Line {
+        let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+        links.retain(|_, line| !line.is_empty());
+        links.entry(token.to_owned()).or_insert_with(|| Line::new(LINK_WAITING_MAX, 1)).clone()
     }
 }

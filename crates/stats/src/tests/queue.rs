@@ -11,10 +11,10 @@ use std::sync::{Arc, Mutex};
 use axum::http::{StatusCode, header};
 use flate2::read::GzDecoder;
 
-use super::fake::{Fake, SHARE, TOKEN};
+use super::fake::{Fake, OTHER_TOKEN, SHARE, TOKEN, host};
 use super::routes::{bearer, cookie, send};
 use crate::Stats;
-use crate::queue::{Reading, WAITING_MAX};
+use crate::queue::{LINK_WAITING_MAX, Reading, WAITING_MAX};
 use crate::reply;
 use crate::session::Access;
 use crate::viewer::Viewer;
@@ -94,7 +94,7 @@ async fn occupy(
 }
 
 #[tokio::test]
-async fn too_many_questions_are_refused() {
+async fn too_many_questions_are_refused_and_tokens_are_known_all_the_same() {
     let stats = Fake::default().stats();
     let (open, waiting) = occupy(&stats, &Viewer::new(Access::All), WAITING_MAX).await;
     let ask = async |token: &str| {
@@ -102,7 +102,27 @@ async fn too_many_questions_are_refused() {
         send(&stats, "POST /api/v2/query", &headers, QUERY).await.status.as_u16()
     };
     assert_eq!(ask(&bearer(TOKEN)).await, 503);
+    assert_eq!(ask(&bearer("nope")).await, 401);
+    assert_eq!(ask(&bearer(OTHER_TOKEN)).await, 404);
     drop(open);
     assert!(waiting.join_all().await.into_iter().all(|answered| answered));
     assert_eq!(ask(&bearer(TOKEN)).await, 200, "and then there is room again");
+}
+
+#[tokio::test]
+async fn a_shared_link_takes_one_turn_and_few_places() {
+    let stats = Fake::default().stats();
+    let viewer = Viewer::of_share(host("example.org"), SHARE.to_owned());
+    let (open, waiting) = occupy(&stats, &viewer, LINK_WAITING_MAX).await;
+    let share = async || send(&stats, &format!("GET /share/{SHARE}"), &[], "").await;
+    let got = share().await;
+    assert_eq!(got.status.as_u16(), 503);
+    assert_eq!(got.headers.get(header::RETRY_AFTER).expect("a time"), "2");
+    // The second of two turns is free.
+    let token = bearer(TOKEN);
+    let headers = [("authorization", token.as_str())];
+    assert_eq!(send(&stats, "POST /api/v2/query", &headers, QUERY).await.status.as_u16(), 200);
+    drop(open);
+    assert!(waiting.join_all().await.into_iter().all(|answered| answered));
+    assert_eq!(share().await.status.as_u16(), 200);
 }
