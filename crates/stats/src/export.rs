@@ -65,20 +65,15 @@ struct Form {
     packing: Packing,
 }
 
-impl Form {
-    fn of(kind: Kind, headers: &HeaderMap) -> Self {
-        Self { kind, packing: Packing::of(headers) }
-    }
-}
-
 /// Answers `GET /api/v1/export.csv?site=HOST&by=WORD&from=DAY&to=DAY&page=PAGE`; the last 30 days
 /// without days, all pages without a page.
 pub(crate) async fn handle_csv(
     State(stats): State<Stats>,
     headers: HeaderMap,
+    packing: Packing,
     wanted: Asked,
 ) -> Response {
-    signed_in(&stats, &headers, wanted, Form::of(Kind::Csv, &headers))
+    signed_in(&stats, &headers, wanted, Form { kind: Kind::Csv, packing })
         .await
         .unwrap_or_else(Trouble::into_json)
 }
@@ -87,9 +82,10 @@ pub(crate) async fn handle_csv(
 pub(crate) async fn handle_json(
     State(stats): State<Stats>,
     headers: HeaderMap,
+    packing: Packing,
     wanted: Asked,
 ) -> Response {
-    signed_in(&stats, &headers, wanted, Form::of(Kind::Json, &headers))
+    signed_in(&stats, &headers, wanted, Form { kind: Kind::Json, packing })
         .await
         .unwrap_or_else(Trouble::into_json)
 }
@@ -98,10 +94,10 @@ pub(crate) async fn handle_json(
 pub(crate) async fn handle_share_csv(
     State(stats): State<Stats>,
     Path(token): Path<String>,
-    headers: HeaderMap,
+    packing: Packing,
     wanted: Asked,
 ) -> Response {
-    shared(&stats, &token, wanted, Form::of(Kind::Csv, &headers))
+    shared(&stats, &token, wanted, Form { kind: Kind::Csv, packing })
         .await
         .unwrap_or_else(Trouble::into_json)
 }
@@ -110,10 +106,10 @@ pub(crate) async fn handle_share_csv(
 pub(crate) async fn handle_share_json(
     State(stats): State<Stats>,
     Path(token): Path<String>,
-    headers: HeaderMap,
+    packing: Packing,
     wanted: Asked,
 ) -> Response {
-    shared(&stats, &token, wanted, Form::of(Kind::Json, &headers))
+    shared(&stats, &token, wanted, Form { kind: Kind::Json, packing })
         .await
         .unwrap_or_else(Trouble::into_json)
 }

@@ -25,8 +25,8 @@ pub const WAITING_MAX: usize = 64;
 pub(crate) const LOOK_UPS_MAX: usize = 64;
 /// Questions of one shared link that may wait or run at once; one runs.
 pub(crate) const LINK_WAITING_MAX: usize = 5;
-/// Longest time a request waits for its answer, all in all. The collector cuts a connection whose
-/// answer takes [longer](../../collector/src/connection.rs); a test of the binary compares the two.
+/// Longest time a request waits for its answer, all in all. The collector cuts a connection on which
+/// nothing is answered for longer; the binary, which knows both, compares the two.
 pub const ANSWER_DEADLINE: Duration = Duration::from_secs(8);
 
 /// A line with places, of whom some have their turn.
@@ -65,6 +65,10 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
+    pub(crate) fn until(backend: Backend, until: Instant) -> Self {
+        Self { backend, until }
+    }
+
     fn backend(&self) -> Result<&Backend, Unanswered> {
         if Instant::now() < self.until { Ok(&self.backend) } else { Err(Unanswered::Busy) }
     }
@@ -126,10 +130,9 @@ impl Queue {
             None => None,
         };
         let turn = self.questions.turn().await?;
-        let backend = self.backend.clone();
-        let until = Instant::now() + ANSWER_DEADLINE;
+        let reading = Reading::until(self.backend.clone(), Instant::now() + ANSWER_DEADLINE);
         let blocking = move || {
-            let done = job(&Reading { backend, until });
+            let done = job(&reading);
             drop((turn, of_link));
             done
         };

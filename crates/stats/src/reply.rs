@@ -6,11 +6,15 @@
 //! What surprises: trouble has two faces, JSON for clients of the API and plain text for people;
 //! both carry the same status.
 
+use std::convert::Infallible;
 use std::io::Write as _;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{FromRequestParts, Request};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -19,11 +23,12 @@ use serde_json::{Value, json};
 
 use crate::backend::Unanswered;
 use crate::query::BadQuery;
+use crate::queue::ANSWER_DEADLINE;
 use crate::text::json_text;
 
 /// Largest body that is read.
 pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
-/// Longest time a body may take to arrive, well within [`crate::queue::ANSWER_DEADLINE`].
+/// Longest time a body may take to arrive, well within [`ANSWER_DEADLINE`].
 const BODY_DEADLINE: Duration = Duration::from_secs(5);
 /// When to ask again after a 503.
 const RETRY_AFTER_SECONDS: &str = "2";
@@ -105,7 +110,7 @@ impl Trouble {
             Self::NotFound => "there is no such site or path for this token",
             Self::Slow => "the body did not arrive in time",
             Self::Large => return format!("the body may have at most {BODY_BYTES_MAX} bytes"),
-            Self::Busy => "too many questions at once: ask again soon",
+            Self::Busy => "too many questions at once, or this one takes too long: ask again soon",
             Self::Failed => "the counts cannot be read now: ask again soon",
         }
         .to_owned()
@@ -162,7 +167,7 @@ pub(crate) struct Packing {
 
 impl Packing {
     /// Reads `Accept-Encoding`.
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
+    fn of(headers: &HeaderMap) -> Self {
         let lines = headers.get_all(header::ACCEPT_ENCODING).iter();
         let gzip = lines
             .filter_map(|line| line.to_str().ok())
@@ -208,6 +213,14 @@ impl Packing {
     }
 }
 
+impl<S: Sync> FromRequestParts<S> for Packing {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(head: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self::of(&head.headers))
+    }
+}
+
 /// The text in gzip; writing to memory does not fail.
 fn packed(text: &str) -> Option<Vec<u8>> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
@@ -230,6 +243,18 @@ pub(crate) fn typed(status: StatusCode, kind: &'static str, text: impl Into<Body
     #[cfg(test)]
     response.extensions_mut().insert(std::thread::current().id());
     response
+}
+
+/// Answers in time, whatever a request waits for: its body, a token, a turn or the store. Later its
+/// connection would be cut without a word.
+pub(crate) async fn in_time(request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    let is_json = path.starts_with("/api/") || path.contains("/export.");
+    match tokio::time::timeout(ANSWER_DEADLINE, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) if is_json => Trouble::Busy.into_json(),
+        Err(_) => Trouble::Busy.into_text(),
+    }
 }
 
 /// Puts the headers on that every answer has; `Cache-Control` only where none was chosen.

@@ -83,10 +83,10 @@ type Asked = Result<Query<Chosen>, QueryRejection>;
 pub(crate) async fn handle(
     State(stats): State<Stats>,
     headers: HeaderMap,
+    packing: Packing,
     chosen: Asked,
 ) -> Response {
     let Some(access) = access::by_cookie(&stats, &headers) else { return signin::page(false) };
-    let packing = Packing::of(&headers);
     show(&stats, Viewer::new(access), chosen, packing).await.unwrap_or_else(Trouble::into_text)
 }
 
@@ -94,10 +94,10 @@ pub(crate) async fn handle(
 pub(crate) async fn handle_list(
     State(stats): State<Stats>,
     headers: HeaderMap,
+    packing: Packing,
     chosen: Asked,
 ) -> Response {
     let Some(access) = access::by_cookie(&stats, &headers) else { return signin::page(false) };
-    let packing = Packing::of(&headers);
     show_list(&stats, Viewer::new(access), chosen, packing).await.unwrap_or_else(Trouble::into_text)
 }
 
@@ -105,12 +105,12 @@ pub(crate) async fn handle_list(
 pub(crate) async fn handle_share(
     State(stats): State<Stats>,
     Path(token): Path<String>,
-    headers: HeaderMap,
+    packing: Packing,
     chosen: Asked,
 ) -> Response {
     let shown = async {
         let viewer = access::by_share(&stats, &token).await?;
-        show(&stats, viewer, chosen, Packing::of(&headers)).await
+        show(&stats, viewer, chosen, packing).await
     };
     shown.await.unwrap_or_else(Trouble::into_text)
 }
@@ -119,12 +119,12 @@ pub(crate) async fn handle_share(
 pub(crate) async fn handle_share_list(
     State(stats): State<Stats>,
     Path(token): Path<String>,
-    headers: HeaderMap,
+    packing: Packing,
     chosen: Asked,
 ) -> Response {
     let shown = async {
         let viewer = access::by_share(&stats, &token).await?;
-        show_list(&stats, viewer, chosen, Packing::of(&headers)).await
+        show_list(&stats, viewer, chosen, packing).await
     };
     shown.await.unwrap_or_else(Trouble::into_text)
 }

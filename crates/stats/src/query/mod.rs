@@ -42,8 +42,12 @@ impl BadQuery {
 }
 
 /// Answers `POST /api/v2/query`.
-pub(crate) async fn handle(State(stats): State<Stats>, request: Request<Body>) -> Response {
-    respond(&stats, request).await.unwrap_or_else(Trouble::into_json)
+pub(crate) async fn handle(
+    State(stats): State<Stats>,
+    packing: Packing,
+    request: Request<Body>,
+) -> Response {
+    respond(&stats, packing, request).await.unwrap_or_else(Trouble::into_json)
 }
 
 /// What a value is, for an error that must not repeat the value itself.
@@ -69,7 +73,11 @@ pub(crate) async fn describe(State(stats): State<Stats>, headers: HeaderMap) -> 
     }
 }
 
-async fn respond(stats: &Stats, request: Request<Body>) -> Result<Response, Trouble> {
+async fn respond(
+    stats: &Stats,
+    packing: Packing,
+    request: Request<Body>,
+) -> Result<Response, Trouble> {
     let (head, body) = request.into_parts();
     let access = access::check(stats, &head.headers, Purpose::Post).await?;
     let body = reply::body(body).await?;
@@ -82,7 +90,6 @@ async fn respond(stats: &Stats, request: Request<Body>) -> Result<Response, Trou
         stats.kept(&stats.time_zone(&site))
     };
     let plan = raw.plan(site, &bounds, stats.k())?;
-    let packing = Packing::of(&head.headers);
     let job = move |store: &Reading| {
         let found = store.ask(&plan.question)?;
         Ok(packing.json(&answer::to_json(&plan, &found)))

@@ -5,22 +5,27 @@
 //! What surprises: no time is measured. A gate holds the jobs that should be under way.
 
 use std::io::Read as _;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use axum::http::{StatusCode, header};
 use flate2::read::GzDecoder;
+use headcount_core::time::Day;
 
 use super::fake::{Fake, OTHER_TOKEN, SHARE, TOKEN, host};
 use super::routes::{bearer, cookie, send};
 use crate::Stats;
-use crate::queue::{LINK_WAITING_MAX, Reading, WAITING_MAX};
+use crate::backend::Unanswered;
+use crate::breakdown::Breakdown;
+use crate::query::date::Range;
+use crate::queue::{ANSWER_DEADLINE, LINK_WAITING_MAX, Reading, WAITING_MAX};
 use crate::reply;
 use crate::session::Access;
 use crate::viewer::Viewer;
 
-pub(super) const QUERY: &str =
-    r#"{"site_id":"example.org","metrics":["pageviews"],"date_range":"7d"}"#;
+const QUERY: &str = r#"{"site_id":"example.org","metrics":["pageviews"],"date_range":"7d"}"#;
 
 #[tokio::test]
 async fn answers_are_made_and_packed_beside_the_requests() {
@@ -66,6 +71,49 @@ async fn answers_are_made_and_packed_beside_the_requests() {
             assert!(text == plain.text, "{line} is another for {accepted}");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_takes_too_long_is_a_503_that_says_when() {
+    let stats = Fake::default().stats();
+    let session = cookie(&stats).await;
+    let (open, waiting) = occupy(&stats, &Viewer::new(Access::All), 2).await;
+    for (line, kind) in [
+        ("GET /", "text/plain; charset=utf-8"),
+        ("POST /api/v2/query", "application/json; charset=utf-8"),
+        ("GET /api/v1/export.csv?site=example.org&by=page", "application/json; charset=utf-8"),
+    ] {
+        let headers = [("cookie", session.as_str()), ("sec-fetch-site", "same-origin")];
+        let asked = send(&stats, line, &headers, QUERY);
+        let (got, ()) = tokio::join!(asked, tokio::time::advance(ANSWER_DEADLINE));
+        assert_eq!(got.status.as_u16(), 503, "{line}");
+        assert_eq!(got.headers.get(header::RETRY_AFTER).expect("a time"), "2", "{line}");
+        assert_eq!(got.headers.get(header::CONTENT_TYPE).expect("one"), kind, "{line}");
+        assert_eq!(got.headers.get(header::CACHE_CONTROL).expect("one"), "no-store", "{line}");
+    }
+    drop(open);
+    assert!(waiting.join_all().await.into_iter().all(|answered| answered));
+}
+
+#[test]
+fn a_job_whose_time_is_over_asks_nothing_more() {
+    let asked = Arc::new(AtomicU32::new(0));
+    let seen = Arc::clone(&asked);
+    let mut backend = Fake::default().backend();
+    let ask = Arc::clone(&backend.ask);
+    backend.ask = Arc::new(move |question| {
+        seen.fetch_add(1, Ordering::SeqCst);
+        ask(question)
+    });
+    let day = Day::parse("2026-11-21").expect("a day");
+    let range = Range { from: day, to: day, narrowed: false };
+    let question = Breakdown::Total.question(&host("example.org"), range, 5, 1).expect("one");
+    let until = |until| Reading::until(backend.clone(), until);
+    let now = Instant::now();
+    assert!(until(now + ANSWER_DEADLINE).ask(&question).is_ok());
+    assert!(matches!(until(now).ask(&question), Err(Unanswered::Busy)));
+    assert!(matches!(until(now).books(), Err(Unanswered::Busy)));
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
 }
 
 /// Lets that many jobs of a viewer begin, which wait until the sender is gone.
