@@ -24,7 +24,10 @@ const TICKS: u32 = 4;
 /// Until the header is whole, from the first byte or from accepting.
 const HEAD_TICKS: u32 = 5 * TICKS;
 /// Until the answer is there, from the header on: body and commit.
-const REQUEST_TICKS: u32 = 10 * TICKS;
+const REQUEST_TICKS: u32 = REQUEST_SECONDS * TICKS;
+const REQUEST_SECONDS: u32 = 10;
+/// Who answers later than this after the header finds no connection.
+pub const REQUEST_DEADLINE: Duration = Duration::from_secs(REQUEST_SECONDS as u64);
 /// Until the first byte of the answer is taken.
 const ANSWER_TICKS: u32 = 5 * TICKS;
 /// Between two requests, and between two pieces of a long answer.

@@ -37,6 +37,7 @@ mod ticket;
 mod worker;
 
 pub use crate::committer::batches::partition_of;
+pub use crate::connection::REQUEST_DEADLINE;
 pub use crate::http::{Answer, BODY_BYTES_MAX, Body, Fallback, URI_BYTES_MAX, plain};
 pub use crate::judge::preview::{PREVIEW_PATH, Preview};
 pub use crate::server::{

@@ -1,25 +1,16 @@
-//! What the stats room asks of the store, as functions, and the queue in front of them.
+//! What the stats room asks of the store, as functions.
 //!
-//! What it is not: a store. Each function blocks; a queue runs them on threads made for that,
-//! a few at a time, and refuses when too many wait.
+//! What it is not: a store, nor the lines before it; see [`crate::queue`].
 //!
-//! What surprises: a question's permit travels with the blocking job, so that a client that goes
-//! away does not let a second question start beside its abandoned one.
+//! What surprises: each function blocks, so nothing of this is called where requests are read.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use headcount_core::site::SiteHost;
 use headcount_core::time::Day;
 use headcount_store::StoreError;
 use headcount_store::control::Grant;
 use headcount_store::question::{Answer, Books, Question, Refused};
-use tokio::sync::Semaphore;
-
-/// Questions that may wait or run at once; a dashboard page is one.
-pub const WAITING_MAX: usize = 64;
-/// Longest time a request waits for its answer.
-const ANSWER_DEADLINE: Duration = Duration::from_secs(20);
 
 /// What the store said.
 pub type Said<T> = Result<T, StoreError>;
@@ -46,53 +37,13 @@ pub struct Backend {
 /// Why there is no answer now.
 #[derive(Debug, thiserror::Error)]
 pub enum Unanswered {
-    /// Too many questions wait already, or this one waited too long.
+    /// Too many wait already, or this one waited too long.
     #[error("too many questions at once")]
     Busy,
     /// The store failed.
     #[error("the store did not answer")]
-    Store(#[source] StoreError),
+    Store(#[from] StoreError),
     /// A job panicked; its thread is gone, the room stays.
     #[error("a question to the store panicked")]
     Panicked(#[source] tokio::task::JoinError),
-}
-
-/// A bounded queue in front of a [`Backend`].
-pub(crate) struct Queue {
-    backend: Backend,
-    waiting: Arc<Semaphore>,
-    running: Arc<Semaphore>,
-}
-
-impl Queue {
-    /// At most `readers` questions run at once.
-    pub(crate) fn new(backend: Backend, readers: usize) -> Self {
-        let running = readers.clamp(1, WAITING_MAX);
-        Self {
-            backend,
-            waiting: Arc::new(Semaphore::new(WAITING_MAX)),
-            running: Arc::new(Semaphore::new(running)),
-        }
-    }
-
-    /// Runs `job` where it may block.
-    pub(crate) async fn run<T: Send + 'static>(
-        &self,
-        job: impl FnOnce(&Backend) -> Said<T> + Send + 'static,
-    ) -> Result<T, Unanswered> {
-        let place = Arc::clone(&self.waiting).try_acquire_owned().map_err(|_| Unanswered::Busy)?;
-        let backend = self.backend.clone();
-        let running = Arc::clone(&self.running);
-        let answer = async move {
-            let turn = running.acquire_owned().await.map_err(|_| Unanswered::Busy)?;
-            let blocking = move || {
-                let said = job(&backend);
-                drop((turn, place));
-                said
-            };
-            let said = tokio::task::spawn_blocking(blocking).await;
-            said.map_err(Unanswered::Panicked)?.map_err(Unanswered::Store)
-        };
-        tokio::time::timeout(ANSWER_DEADLINE, answer).await.unwrap_or(Err(Unanswered::Busy))
-    }
 }

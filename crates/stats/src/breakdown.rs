@@ -12,6 +12,9 @@ use headcount_store::zone::Zone;
 use crate::query::BadQuery;
 use crate::query::date::Range;
 
+/// Rows of a whole list; the store refuses more than a million groups.
+pub(crate) const ROWS_MAX: u32 = 200_000;
+
 /// One kind of list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Breakdown {

@@ -7,28 +7,25 @@
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 use headcount_core::site::SiteHost;
 use headcount_store::question::{Answer, PageFilter, Question, Refused};
 use serde::Deserialize;
 
 use crate::access::{self, Purpose};
-use crate::breakdown::Breakdown;
+use crate::breakdown::{Breakdown, ROWS_MAX};
+use crate::dashboard::period::whole_month;
 use crate::query::date::{self, Bounds, Range};
 use crate::query::parse::Plan;
 use crate::query::{BadQuery, answer};
-use crate::reply::{self, Trouble};
+use crate::queue::Reading;
+use crate::reply::{Packing, Trouble};
 use crate::sheet::Sheet;
 use crate::state::Stats;
 use crate::terminal::refused_json;
-use crate::text::json_text;
+use crate::text::{TEXT_BYTES_MAX, json_text};
 use crate::viewer::Viewer;
-
-/// Rows of one file: some 20 MB in memory.
-const ROWS_MAX: u32 = 200_000;
-/// Longest page that can be chosen; no clean page is longer.
-const PAGE_BYTES_MAX: usize = 2_048;
 
 /// The query of an export.
 #[derive(Deserialize)]
@@ -51,68 +48,97 @@ enum Kind {
     Json,
 }
 
+impl Kind {
+    /// Rows of one file: some 20 MB in memory. JSON takes four times as much while it is written.
+    const fn rows_max(self) -> u32 {
+        match self {
+            Self::Csv => ROWS_MAX,
+            Self::Json => ROWS_MAX / 4,
+        }
+    }
+}
+
+/// How the file is written and sent.
+#[derive(Clone, Copy)]
+struct Form {
+    kind: Kind,
+    packing: Packing,
+}
+
 /// Answers `GET /api/v1/export.csv?site=HOST&by=WORD&from=DAY&to=DAY&page=PAGE`; the last 30 days
 /// without days, all pages without a page.
 pub(crate) async fn handle_csv(
     State(stats): State<Stats>,
     headers: HeaderMap,
+    packing: Packing,
     wanted: Asked,
 ) -> Response {
-    signed_in(&stats, &headers, wanted, Kind::Csv).await.unwrap_or_else(Trouble::into_json)
+    signed_in(&stats, &headers, wanted, Form { kind: Kind::Csv, packing })
+        .await
+        .unwrap_or_else(Trouble::into_json)
 }
 
 /// The same as JSON, in the shape of the API's answers.
 pub(crate) async fn handle_json(
     State(stats): State<Stats>,
     headers: HeaderMap,
+    packing: Packing,
     wanted: Asked,
 ) -> Response {
-    signed_in(&stats, &headers, wanted, Kind::Json).await.unwrap_or_else(Trouble::into_json)
+    signed_in(&stats, &headers, wanted, Form { kind: Kind::Json, packing })
+        .await
+        .unwrap_or_else(Trouble::into_json)
 }
 
 /// Answers `GET /share/TOKEN/export.csv`.
 pub(crate) async fn handle_share_csv(
     State(stats): State<Stats>,
     Path(token): Path<String>,
+    packing: Packing,
     wanted: Asked,
 ) -> Response {
-    shared(&stats, &token, wanted, Kind::Csv).await.unwrap_or_else(Trouble::into_json)
+    shared(&stats, &token, wanted, Form { kind: Kind::Csv, packing })
+        .await
+        .unwrap_or_else(Trouble::into_json)
 }
 
 /// Answers `GET /share/TOKEN/export.json`.
 pub(crate) async fn handle_share_json(
     State(stats): State<Stats>,
     Path(token): Path<String>,
+    packing: Packing,
     wanted: Asked,
 ) -> Response {
-    shared(&stats, &token, wanted, Kind::Json).await.unwrap_or_else(Trouble::into_json)
+    shared(&stats, &token, wanted, Form { kind: Kind::Json, packing })
+        .await
+        .unwrap_or_else(Trouble::into_json)
 }
 
 async fn signed_in(
     stats: &Stats,
     headers: &HeaderMap,
     wanted: Asked,
-    kind: Kind,
+    form: Form,
 ) -> Result<Response, Trouble> {
     let access = access::check(stats, headers, Purpose::Get).await?;
-    respond(stats, &Viewer::new(access), wanted, kind).await
+    respond(stats, Viewer::new(access), wanted, form).await
 }
 
 async fn shared(
     stats: &Stats,
     token: &str,
     wanted: Asked,
-    kind: Kind,
+    form: Form,
 ) -> Result<Response, Trouble> {
     let viewer = access::by_share(stats, token).await?;
-    respond(stats, &viewer, wanted, kind).await
+    respond(stats, viewer, wanted, form).await
 }
 
 async fn respond(
     stats: &Stats,
-    viewer: &Viewer,
+    viewer: Viewer,
     wanted: Asked,
-    kind: Kind,
+    form: Form,
 ) -> Result<Response, Trouble> {
     let Query(wanted) = wanted.map_err(|_| {
         BadQuery::new(
@@ -122,24 +148,33 @@ async fn respond(
     let site = SiteHost::parse(&wanted.site).map_err(|_| Trouble::NotFound)?;
     let site = stats.visible_site(viewer.access(), &site).ok_or(Trouble::NotFound)?;
     let by = Breakdown::parse(&wanted.by)?;
-    let bounds = stats.kept(&stats.time_zone(&site));
-    let range = range(wanted.from.as_deref(), wanted.to.as_deref(), &bounds)?;
+    let bounds = viewer.bounds(stats.kept(&stats.time_zone(&site)))?;
+    let days = [wanted.from.as_deref(), wanted.to.as_deref()];
+    let range = if viewer.is_share() {
+        whole_month(days.map(|text| text.filter(|text| !text.is_empty())), &bounds)?
+    } else {
+        range(days, &bounds)?
+    };
     let page = page(wanted.page, by)?;
     let name = format!("headcount-{}-{}-{}-{}", site, by.as_str(), range.from, range.to);
-    let text = match by.question(&site, range, viewer.k(stats.k()), ROWS_MAX) {
-        Some(question) => {
-            let question = Question { zone: bounds.zone, pages: page, ..question };
-            let asked = question.clone();
-            let found = stats.run(move |backend| (backend.ask)(&asked)).await?;
-            written(question, viewer, found, kind)?
-        }
-        None => {
-            let found =
-                stats.run(move |backend| (backend.refused)(&site, range.from, range.to)).await?;
-            written_refused(&viewer.refused(found), kind)?
-        }
+    let rows = viewer.rows_asked(form.kind.rows_max());
+    let question = by.question(&site, range, viewer.k(stats.k()), rows);
+    let question = question.map(|it| Question { zone: bounds.zone, pages: page, ..it });
+    let asker = viewer.clone();
+    let job = move |store: &Reading| {
+        let text = match question {
+            Some(question) => {
+                let found = viewer.answer(store.ask(&question)?);
+                written(question, &found, form.kind)?
+            }
+            None => {
+                let found = store.refused(&site, range.from, range.to)?;
+                written_refused(&viewer.refused(found), form.kind)?
+            }
+        };
+        Ok(attachment(text, &name, form))
     };
-    Ok(attachment(text, &name, kind))
+    stats.answer(&asker, job).await
 }
 
 /// The filter of a page, where the list can follow one.
@@ -151,18 +186,14 @@ fn page(page: Option<String>, by: Breakdown) -> Result<Vec<PageFilter>, BadQuery
              site and never per page; leave page out",
         ));
     }
-    if page.len() > PAGE_BYTES_MAX {
-        return Err(BadQuery::new(format!("page may have at most {PAGE_BYTES_MAX} bytes")));
+    if page.len() > TEXT_BYTES_MAX {
+        return Err(BadQuery::new(format!("page may have at most {TEXT_BYTES_MAX} bytes")));
     }
     Ok(vec![PageFilter::Is(vec![page])])
 }
 
 /// The days between two optional dates; without `to` until today, without `from` 30 days.
-pub(crate) fn range(
-    from: Option<&str>,
-    to: Option<&str>,
-    bounds: &Bounds,
-) -> Result<Range, BadQuery> {
+pub(crate) fn range([from, to]: [Option<&str>; 2], bounds: &Bounds) -> Result<Range, BadQuery> {
     let day = |text: Option<&str>, name: &str| match text.filter(|text| !text.is_empty()) {
         None => Ok(None),
         Some(text) => date::day_of(text, &bounds.zone)
@@ -175,21 +206,17 @@ pub(crate) fn range(
 }
 
 /// Every row of a list, which was asked for in one question and so is of one moment.
-fn written(
-    question: Question,
-    viewer: &Viewer,
-    found: Answer,
-    kind: Kind,
-) -> Result<String, Trouble> {
-    if found.rows_total > u64::from(ROWS_MAX) {
+fn written(question: Question, found: &Answer, kind: Kind) -> Result<String, Trouble> {
+    let plan = Plan::of(question);
+    let rows = found.rows.len();
+    if u64::try_from(rows).is_ok_and(|rows| rows < found.rows_total) {
         return Err(Trouble::Bad(BadQuery::new(format!(
-            "the list has more than {ROWS_MAX} rows: ask for a shorter period"
+            "the list has more than {rows} rows: ask for a shorter period"
         ))));
     }
-    let (plan, found) = (Plan::of(question), viewer.answer(found));
     Ok(match kind {
-        Kind::Csv => csv(&Sheet::of(&plan, &found))?,
-        Kind::Json => json_text(&answer::to_json(&plan, &found)),
+        Kind::Csv => csv(&Sheet::of(&plan, found))?,
+        Kind::Json => json_text(&answer::to_json(&plan, found)),
     })
 }
 
@@ -204,14 +231,14 @@ fn csv(sheet: &Sheet) -> Result<String, Trouble> {
     sheet.to_csv().map_err(|error| Trouble::failed(&error))
 }
 
-fn attachment(text: String, name: &str, kind: Kind) -> Response {
+fn attachment(text: String, name: &str, form: Form) -> Response {
     let safe = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' };
     let name: String = name.chars().map(safe).collect();
-    let (media, ending) = match kind {
+    let (media, ending) = match form.kind {
         Kind::Csv => ("text/csv; charset=utf-8; header=present", "csv"),
         Kind::Json => ("application/json; charset=utf-8", "json"),
     };
-    let mut response = reply::typed(StatusCode::OK, media, text);
+    let mut response = form.packing.typed(media, text);
     if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{name}.{ending}\"")) {
         response.headers_mut().insert(header::CONTENT_DISPOSITION, value);
     }

@@ -9,6 +9,7 @@ pub mod backend;
 pub mod breakdown;
 pub mod pool;
 pub mod query;
+pub mod queue;
 pub mod session;
 pub mod sheet;
 pub mod terminal;

@@ -6,24 +6,35 @@
 //! What surprises: trouble has two faces, JSON for clients of the API and plain text for people;
 //! both carry the same status.
 
+use std::convert::Infallible;
+use std::io::Write as _;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, to_bytes};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::extract::{FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use headcount_store::StoreError;
 use serde_json::{Value, json};
 
 use crate::backend::Unanswered;
 use crate::query::BadQuery;
+use crate::queue::ANSWER_DEADLINE;
 use crate::text::json_text;
 
 /// Largest body that is read.
 pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
-/// Longest time a body may take to arrive.
-const BODY_DEADLINE: Duration = Duration::from_secs(10);
+/// Longest time a body may take to arrive, well within [`ANSWER_DEADLINE`].
+const BODY_DEADLINE: Duration = Duration::from_secs(5);
 /// When to ask again after a 503.
 const RETRY_AFTER_SECONDS: &str = "2";
+/// Smaller answers are not worth packing.
+const PACKED_BYTES_MIN: usize = 32;
+const GZIP: HeaderValue = HeaderValue::from_static("gzip");
 /// What a page of ours may do: load its own style and script, and talk to its own host.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     connect-src 'self'; img-src 'self'; frame-ancestors 'none'; base-uri 'none'; \
@@ -99,7 +110,7 @@ impl Trouble {
             Self::NotFound => "there is no such site or path for this token",
             Self::Slow => "the body did not arrive in time",
             Self::Large => return format!("the body may have at most {BODY_BYTES_MAX} bytes"),
-            Self::Busy => "too many questions at once: ask again soon",
+            Self::Busy => "too many questions at once, or this one takes too long: ask again soon",
             Self::Failed => "the counts cannot be read now: ask again soon",
         }
         .to_owned()
@@ -147,6 +158,76 @@ pub(crate) fn text(status: StatusCode, text: String) -> Response {
     typed(status, "text/plain; charset=utf-8", text)
 }
 
+/// How the asker takes an answer that grows with what there is. It is packed where it is made, not
+/// where requests are read.
+#[derive(Clone, Copy)]
+pub(crate) struct Packing {
+    gzip: bool,
+}
+
+impl Packing {
+    /// Reads `Accept-Encoding`.
+    fn of(headers: &HeaderMap) -> Self {
+        let lines = headers.get_all(header::ACCEPT_ENCODING).iter();
+        let gzip = lines
+            .filter_map(|line| line.to_str().ok())
+            .flat_map(|line| line.split(','))
+            .any(|coding| {
+                let mut parts = coding.split(';').map(str::trim);
+                let name = parts.next().unwrap_or_default();
+                let refused = |weight: &str| {
+                    weight
+                        .strip_prefix("q=")
+                        .is_some_and(|q| q.parse::<f32>().is_ok_and(|q| q <= 0.0))
+                };
+                name.eq_ignore_ascii_case("gzip") && !parts.any(refused)
+            });
+        Self { gzip }
+    }
+
+    /// A page.
+    pub(crate) fn page(self, page: &impl askama::Template) -> Result<Response, Trouble> {
+        let text = page.render().map_err(|error| Trouble::failed(&error))?;
+        Ok(self.typed("text/html; charset=utf-8", text))
+    }
+
+    /// A JSON answer.
+    pub(crate) fn json(self, value: &Value) -> Response {
+        self.typed("application/json; charset=utf-8", json_text(value))
+    }
+
+    /// An answer of a given type.
+    pub(crate) fn typed(self, kind: &'static str, text: String) -> Response {
+        let packed = (self.gzip && text.len() >= PACKED_BYTES_MIN).then(|| packed(&text)).flatten();
+        let mut response = match packed {
+            Some(bytes) => {
+                let mut response = typed(StatusCode::OK, kind, bytes);
+                response.headers_mut().insert(header::CONTENT_ENCODING, GZIP);
+                response
+            }
+            None => typed(StatusCode::OK, kind, text),
+        };
+        let vary = HeaderValue::from_static("accept-encoding");
+        response.headers_mut().insert(header::VARY, vary);
+        response
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Packing {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(head: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self::of(&head.headers))
+    }
+}
+
+/// The text in gzip; writing to memory does not fail.
+fn packed(text: &str) -> Option<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(text.as_bytes()).ok()?;
+    encoder.finish().ok()
+}
+
 /// A page.
 pub(crate) fn html(status: StatusCode, page: &impl askama::Template) -> Response {
     match page.render() {
@@ -159,7 +240,21 @@ pub(crate) fn html(status: StatusCode, page: &impl askama::Template) -> Response
 pub(crate) fn typed(status: StatusCode, kind: &'static str, text: impl Into<Body>) -> Response {
     let mut response = (status, text.into()).into_response();
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    #[cfg(test)]
+    response.extensions_mut().insert(std::thread::current().id());
     response
+}
+
+/// Answers in time, whatever a request waits for: its body, a token, a turn or the store. Later its
+/// connection would be cut without a word.
+pub(crate) async fn in_time(request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    let is_json = path.starts_with("/api/") || path.contains("/export.");
+    match tokio::time::timeout(ANSWER_DEADLINE, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) if is_json => Trouble::Busy.into_json(),
+        Err(_) => Trouble::Busy.into_text(),
+    }
 }
 
 /// Puts the headers on that every answer has; `Cache-Control` only where none was chosen.

@@ -7,7 +7,7 @@
 
 use axum::Router;
 use axum::http::StatusCode;
-use axum::middleware::map_response;
+use axum::middleware::{from_fn, map_response};
 use axum::response::Response;
 use axum::routing::{get, post};
 use tower_http::compression::CompressionLayer;
@@ -36,8 +36,10 @@ pub fn router(state: Stats) -> Router {
         .route("/favicon.ico", get(async || StatusCode::NO_CONTENT))
         .fallback(nowhere)
         .method_not_allowed_fallback(not_so)
+        .layer(from_fn(reply::in_time))
         .layer(map_response(reply::harden))
-        // No secret stands in a body beside words of the address, which compression could tell.
+        // No secret stands in a body beside words of the address, which compression could tell. What
+        // grows with the counts comes packed already (`reply::Packing`); this is for the assets.
         .layer(CompressionLayer::new())
         .with_state(state)
 }

@@ -7,13 +7,17 @@
 
 use std::sync::Arc;
 
+use axum::response::Response;
 use headcount_core::site::SiteHost;
 use headcount_core::time::{Clock, Hour};
 
-use crate::backend::{Backend, Queue, Said, Unanswered};
+use crate::backend::{Backend, Said, Unanswered};
 use crate::query::date::Bounds;
+use crate::queue::{Queue, Reading};
+use crate::reply::Trouble;
 use crate::session::{Access, Codes, Sessions};
 use crate::time_zone::TimeZone;
+use crate::viewer::Viewer;
 
 /// What the binary brings.
 pub struct Parts {
@@ -115,15 +119,24 @@ impl Stats {
     /// The days that can be asked about for this site.
     pub(crate) async fn bounds(&self, site: &SiteHost) -> Result<Bounds, Unanswered> {
         let (site, time_zone) = (site.clone(), self.time_zone(site));
-        let first = self.run(move |backend| (backend.first_day)(&site)).await?;
+        let first = self.0.queue.answer(None, move |store| store.first_day(&site)).await?;
         Ok(Bounds { first, ..self.kept(&time_zone) })
     }
 
-    /// Runs a job against the store where it may block.
+    /// Makes an answer where that may block and take its time: the job returns it finished.
+    pub(crate) async fn answer(
+        &self,
+        viewer: &Viewer,
+        job: impl FnOnce(&Reading) -> Result<Response, Trouble> + Send + 'static,
+    ) -> Result<Response, Trouble> {
+        self.0.queue.answer(viewer.link(), job).await
+    }
+
+    /// Looks up a token, or whatever else is as small, where that may block.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Backend) -> Said<T> + Send + 'static,
     ) -> Result<T, Unanswered> {
-        self.0.queue.run(job).await
+        self.0.queue.look_up(job).await
     }
 }

@@ -7,6 +7,9 @@
 
 use std::fmt::Write as _;
 
+/// Longest page or text that can be asked for; no clean page is longer.
+pub(crate) const TEXT_BYTES_MAX: usize = 2_048;
+
 /// Whether a character could move a cursor, reorder text or hide in it.
 pub(crate) fn is_hidden(c: char) -> bool {
     c.is_control()

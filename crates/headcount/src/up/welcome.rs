@@ -11,8 +11,9 @@ use std::net::SocketAddr;
 use axum::body::Body as AxumBody;
 use headcount_collector::assets::demo_page;
 use headcount_collector::tracker::Tracker;
-use headcount_collector::{Answer, Body, plain};
+use headcount_collector::{Answer, Body, REQUEST_DEADLINE, plain};
 use headcount_core::site::SiteHost;
+use headcount_stats::queue::ANSWER_DEADLINE;
 use http_body_util::{BodyExt, Either, Full};
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
@@ -24,6 +25,9 @@ use crate::commands::say;
 
 /// Sites whose snippets are printed; more are listed by their number.
 const SNIPPETS_MAX: usize = 3;
+
+/// A request that the analyst's side answers late gets its words while there is a connection.
+const _: () = assert!(ANSWER_DEADLINE.as_millis() < REQUEST_DEADLINE.as_millis());
 
 /// Where everything is.
 pub(crate) struct Links {

@@ -12,8 +12,9 @@ use headcount_store::question::{
     Answer, Books, By, Metric, Order, OrderKey, PageFilter, Question, Refused, TimeBucket,
 };
 
-use crate::backend::{Backend, Said};
+use crate::backend::Unanswered;
 use crate::query::date::Range;
+use crate::queue::Reading;
 use crate::time_zone::TimeZone;
 
 /// Rows of each list.
@@ -36,6 +37,8 @@ pub(crate) struct Subject {
     pub(crate) metric: Metric,
     pub(crate) page: Option<String>,
     pub(crate) k: u32,
+    /// Rows of each list to ask for; [`LIST_ROWS`] of them are shown.
+    pub(crate) rows_asked: u32,
     pub(crate) now: Hour,
 }
 
@@ -52,8 +55,8 @@ pub(crate) struct Gathered {
 }
 
 /// Asks for all of it.
-pub(crate) fn gather(backend: &Backend, subject: &Subject) -> Said<Gathered> {
-    let ask = |question: Question| (backend.ask)(&question);
+pub(crate) fn gather(store: &Reading, subject: &Subject) -> Result<Gathered, Unanswered> {
+    let ask = |question: Question| store.ask(&question);
     let mut hours = question(subject, By::Total, &HEADLINE);
     hours.from = subject.before.map_or(subject.range.from, |before| before.from);
     hours.time = Some(TimeBucket::Hour);
@@ -62,7 +65,7 @@ pub(crate) fn gather(backend: &Backend, subject: &Subject) -> Said<Gathered> {
     let mut found = Gathered {
         hours: ask(hours)?,
         targets: ask(question(subject, By::Target, &[Metric::Clicks]))?,
-        books: (backend.books)()?,
+        books: store.books()?,
         ..Gathered::default()
     };
     if subject.page.is_some() {
@@ -73,7 +76,7 @@ pub(crate) fn gather(backend: &Backend, subject: &Subject) -> Said<Gathered> {
         let answer = ask(question(subject, By::Attribute(attribute), metrics(attribute)))?;
         found.attributes.push((attribute, answer));
     }
-    found.refused = (backend.refused)(&subject.site, subject.range.from, subject.range.to)?;
+    found.refused = store.refused(&subject.site, subject.range.from, subject.range.to)?;
     Ok(found)
 }
 
@@ -97,7 +100,7 @@ fn question(subject: &Subject, by: By, metrics: &[Metric]) -> Question {
         time: None,
         pages: subject.page.iter().map(|page| PageFilter::Is(vec![page.clone()])).collect(),
         order: vec![Order { key: OrderKey::Metric(first), descending: true }],
-        limit: LIST_ROWS,
+        limit: subject.rows_asked,
         offset: 0,
         k: subject.k,
     }

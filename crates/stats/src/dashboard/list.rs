@@ -13,14 +13,12 @@ use super::panel::{self, ListRow};
 use super::period::href;
 use super::{Page, country};
 use crate::assets;
-use crate::breakdown::Breakdown;
+use crate::breakdown::{Breakdown, ROWS_MAX};
 use crate::query::words::metric_column;
 use crate::text::{grouped, visible};
 
 /// Rows of one part.
 const PART_ROWS: usize = 100;
-/// Rows that are looked through; the store refuses more than a million groups.
-const ROWS_MAX: u32 = 200_000;
 
 /// The page of a list.
 #[derive(Template)]
@@ -51,7 +49,8 @@ pub(crate) struct ListPage {
 /// The question of a whole list.
 pub(crate) fn question(page: &Page, by: Breakdown) -> Option<Question> {
     let subject = &page.subject;
-    let mut question = by.question(&subject.site, subject.range, subject.k, ROWS_MAX)?;
+    let rows = page.viewer.rows_asked(ROWS_MAX);
+    let mut question = by.question(&subject.site, subject.range, subject.k, rows)?;
     question.zone = subject.time_zone.zone().clone();
     question.pages =
         page.links().filter(by).map(|page| PageFilter::Is(vec![page.into()])).into_iter().collect();
@@ -64,16 +63,19 @@ impl ListPage {
         page: &Page,
         by: Breakdown,
         (search, at): (&str, u64),
-        found: &Answer,
+        found: Answer,
     ) -> Self {
         let links = page.links();
         let (title, column) = panel::titles(by);
-        let rows: Vec<Row> =
-            found.rows.iter().filter(|row| holds(by, row, search)).cloned().collect();
+        let other = panel::other(&links, by, &found);
+        let mut rows = found.rows;
+        let wanted = search.to_lowercase();
+        rows.retain(|row| holds(by, row, &wanted));
         let parts = u64::try_from(rows.len().div_ceil(PART_ROWS)).unwrap_or(1).max(1);
         let at = at.clamp(1, parts);
         let first = usize::try_from(at - 1).unwrap_or(0) * PART_ROWS;
-        let part: Vec<Row> = rows.iter().skip(first).take(PART_ROWS).cloned().collect();
+        let part: &[Row] = rows.get(first..).unwrap_or_default();
+        let part = part.get(..PART_ROWS).unwrap_or(part);
         let number = |number: usize| grouped(u64::try_from(number).unwrap_or(0));
         let range = if part.is_empty() {
             "Nothing to show.".to_owned()
@@ -99,21 +101,21 @@ impl ListPage {
             hidden,
             search: visible(search),
             numbers: by.metrics().iter().map(|metric| metric_column(*metric)).collect(),
-            rows: panel::rows(&links, by, &part),
+            rows: panel::rows(&links, by, part),
             range,
             previous: (at > 1).then(|| links.list(by, search, at - 1)),
             next: (at < parts).then(|| links.list(by, search, at + 1)),
-            other: panel::other(&links, by, found),
+            other,
             csv: links.export(by, "csv"),
             json: links.export(by, "json"),
         }
     }
 }
 
-/// Whether a row's name holds the text, in either case; countries by their names too.
+/// Whether a row's name holds the text of small letters, in either case; countries by their names
+/// too.
 fn holds(by: Breakdown, row: &Row, search: &str) -> bool {
-    let search = search.to_lowercase();
-    let holds = |name: &str| name.to_lowercase().contains(&search);
+    let holds = |name: &str| name.to_lowercase().contains(search);
     let is_country = by == Breakdown::Attribute(headcount_core::cell::Attribute::Country);
     let country = |code: &String| is_country.then(|| country::name(code)).flatten();
     search.is_empty()

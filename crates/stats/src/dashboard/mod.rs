@@ -33,19 +33,18 @@ use crate::access;
 use crate::breakdown::Breakdown;
 use crate::query::date::Bounds;
 use crate::query::words::metric_column;
-use crate::reply::{self, Trouble};
+use crate::queue::Reading;
+use crate::reply::{self, Packing, Trouble};
 use crate::signin;
 use crate::state::Stats;
+use crate::text::TEXT_BYTES_MAX;
 use crate::viewer::Viewer;
 
-use self::gather::{HEADLINE, Subject};
+use self::gather::{HEADLINE, LIST_ROWS, Subject};
 use self::links::Links;
 use self::list::ListPage;
 use self::period::Period;
 use self::view::DashboardPage;
-
-/// Longest page or text that can be chosen; no clean page is longer.
-const TEXT_BYTES_MAX: usize = 2_048;
 
 /// The query of the dashboard and of its lists.
 #[derive(Default, Deserialize)]
@@ -84,68 +83,88 @@ type Asked = Result<Query<Chosen>, QueryRejection>;
 pub(crate) async fn handle(
     State(stats): State<Stats>,
     headers: HeaderMap,
+    packing: Packing,
     chosen: Asked,
 ) -> Response {
     let Some(access) = access::by_cookie(&stats, &headers) else { return signin::page(false) };
-    show(&stats, Viewer::new(access), chosen).await.unwrap_or_else(Trouble::into_text)
+    show(&stats, Viewer::new(access), chosen, packing).await.unwrap_or_else(Trouble::into_text)
 }
 
 /// Answers `GET /list?site=HOST&by=page`, with the same period, and optionally `search` and `at`.
 pub(crate) async fn handle_list(
     State(stats): State<Stats>,
     headers: HeaderMap,
+    packing: Packing,
     chosen: Asked,
 ) -> Response {
     let Some(access) = access::by_cookie(&stats, &headers) else { return signin::page(false) };
-    show_list(&stats, Viewer::new(access), chosen).await.unwrap_or_else(Trouble::into_text)
+    show_list(&stats, Viewer::new(access), chosen, packing).await.unwrap_or_else(Trouble::into_text)
 }
 
 /// Answers `GET /share/TOKEN`.
 pub(crate) async fn handle_share(
     State(stats): State<Stats>,
     Path(token): Path<String>,
+    packing: Packing,
     chosen: Asked,
 ) -> Response {
-    match access::by_share(&stats, &token).await {
-        Ok(viewer) => show(&stats, viewer, chosen).await.unwrap_or_else(Trouble::into_text),
-        Err(trouble) => trouble.into_text(),
-    }
+    let shown = async {
+        let viewer = access::by_share(&stats, &token).await?;
+        show(&stats, viewer, chosen, packing).await
+    };
+    shown.await.unwrap_or_else(Trouble::into_text)
 }
 
 /// Answers `GET /share/TOKEN/list`.
 pub(crate) async fn handle_share_list(
     State(stats): State<Stats>,
     Path(token): Path<String>,
+    packing: Packing,
     chosen: Asked,
 ) -> Response {
-    match access::by_share(&stats, &token).await {
-        Ok(viewer) => show_list(&stats, viewer, chosen).await.unwrap_or_else(Trouble::into_text),
-        Err(trouble) => trouble.into_text(),
-    }
+    let shown = async {
+        let viewer = access::by_share(&stats, &token).await?;
+        show_list(&stats, viewer, chosen, packing).await
+    };
+    shown.await.unwrap_or_else(Trouble::into_text)
 }
 
-async fn show(stats: &Stats, viewer: Viewer, chosen: Asked) -> Result<Response, Trouble> {
+async fn show(
+    stats: &Stats,
+    viewer: Viewer,
+    chosen: Asked,
+    packing: Packing,
+) -> Result<Response, Trouble> {
     let chosen = chosen.map(|Query(chosen)| chosen).unwrap_or_default();
-    let Some(page) = page(stats, viewer, &chosen)? else { return Ok(no_site()) };
-    let asked = page.subject.clone();
-    let mut found = stats.run(move |backend| gather::gather(backend, &asked)).await?;
-    let blur = |answer: &mut _| *answer = page.viewer.answer(std::mem::take(answer));
-    found.attributes.iter_mut().map(|(_, answer)| answer).for_each(blur);
-    [&mut found.pages, &mut found.targets].into_iter().for_each(blur);
-    found.refused = page.viewer.refused(std::mem::take(&mut found.refused));
-    Ok(reply::html(StatusCode::OK, &DashboardPage::new(&page, &found)))
+    let Some(page) = page(stats, viewer.clone(), &chosen)? else { return Ok(no_site()) };
+    let job = move |store: &Reading| {
+        let mut found = gather::gather(store, &page.subject)?;
+        let blur = |answer: &mut _| *answer = page.viewer.answer(std::mem::take(answer));
+        found.attributes.iter_mut().map(|(_, answer)| answer).for_each(blur);
+        [&mut found.pages, &mut found.targets].into_iter().for_each(blur);
+        found.refused = page.viewer.refused(std::mem::take(&mut found.refused));
+        packing.page(&DashboardPage::new(&page, &found))
+    };
+    stats.answer(&viewer, job).await
 }
 
-async fn show_list(stats: &Stats, viewer: Viewer, chosen: Asked) -> Result<Response, Trouble> {
+async fn show_list(
+    stats: &Stats,
+    viewer: Viewer,
+    chosen: Asked,
+    packing: Packing,
+) -> Result<Response, Trouble> {
     let chosen = chosen.map(|Query(chosen)| chosen).unwrap_or_default();
     let by = Breakdown::parse(chosen.by.as_deref().unwrap_or_default())?;
-    let Some(page) = page(stats, viewer, &chosen)? else { return Ok(no_site()) };
+    let Some(page) = page(stats, viewer.clone(), &chosen)? else { return Ok(no_site()) };
     let question = list::question(&page, by).filter(|_| by.is_list()).ok_or(Trouble::NotFound)?;
-    let found = stats.run(move |backend| (backend.ask)(&question)).await?;
-    let found = page.viewer.answer(found);
-    let search = short(chosen.search.as_deref()).unwrap_or_default();
-    let at = chosen.at.as_deref().and_then(|at| at.parse().ok()).unwrap_or(1);
-    Ok(reply::html(StatusCode::OK, &ListPage::new(&page, by, (search, at), &found)))
+    let job = move |store: &Reading| {
+        let found = page.viewer.answer(store.ask(&question)?);
+        let search = short(chosen.search.as_deref()).unwrap_or_default();
+        let at = chosen.at.as_deref().and_then(|at| at.parse().ok()).unwrap_or(1);
+        packing.page(&ListPage::new(&page, by, (search, at), found))
+    };
+    stats.answer(&viewer, job).await
 }
 
 /// Reads an address; none while there is no site.
@@ -160,9 +179,9 @@ fn page(stats: &Stats, viewer: Viewer, chosen: &Chosen) -> Result<Option<Page>, 
     };
     let Some(site) = site else { return Ok(None) };
     let time_zone = stats.time_zone(&site);
-    let bounds = stats.kept(&time_zone);
+    let bounds = viewer.bounds(stats.kept(&time_zone))?;
     let days = [chosen.from.as_deref(), chosen.to.as_deref()];
-    let period = Period::read(chosen.period.as_deref(), days, &bounds);
+    let period = Period::read(chosen.period.as_deref(), days, &bounds, &viewer);
     let metric = HEADLINE
         .into_iter()
         .find(|metric| chosen.metric.as_deref() == Some(metric_column(*metric)))
@@ -175,6 +194,7 @@ fn page(stats: &Stats, viewer: Viewer, chosen: &Chosen) -> Result<Option<Page>, 
         metric,
         page: short(chosen.page.as_deref()).map(str::to_owned),
         k: viewer.k(stats.k()),
+        rows_asked: viewer.rows_asked(LIST_ROWS),
         now: Hour::of_unix(stats.now()),
     };
     let visitors_note = stats.visitors_note();

@@ -10,6 +10,7 @@ use headcount_core::refusal::RefusalReason;
 use headcount_store::question::{Answer, Metric, Refused, Row};
 
 use super::country;
+use super::gather::LIST_ROWS;
 use super::links::Links;
 use crate::breakdown::Breakdown;
 use crate::query::words::metric_column;
@@ -55,7 +56,7 @@ pub(crate) fn list(links: &Links<'_>, by: Breakdown, metrics: &[Metric], answer:
         title,
         column,
         numbers: metrics.iter().map(|metric| metric_column(*metric)).collect(),
-        rows: rows(links, by, &answer.rows),
+        rows: rows(links, by, answer.rows.get(..LIST_ROWS as usize).unwrap_or(&answer.rows)),
         all: [all, links.list(by, "", 1)],
         other: other(links, by, answer),
         csv: links.export(by, "csv"),
@@ -101,14 +102,20 @@ pub(crate) fn other(links: &Links<'_>, by: Breakdown, answer: &Answer) -> Option
         }
         _ => "what the edge does not tell apart",
     };
+    let few = format!("values with fewer than {k} visitors");
+    let folded = grouped(answer.folded);
     Some(match answer.folded {
+        0 if links.viewer.is_share() => {
+            format!("(other) holds {edge}, and there may be {few} in it.")
+        }
+        _ if links.viewer.is_share() => {
+            format!("(other) holds {folded} or some more {few}, and {edge}.")
+        }
         0 => format!("(other) holds {edge}."),
         1 => format!("(other) holds 1 value with fewer than {k} visitors, and {edge}."),
-        folded => format!(
-            "(other) holds {} values with fewer than {k} visitors, so that nobody is found among \
-             few, and {edge}.",
-            grouped(folded)
-        ),
+        _ => {
+            format!("(other) holds {folded} {few}, so that nobody is found among few, and {edge}.")
+        }
     })
 }
 

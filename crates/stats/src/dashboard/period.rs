@@ -1,7 +1,7 @@
 //! The dashboard's period: from the address to days, and to links for other periods.
 //!
-//! What it is not: strict. A period that cannot be read becomes the last seven days, with a line
-//! that says why.
+//! What it is not: strict. A period that cannot be read becomes the last seven days (of a shared
+//! link, the month that it lies in), with a line that says why.
 //!
 //! What surprises: every link is made here, percent-encoded, from clean parts; nothing of the
 //! request's address is repeated.
@@ -11,7 +11,9 @@ use headcount_store::question::TimeBucket;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::export;
-use crate::query::date::{self, Bounds, Range, month_start};
+use crate::query::BadQuery;
+use crate::query::date::{self, Bounds, Range, month_after, month_start};
+use crate::viewer::Viewer;
 
 /// The periods with a link, and their names.
 pub(crate) const PERIODS: [(&str, &str); 6] = [
@@ -23,7 +25,7 @@ pub(crate) const PERIODS: [(&str, &str); 6] = [
     ("12mo", "12 months"),
 ];
 const YESTERDAY: &str = "yesterday";
-const MONTH: &str = "month";
+pub(crate) const MONTH: &str = "month";
 /// The period without any choice.
 const DEFAULT: &str = "7d";
 const MONTHS: [&str; 12] =
@@ -39,15 +41,25 @@ pub(crate) struct Period {
     pub(crate) word: Option<&'static str>,
     /// Why it is not the period that was asked for.
     pub(crate) notice: Option<String>,
+    /// Whether it is, as any of a shared link, a month from its first day on.
+    months: bool,
 }
 
 impl Period {
     /// Reads `period`, or `from` and `to`, which win.
-    pub(crate) fn read(word: Option<&str>, days: [Option<&str>; 2], bounds: &Bounds) -> Self {
+    pub(crate) fn read(
+        word: Option<&str>,
+        days: [Option<&str>; 2],
+        bounds: &Bounds,
+        viewer: &Viewer,
+    ) -> Self {
         let [from, to] = days.map(|text| text.filter(|text| !text.is_empty()));
+        if viewer.is_share() {
+            return Self::month(word, [from, to], bounds);
+        }
         if from.is_some() || to.is_some() {
-            return match export::range(from, to, bounds) {
-                Ok(range) => Self { range, word: None, notice: narrowed(range) },
+            return match export::range([from, to], bounds) {
+                Ok(range) => Self { range, word: None, notice: narrowed(range), months: false },
                 Err(bad) => {
                     Self::fallback(bounds, Some(format!("{bad}. These are the last 7 days.")))
                 }
@@ -56,7 +68,9 @@ impl Period {
         let word = word.unwrap_or(DEFAULT);
         let known = PERIODS.iter().find(|(known, _)| *known == word).map(|(known, _)| *known);
         match known.and_then(|known| Some((known, named(known, bounds)?))) {
-            Some((known, range)) => Self { range, word: Some(known), notice: narrowed(range) },
+            Some((known, range)) => {
+                Self { range, word: Some(known), notice: narrowed(range), months: false }
+            }
             None => Self::fallback(
                 bounds,
                 Some("That period is not known. These are the last 7 days.".to_owned()),
@@ -67,7 +81,24 @@ impl Period {
     fn fallback(bounds: &Bounds, notice: Option<String>) -> Self {
         let last = bounds.today;
         let range = Range { from: last.minus(6).max(bounds.oldest), to: last, narrowed: false };
-        Self { range, word: Some(DEFAULT), notice }
+        Self { range, word: Some(DEFAULT), notice, months: false }
+    }
+
+    /// The month of the first of these days that can be read, for a shared link; else this month.
+    fn month(word: Option<&str>, [from, to]: [Option<&str>; 2], bounds: &Bounds) -> Self {
+        let read = |text: Option<&str>| text.and_then(|text| date::day_of(text, &bounds.zone));
+        let day = read(from).or(read(to)).unwrap_or(bounds.today);
+        let range = month_of(day.clamp(bounds.oldest, bounds.today), bounds);
+        let asked = match (from, to) {
+            (None, None) => word.is_none_or(|word| word == MONTH),
+            _ => whole_month([from, to], bounds).is_ok(),
+        };
+        let notice = (!asked).then(|| {
+            let oldest = long(bounds.oldest);
+            format!("A shared view shows one whole month, the first of them from {oldest} on.")
+        });
+        let word = (range.to == bounds.today).then_some(MONTH);
+        Self { range, word, notice, months: true }
     }
 
     /// The days for people.
@@ -90,7 +121,7 @@ impl Period {
         let months = self.range.labels(TimeBucket::Month).len();
         let months = u32::try_from(months).unwrap_or(1);
         let whole_months = days > 31 && from == month_start(from, 0);
-        let from = if self.word == Some(MONTH) {
+        let from = if self.months || self.word == Some(MONTH) {
             month_start(from, 1)
         } else if whole_months {
             month_start(from, months)
@@ -104,6 +135,9 @@ impl Period {
     /// The period of the same length just before, if any of it is kept.
     pub(crate) fn earlier(&self, bounds: &Bounds) -> Option<[Day; 2]> {
         let to = self.range.from.minus(1);
+        if self.months {
+            return (to >= bounds.oldest).then(|| [month_start(to, 0), to]);
+        }
         (to >= bounds.oldest && to < self.range.from)
             .then(|| [to.minus(self.range.days() - 1).max(bounds.oldest), to])
     }
@@ -111,8 +145,42 @@ impl Period {
     /// The period of the same length just after, if it has begun.
     pub(crate) fn later(&self, bounds: &Bounds) -> Option<[Day; 2]> {
         let from = self.range.to.plus(1);
+        if self.months {
+            return (from <= bounds.today)
+                .then(|| month_of(from, bounds))
+                .map(|range| [range.from, range.to]);
+        }
         (from <= bounds.today).then(|| [from, from.plus(self.range.days() - 1).min(bounds.today)])
     }
+}
+
+/// The month of a day, up to today.
+fn month_of(day: Day, bounds: &Bounds) -> Range {
+    let to = month_after(day).minus(1).min(bounds.today);
+    Range { from: month_start(day, 0), to, narrowed: false }
+}
+
+/// The month that two dates are the beginning and the end of; this month without dates.
+///
+/// # Errors
+/// Any other days.
+pub(crate) fn whole_month(
+    [from, to]: [Option<&str>; 2],
+    bounds: &Bounds,
+) -> Result<Range, BadQuery> {
+    let this = month_of(bounds.today, bounds);
+    let from = from.map_or_else(|| this.from.to_string(), str::to_owned);
+    let to = to.map_or_else(|| bounds.today.to_string(), str::to_owned);
+    let asked = export::range([Some(&from), Some(&to)], bounds)?;
+    let month = month_of(asked.from, bounds);
+    let last = month_after(month.from).minus(1);
+    if asked.narrowed || asked.from != month.from || !(month.to..=last).contains(&asked.to) {
+        return Err(BadQuery::new(
+            "a shared link shows one whole month: from must be the first day of a month and to its \
+             last day, or today",
+        ));
+    }
+    Ok(month)
 }
 
 fn named(word: &str, bounds: &Bounds) -> Option<Range> {

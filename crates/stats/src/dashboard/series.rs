@@ -52,30 +52,26 @@ impl Series {
         let mut totals = Numbers::default();
         let mut buckets = Vec::new();
         for group in groups(time_zone, *range, bucket) {
-            let numbers = sum(&hours, &group);
-            add(&mut totals, numbers);
+            let numbers = added(viewer, &mut totals, sum(&hours, &group));
             let (label, title) = names(time_zone, bucket, group.first);
             let running = (group.first..=group.last).contains(now);
             buckets.push(Bucket { label, title, numbers, before: None, running });
         }
         let mut total_before = None;
         if let Some(before) = before {
-            let mut total = Numbers::default();
+            let (mut total, mut all) = (Numbers::default(), Numbers::default());
             let elapsed = now.0.saturating_sub(first_hour(time_zone, *range).0);
             let is_running = buckets.iter().any(|bucket| bucket.running);
             let end = first_hour(time_zone, *before).0.saturating_add(elapsed);
             let groups = groups(time_zone, *before, bucket);
             for (at, group) in groups.iter().enumerate() {
                 if let Some(bucket) = buckets.get_mut(at) {
-                    bucket.before = Some(sum(&hours, group).map(|number| viewer.number(number)));
+                    bucket.before = Some(added(viewer, &mut all, sum(&hours, group)));
                 }
                 let last = if is_running { group.last.min(Hour(end)) } else { group.last };
                 add(&mut total, sum(&hours, &Group { first: group.first, last }));
             }
             total_before = Some(total.map(|number| viewer.number(number)));
-        }
-        for bucket in &mut buckets {
-            bucket.numbers = bucket.numbers.map(|number| viewer.number(number));
         }
         Self { buckets, totals: totals.map(|number| viewer.number(number)), before: total_before }
     }
@@ -165,6 +161,14 @@ fn sum(hours: &HashMap<Hour, Numbers>, group: &Group) -> Numbers {
         add(&mut sum, *numbers);
     }
     sum
+}
+
+/// What a bucket adds to the sum of those before it, as the viewer may see it; and adds it.
+fn added(viewer: &Viewer, sum: &mut Numbers, numbers: Numbers) -> Numbers {
+    let mut shown = numbers;
+    shown.iter_mut().zip(*sum).for_each(|(number, sum)| *number = viewer.added(sum, *number));
+    add(sum, numbers);
+    shown
 }
 
 fn add(sum: &mut Numbers, numbers: Numbers) {

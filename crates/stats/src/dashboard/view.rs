@@ -15,7 +15,7 @@ use super::Page;
 use super::gather::{self, Gathered, HEADLINE};
 use super::links::Links;
 use super::panel::{self, List, RefusedRow};
-use super::period::{self, PERIODS, href};
+use super::period::{self, MONTH, PERIODS, href};
 use super::plot;
 use super::series::{Series, place};
 use crate::assets;
@@ -121,7 +121,11 @@ impl DashboardPage {
             sites: sites.iter().map(link_of_site).collect(),
             home: href(&viewer.home(), &[]),
             word: period.word.unwrap_or_default(),
-            periods: PERIODS.iter().map(link_of_period).collect(),
+            periods: PERIODS
+                .iter()
+                .filter(|(word, _)| !viewer.is_share() || *word == MONTH)
+                .map(link_of_period)
+                .collect(),
             earlier: period.earlier(bounds).map(|days| links.days(days)),
             later: period.later(bounds).map(|days| links.days(days)),
             title: period.title(bounds.today),

@@ -216,6 +216,11 @@ pub(crate) fn month_start(day: Day, back: u32) -> Day {
     Day::of_civil(months / 12, months % 12 + 1, 1).unwrap_or_default()
 }
 
+/// The first day of the month after this day's.
+pub(crate) fn month_after(day: Day) -> Day {
+    month_start(month_start(day, 0).plus(31), 0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

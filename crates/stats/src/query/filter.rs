@@ -12,13 +12,12 @@ use serde_json::Value;
 
 use super::words::Dimension;
 use super::{BadQuery, class};
+use crate::text::TEXT_BYTES_MAX;
 
 /// Leaves of one query. SQLite refuses expressions deeper than 1,000.
 const LEAVES_MAX: usize = 20;
 /// Values in all leaves of one query, for the same reason.
 const VALUES_MAX: usize = 200;
-/// Bytes of one value; no clean page is longer.
-const VALUE_BYTES_MAX: usize = 2_048;
 /// Levels of `and`, `or` and `not`.
 const DEPTH_MAX: u32 = 8;
 
@@ -161,9 +160,9 @@ fn strings(values: &Value, place: &Place) -> Result<Vec<String>, BadQuery> {
         return place.bad("must have a list of at least one page as its third part");
     };
     let text = |(at, value): (usize, &Value)| match value {
-        Value::String(text) if text.len() <= VALUE_BYTES_MAX => Ok(text.clone()),
+        Value::String(text) if text.len() <= TEXT_BYTES_MAX => Ok(text.clone()),
         _ => Err(BadQuery::new(format!(
-            "{}[2][{at}] must be a string of at most {VALUE_BYTES_MAX} bytes",
+            "{}[2][{at}] must be a string of at most {TEXT_BYTES_MAX} bytes",
             place.path
         ))),
     };

@@ -22,8 +22,10 @@ use axum::response::Response;
 use serde_json::Value;
 
 use crate::access::{self, Purpose};
-use crate::reply::{self, Trouble};
+use crate::queue::Reading;
+use crate::reply::{self, Packing, Trouble};
 use crate::state::Stats;
+use crate::viewer::Viewer;
 
 use self::parse::RawQuery;
 
@@ -40,8 +42,12 @@ impl BadQuery {
 }
 
 /// Answers `POST /api/v2/query`.
-pub(crate) async fn handle(State(stats): State<Stats>, request: Request<Body>) -> Response {
-    respond(&stats, request).await.unwrap_or_else(Trouble::into_json)
+pub(crate) async fn handle(
+    State(stats): State<Stats>,
+    packing: Packing,
+    request: Request<Body>,
+) -> Response {
+    respond(&stats, packing, request).await.unwrap_or_else(Trouble::into_json)
 }
 
 /// What a value is, for an error that must not repeat the value itself.
@@ -67,7 +73,11 @@ pub(crate) async fn describe(State(stats): State<Stats>, headers: HeaderMap) -> 
     }
 }
 
-async fn respond(stats: &Stats, request: Request<Body>) -> Result<Response, Trouble> {
+async fn respond(
+    stats: &Stats,
+    packing: Packing,
+    request: Request<Body>,
+) -> Result<Response, Trouble> {
     let (head, body) = request.into_parts();
     let access = access::check(stats, &head.headers, Purpose::Post).await?;
     let body = reply::body(body).await?;
@@ -80,7 +90,9 @@ async fn respond(stats: &Stats, request: Request<Body>) -> Result<Response, Trou
         stats.kept(&stats.time_zone(&site))
     };
     let plan = raw.plan(site, &bounds, stats.k())?;
-    let question = plan.question.clone();
-    let found = stats.run(move |backend| (backend.ask)(&question)).await?;
-    Ok(reply::json(StatusCode::OK, &answer::to_json(&plan, &found)))
+    let job = move |store: &Reading| {
+        let found = store.ask(&plan.question)?;
+        Ok(packing.json(&answer::to_json(&plan, &found)))
+    };
+    stats.answer(&Viewer::new(access), job).await
 }

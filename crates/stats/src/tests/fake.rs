@@ -113,7 +113,8 @@ impl Fake {
             },
         };
         let folded = if matches!(question.by, By::Attribute(_)) { 3 } else { 0 };
-        let rows_total = 342;
+        let is_short = question.limit == crate::dashboard::gather::LIST_ROWS;
+        let rows_total = if is_short { 342 } else { names.len() as u64 };
         let row = |(at, names): (u64, Vec<String>)| Row {
             time: None,
             names,

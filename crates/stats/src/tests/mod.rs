@@ -7,5 +7,7 @@
 pub(crate) mod fake;
 
 mod embedded;
+mod queue;
 pub(crate) mod routes;
+mod share;
 mod terminal;

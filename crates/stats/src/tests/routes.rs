@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::ThreadId;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode, header};
@@ -18,7 +19,11 @@ use crate::{Stats, router};
 pub(crate) struct Got {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
+    pub(crate) bytes: Vec<u8>,
+    /// The same, where it is text.
     pub(crate) text: String,
+    /// The thread that wrote the body.
+    pub(crate) made_on: Option<ThreadId>,
 }
 
 /// Sends `METHOD PATH` with headers and a body.
@@ -32,8 +37,10 @@ pub(crate) async fn send(stats: &Stats, line: &str, headers: &[(&str, &str)], bo
     let response = router(stats.clone()).oneshot(request).await.expect("infallible");
     let (head, body) = response.into_parts();
     let bytes = body.collect().await.expect("in memory").to_bytes();
-    let text = String::from_utf8(bytes.to_vec()).expect("text");
-    Got { status: head.status, headers: head.headers, text }
+    let bytes = bytes.to_vec();
+    let text = String::from_utf8(bytes.clone()).unwrap_or_default();
+    let made_on = head.extensions.get().copied();
+    Got { status: head.status, headers: head.headers, bytes, text, made_on }
 }
 
 /// The cookie of a session signed in with the operator's code.
@@ -44,7 +51,7 @@ pub(crate) async fn cookie(stats: &Stats) -> String {
     cookie.split(';').next().expect("a pair").to_owned()
 }
 
-fn bearer(token: &str) -> String {
+pub(crate) fn bearer(token: &str) -> String {
     format!("Bearer {token}")
 }
 
@@ -260,28 +267,6 @@ async fn what_the_store_declines_is_a_400_in_its_words() {
     let got = send(&stats, "POST /api/v2/query", &[("authorization", &token)], &body).await;
     let want = r#"{"error":"that is not counted"}"#;
     assert_eq!((got.status.as_u16(), got.text.as_str()), (400, want));
-}
-
-#[tokio::test]
-async fn too_many_questions_are_refused() {
-    let stats = Fake::default().stats();
-    let (open, gate) = std::sync::mpsc::channel::<()>();
-    let gate = Arc::new(std::sync::Mutex::new(gate));
-    let mut waiting = tokio::task::JoinSet::new();
-    for _ in 0..crate::backend::WAITING_MAX {
-        let (stats, gate) = (stats.clone(), Arc::clone(&gate));
-        waiting.spawn(async move {
-            stats.run(move |_| Ok(gate.lock().expect("no panic").recv().is_err())).await.is_ok()
-        });
-    }
-    for _ in 0..crate::backend::WAITING_MAX {
-        tokio::task::yield_now().await;
-    }
-    let got = send(&stats, "POST /api/v2/query", &[("authorization", &bearer(TOKEN))], QUERY).await;
-    assert_eq!(got.status.as_u16(), 503);
-    drop(open);
-    assert!(waiting.join_all().await.into_iter().all(|answered| answered));
-    assert!(stats.run(|_| Ok(())).await.is_ok(), "and then there is room again");
 }
 
 #[tokio::test]
