@@ -197,6 +197,7 @@ fn stats(config: &Config, house: &Arc<House>, code: String) -> anyhow::Result<St
         time_zone: config.time_zones(),
         visitors_note: Arc::new(move || of_note.visitors_note()),
         k: config.k,
+        hours: config.hours(),
         retention_days: config.retention_days,
         https: false,
         signin_codes: vec![code],

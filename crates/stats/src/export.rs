@@ -128,6 +128,7 @@ async fn respond(
     let name = format!("headcount-{}-{}-{}-{}", site, by.as_str(), range.from, range.to);
     let text = match by.question(&site, range, viewer.k(stats.k()), ROWS_MAX) {
         Some(question) => {
+            stats.check_time(question.time)?;
             let question = Question { zone: bounds.zone, pages: page, ..question };
             let asked = question.clone();
             let found = stats.run(move |backend| (backend.ask)(&asked)).await?;

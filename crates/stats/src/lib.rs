@@ -31,4 +31,4 @@ mod viewer;
 mod tests;
 
 pub use router::router;
-pub use state::{Parts, Stats};
+pub use state::{Parts, Stats, check_time};

@@ -82,6 +82,11 @@ impl Viewer {
         answer.rows.retain(|row| row.metrics.iter().any(|number| *number > 0));
         let gone = u64::try_from(before - answer.rows.len()).unwrap_or(0);
         answer.rows_total = answer.rows_total.saturating_sub(gone);
+        // Neither the order of the exact numbers nor how many values they hide is told.
+        if answer.rows.iter().all(|row| row.time.is_none()) {
+            answer.rows.sort_by(|a, b| (&b.metrics, &a.names).cmp(&(&a.metrics, &b.names)));
+        }
+        answer.folded = 0;
         answer
     }
 
@@ -102,6 +107,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_order_of_a_share_is_that_of_what_is_shown() {
+        let site = SiteHost::parse("example.org").expect("a host");
+        let share = Viewer::of_share(site, "hc_x".to_owned());
+        let row =
+            |name: &str, n| Row { time: None, names: vec![name.to_owned()], metrics: vec![n] };
+        let shown = |rows| {
+            let answer = share.answer(Answer { rows, ..Answer::default() });
+            let line = |row: &Row| format!("{} {}", row.names[0], row.metrics[0]);
+            answer.rows.iter().map(line).collect::<Vec<_>>()
+        };
+        let expect: Vec<String> = vec!["c 30".into(), "a 20".into(), "b 20".into()];
+        assert_eq!(shown(vec![row("c", 31), row("b", 24), row("a", 16)]), expect);
+        assert_eq!(shown(vec![row("c", 28), row("a", 23), row("b", 19)]), expect, "the same");
+    }
+
+    #[test]
     fn a_share_shows_tens_and_nothing_small() {
         let site = SiteHost::parse("example.org").expect("a host");
         let share = Viewer::of_share(site, "hc_x".to_owned());
@@ -112,7 +133,7 @@ mod tests {
         let row = |metrics| Row { time: None, names: vec![], metrics };
         let rows = vec![row(vec![31, 9]), row(vec![9, 4])];
         let answer = share.answer(Answer { rows, rows_total: 8, folded: 1 });
-        assert_eq!((answer.rows, answer.rows_total), (vec![row(vec![30, 0])], 7));
+        assert_eq!((answer.rows, answer.rows_total, answer.folded), (vec![row(vec![30, 0])], 7, 0));
         assert_eq!(share.home(), "/share/hc_x");
         assert_eq!(share.part("export.csv"), "/share/hc_x/export.csv");
     }

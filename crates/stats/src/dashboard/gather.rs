@@ -37,6 +37,20 @@ pub(crate) struct Subject {
     pub(crate) page: Option<String>,
     pub(crate) k: u32,
     pub(crate) now: Hour,
+    /// Whether hours are told.
+    pub(crate) hours: bool,
+    /// Rows of each list: all of them where they are sorted again before they are cut.
+    pub(crate) rows: u32,
+}
+
+impl Subject {
+    /// The bucket of the plot.
+    pub(crate) fn bucket(&self) -> TimeBucket {
+        match self.range.bucket() {
+            TimeBucket::Hour if !self.hours => TimeBucket::Day,
+            bucket => bucket,
+        }
+    }
 }
 
 /// The answers.
@@ -97,7 +111,7 @@ fn question(subject: &Subject, by: By, metrics: &[Metric]) -> Question {
         time: None,
         pages: subject.page.iter().map(|page| PageFilter::Is(vec![page.clone()])).collect(),
         order: vec![Order { key: OrderKey::Metric(first), descending: true }],
-        limit: LIST_ROWS,
+        limit: subject.rows,
         offset: 0,
         k: subject.k,
     }

@@ -20,7 +20,7 @@ use crate::text::{grouped, visible};
 /// Rows of one part.
 const PART_ROWS: usize = 100;
 /// Rows that are looked through; the store refuses more than a million groups.
-const ROWS_MAX: u32 = 200_000;
+pub(crate) const ROWS_MAX: u32 = 200_000;
 
 /// The page of a list.
 #[derive(Template)]

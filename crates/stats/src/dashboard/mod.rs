@@ -26,7 +26,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use headcount_core::site::SiteHost;
 use headcount_core::time::Hour;
-use headcount_store::question::Metric;
+use headcount_store::question::{Answer, Metric};
 use serde::Deserialize;
 
 use crate::access;
@@ -38,7 +38,7 @@ use crate::signin;
 use crate::state::Stats;
 use crate::viewer::Viewer;
 
-use self::gather::{HEADLINE, Subject};
+use self::gather::{HEADLINE, LIST_ROWS, Subject};
 use self::links::Links;
 use self::list::ListPage;
 use self::period::Period;
@@ -129,7 +129,10 @@ async fn show(stats: &Stats, viewer: Viewer, chosen: Asked) -> Result<Response, 
     let Some(page) = page(stats, viewer, &chosen)? else { return Ok(no_site()) };
     let asked = page.subject.clone();
     let mut found = stats.run(move |backend| gather::gather(backend, &asked)).await?;
-    let blur = |answer: &mut _| *answer = page.viewer.answer(std::mem::take(answer));
+    let blur = |answer: &mut Answer| {
+        *answer = page.viewer.answer(std::mem::take(answer));
+        answer.rows.truncate(usize::try_from(LIST_ROWS).unwrap_or(usize::MAX));
+    };
     found.attributes.iter_mut().map(|(_, answer)| answer).for_each(blur);
     [&mut found.pages, &mut found.targets].into_iter().for_each(blur);
     found.refused = page.viewer.refused(std::mem::take(&mut found.refused));
@@ -176,6 +179,8 @@ fn page(stats: &Stats, viewer: Viewer, chosen: &Chosen) -> Result<Option<Page>, 
         page: short(chosen.page.as_deref()).map(str::to_owned),
         k: viewer.k(stats.k()),
         now: Hour::of_unix(stats.now()),
+        hours: stats.hours(),
+        rows: if viewer.is_share() { list::ROWS_MAX } else { LIST_ROWS },
     };
     let visitors_note = stats.visitors_note();
     Ok(Some(Page { viewer, subject, period, bounds, sites, visitors_note }))

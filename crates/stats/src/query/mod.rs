@@ -80,6 +80,7 @@ async fn respond(stats: &Stats, request: Request<Body>) -> Result<Response, Trou
         stats.kept(&stats.time_zone(&site))
     };
     let plan = raw.plan(site, &bounds, stats.k())?;
+    stats.check_time(plan.question.time)?;
     let question = plan.question.clone();
     let found = stats.run(move |backend| (backend.ask)(&question)).await?;
     Ok(reply::json(StatusCode::OK, &answer::to_json(&plan, &found)))
