@@ -1,4 +1,4 @@
-//! Erasing a site while it and another are counted, killed at every step of the way.
+//! Erasing a site while it and another are counted, and closing a day, killed at every step of the way.
 //!
 //! What it is not: about a cluster; see `cluster::erasure`.
 //!
@@ -14,8 +14,9 @@ use headcount_core::failpoint;
 
 use crate::cluster::crash::Ending;
 use crate::crash::{SETTINGS, Sent, sender, verdict, word};
+use crate::import::traffic;
 use crate::privacy::search::holds;
-use crate::server::{Deployment as _, PATIENCE, SITE, Server, headcount};
+use crate::server::{Deployment as _, PATIENCE, SITE, Server, headcount, number_in};
 use crate::until::until;
 
 /// The site that goes.
@@ -113,4 +114,44 @@ fn an_erasure_is_finished_after_a_kill_at_every_step_and_counts_nothing_else_wro
         assert!(headcount(folder.path(), &["site", "add", GONE]).status.success());
     }
     assert!(sent.pages.values().filter(|answered| **answered).count() > 100);
+}
+
+/// Values of attributes with fewer visitors than are told.
+const SMALL: &str =
+    "SELECT count(*) FROM attribute_counts WHERE visitors < 5 AND value <> '(other)'";
+
+#[test]
+fn a_day_is_closed_after_a_kill_at_every_step_and_nothing_is_lost() {
+    let long_ago = traffic::now() - 3 * 86_400;
+    let lines: String = (1..=40).map(|network| traffic::view(long_ago, network, "/a")).collect();
+    for failpoint in failpoint::CLOSING {
+        let folder = tempfile::tempdir().unwrap();
+        let (data, log) = (folder.path().join("data"), folder.path().join("access.log"));
+        std::fs::write(&log, &lines).unwrap();
+        assert!(headcount(folder.path(), &["site", "add", SITE]).status.success());
+        let imported = headcount(folder.path(), &["import", SITE, log.to_str().unwrap()]);
+        assert!(imported.status.success(), "{}", String::from_utf8_lossy(&imported.stderr));
+        let sums = "SELECT sum(visitors * 1000 + views) FROM attribute_counts";
+        let (small, before) = (number_in(&data, SMALL), number_in(&data, sums));
+        assert!(small > 0, "some come from small countries");
+        let environment = [("HEADCOUNT_FAILPOINT", failpoint)];
+        let mut server = Server::try_start(folder.path(), "", &environment).unwrap();
+        let mut ended = None;
+        assert!(until(PATIENCE, || {
+            ended = server.ended();
+            ended.is_some()
+        }));
+        ended.unwrap().assert_aborted(failpoint);
+        let server = Server::start(folder.path(), "", &[]);
+        server.wait_for(SMALL, 0);
+        assert_eq!(server.number(sums), before, "{failpoint}");
+        // The audit after the close.
+        assert!(until(PATIENCE, || server.ask_ops("/metrics").contains("headcount_audit_delta 0")));
+        assert_eq!(server.stop(), Some(0));
+        let db = rusqlite::Connection::open(data.join("counts.db")).unwrap();
+        let folds = "SELECT count(*) FROM ledger WHERE src = '(fold)'";
+        assert_eq!(db.query_row(folds, [], |row| row.get::<_, i64>(0)).unwrap(), 1, "{failpoint}");
+        drop(db);
+        assert_eq!(Server::start(folder.path(), "", &[]).stop(), Some(0), "the books balance");
+    }
 }

@@ -27,6 +27,8 @@ pub const NAMES: [&str; 12] = [
 /// The names on the way of an erasure, in its order.
 pub const ERASING: [&str; 5] =
     ["erase-edge", "erase-cleared", "erase-chunk", "erase-wiped", "erase-done"];
+/// The names on the way of the close of a day.
+pub const CLOSING: [&str; 2] = ["close-before", "close-day"];
 
 static ARMED: OnceLock<(String, AtomicU64)> = OnceLock::new();
 
@@ -37,14 +39,14 @@ static ARMED: OnceLock<(String, AtomicU64)> = OnceLock::new();
 pub fn arm(text: &str) -> Result<(), String> {
     let (name, count) = text.split_once(':').unwrap_or((text, "1"));
     let count = count.parse().ok().filter(|n| *n > 0);
-    let is_known = NAMES.contains(&name) || ERASING.contains(&name);
+    let is_known = NAMES.contains(&name) || ERASING.contains(&name) || CLOSING.contains(&name);
     match (is_known, count) {
         (true, Some(count)) => {
             ARMED.get_or_init(|| (name.to_owned(), AtomicU64::new(count)));
             Ok(())
         }
         _ => Err(format!(
-            "no failpoint `{text}`; write NAME or NAME:N with one of {NAMES:?}, {ERASING:?}"
+            "no failpoint `{text}`; write NAME or NAME:N with one of {NAMES:?}, {ERASING:?}, {CLOSING:?}"
         )),
     }
 }

@@ -101,6 +101,14 @@ pub(crate) fn other(links: &Links<'_>, by: Breakdown, answer: &Answer) -> Option
         }
         _ => "what the edge does not tell apart",
     };
+    let days = match by {
+        Breakdown::Attribute(_) if k > 1 => format!(
+            "what fewer than {k} visitors of a UTC day had, all of days that are not closed (they are \
+             two hours after their end), and "
+        ),
+        _ => String::new(),
+    };
+    let edge = days + edge;
     Some(match answer.folded {
         0 => format!("(other) holds {edge}."),
         1 => format!("(other) holds 1 value with fewer than {k} visitors, and {edge}."),
