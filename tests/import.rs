@@ -5,7 +5,7 @@
 //! What surprises: GoAccess, which millions trust, is the judge of the page counts.
 
 mod totals;
-mod traffic;
+pub(crate) mod traffic;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;

@@ -159,6 +159,7 @@ async fn respond(
     let name = format!("headcount-{}-{}-{}-{}", site, by.as_str(), range.from, range.to);
     let rows = viewer.rows_asked(form.kind.rows_max());
     let question = by.question(&site, range, viewer.k(stats.k()), rows);
+    stats.check_time(question.as_ref().and_then(|it| it.time))?;
     let question = question.map(|it| Question { zone: bounds.zone, pages: page, ..it });
     let asker = viewer.clone();
     let job = move |store: &Reading| {

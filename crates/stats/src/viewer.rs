@@ -177,6 +177,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_order_of_a_share_is_that_of_what_is_shown() {
+        let site = SiteHost::parse("example.org").expect("a host");
+        let share = Viewer::of_share(site, "hc_x".to_owned());
+        let row =
+            |name: &str, n| Row { time: None, names: vec![name.to_owned()], metrics: vec![n] };
+        let shown = |rows| {
+            let answer = share.answer(Answer { rows, ..Answer::default() });
+            let line = |row: &Row| format!("{} {}", row.names[0], row.metrics[0]);
+            answer.rows.iter().map(line).collect::<Vec<_>>()
+        };
+        let expect: Vec<String> = vec!["c 30".into(), "a 20".into(), "b 20".into()];
+        assert_eq!(shown(vec![row("c", 31), row("b", 24), row("a", 16)]), expect);
+        assert_eq!(shown(vec![row("c", 28), row("a", 23), row("b", 19)]), expect, "the same");
+    }
+
+    #[test]
     fn a_share_shows_tens_and_nothing_small() {
         let site = SiteHost::parse("example.org").expect("a host");
         let share = Viewer::of_share(site, "hc_x".to_owned());

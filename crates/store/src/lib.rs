@@ -16,6 +16,7 @@ pub mod sqlite;
 pub mod zone;
 
 mod answer;
+mod close;
 mod file;
 mod kind;
 mod placement;

@@ -48,7 +48,7 @@ impl Series {
     pub(crate) fn of(subject: &Subject, answer: &Answer, viewer: &Viewer) -> Self {
         let hours = hours_of(answer);
         let Subject { time_zone, range, before, now, .. } = subject;
-        let bucket = range.bucket();
+        let bucket = subject.bucket();
         let mut totals = Numbers::default();
         let mut buckets = Vec::new();
         for group in groups(time_zone, *range, bucket) {
@@ -61,7 +61,8 @@ impl Series {
         if let Some(before) = before {
             let (mut total, mut all) = (Numbers::default(), Numbers::default());
             let elapsed = now.0.saturating_sub(first_hour(time_zone, *range).0);
-            let is_running = buckets.iter().any(|bucket| bucket.running);
+            // Where no hours are told, the day before is compared whole.
+            let is_running = subject.hours && buckets.iter().any(|bucket| bucket.running);
             let end = first_hour(time_zone, *before).0.saturating_add(elapsed);
             let groups = groups(time_zone, *before, bucket);
             for (at, group) in groups.iter().enumerate() {
