@@ -10,7 +10,7 @@ use std::sync::Arc;
 use axum::response::Response;
 use headcount_core::site::SiteHost;
 use headcount_core::time::{Clock, Hour};
-use headcount_store::question::TimeBucket;
+use headcount_store::question::{Question, TimeBucket};
 
 use crate::backend::{Backend, Said, Unanswered};
 use crate::query::BadQuery;
@@ -74,7 +74,13 @@ struct Inner {
 
 impl Stats {
     /// The state of one process.
-    pub fn new(parts: Parts) -> Self {
+    pub fn new(mut parts: Parts) -> Self {
+        if !parts.hours {
+            // A day that is not over is finer than a day, too.
+            let ask = Arc::clone(&parts.backend.ask);
+            parts.backend.ask =
+                Arc::new(move |question| ask(&Question { open_days: false, ..question.clone() }));
+        }
         Self(Arc::new(Inner {
             queue: Queue::new(parts.backend.clone(), parts.readers),
             sessions: Sessions::default(),

@@ -129,10 +129,9 @@ pub fn table(question: &Question, found: &Answer) -> String {
     let is_other = |row: &Row| row.names.iter().any(|name| name == OTHER);
     if matches!(question.by, By::Attribute(_)) && question.k > 1 && found.rows.iter().any(is_other)
     {
-        let k = question.k;
-        text.push_str(&format!(
-            "{OTHER}: fewer than {k} visitors of a UTC day, and all of days that are not closed yet\n"
-        ));
+        let (k, until) = (question.k, ", all of a day until two hours after its end");
+        let until = if question.open_days { "" } else { until };
+        text.push_str(&format!("{OTHER}: fewer than {k} visitors of a UTC day{until}\n"));
     }
     if found.folded > 0 {
         let (folded, k) = (found.folded, question.k);

@@ -115,5 +115,6 @@ fn question(subject: &Subject, by: By, metrics: &[Metric]) -> Question {
         limit: subject.rows_asked,
         offset: 0,
         k: subject.k,
+        open_days: true,
     }
 }

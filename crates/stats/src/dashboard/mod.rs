@@ -26,7 +26,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use headcount_core::site::SiteHost;
 use headcount_core::time::Hour;
-use headcount_store::question::{Answer, Metric};
+use headcount_store::question::Metric;
 use serde::Deserialize;
 
 use crate::access;

@@ -106,8 +106,8 @@ pub(crate) fn other(links: &Links<'_>, by: Breakdown, answer: &Answer) -> Option
     let folded = grouped(answer.folded);
     let days = match by {
         Breakdown::Attribute(_) if k > 1 => format!(
-            "what fewer than {k} visitors of a UTC day had, all of days that are not closed (they are \
-             two hours after their end), and "
+            "what fewer than {k} visitors of a UTC day had{}, and ",
+            if links.subject.hours { "" } else { ", all of a day until two hours after its end" }
         ),
         _ => String::new(),
     };

@@ -152,8 +152,22 @@ impl RawQuery {
         let include = self.include(time)?;
         let (limit, offset) = self.pagination()?;
         let (from, to, zone) = (range.from, range.to, bounds.zone.clone());
-        let question =
-            Question { site, from, to, zone, metrics, by, time, pages, order, limit, offset, k };
+        let open_days = true;
+        let question = Question {
+            site,
+            from,
+            to,
+            zone,
+            metrics,
+            by,
+            time,
+            pages,
+            order,
+            limit,
+            offset,
+            k,
+            open_days,
+        };
         Ok(Plan { question, range, dimensions, order_words, include })
     }
 

@@ -7,7 +7,7 @@
 //! come back by day, because folding small values looks at each day (`answer/fold.rs`), and there
 //! are few of them: the edge bounds the values of a day.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ use super::rows::{DAY_SECONDS, attribute_word};
 use crate::answer::fold::{Strength, Value, folded};
 use crate::answer::plan::{Scan, plan};
 use crate::answer::{Draft, GROUPS_MAX, OTHER, bucket_of, cut, metrics_of, sorted};
+use crate::close::{DayValue, small};
 use crate::error::StoreError;
 use crate::kind;
 use crate::question::{Answer, By, Metric, OrderKey, PageFilter, Question, TimeBucket};
@@ -44,7 +45,8 @@ struct Group {
 #[derive(Row, Deserialize)]
 struct DayOfValue {
     day: u32,
-    shown: String,
+    is_open: u8,
+    name: String,
     views_sum: i64,
     visitors_sum: i64,
     visits_sum: i64,
@@ -255,12 +257,14 @@ fn ask_values(
     (question, attribute): (&Question, Attribute),
 ) -> Result<Answer, StoreError> {
     let query = bound(link, include_str!("sql/ask_days.sql"), question);
-    let query = query.param("kind", attribute_word(attribute)).param("k", question.k);
+    let query = query.param("kind", attribute_word(attribute));
     let days: Vec<DayOfValue> = link.rows(DOING, timeout, query)?;
+    let of_open_days = hidden_of_open_days(&days, question);
+    let is_hidden = |day: &DayOfValue| of_open_days.contains(&(day.day, &*day.name));
     let mut strengths: HashMap<&str, Strength> = HashMap::new();
-    for day in days.iter().filter(|day| day.shown != OTHER) {
+    for day in days.iter().filter(|day| day.name != OTHER && !is_hidden(day)) {
         let counts = day.counts();
-        strengths.entry(&day.shown).or_default().add_day(counts.visitors, counts.visits);
+        strengths.entry(&day.name).or_default().add_day(counts.visitors, counts.visits);
     }
     let values: Vec<(&str, Strength)> = strengths.into_iter().collect();
     let numbered = (0i64..).zip(&values);
@@ -271,7 +275,8 @@ fn ask_values(
     let mut groups: HashMap<(u32, &str), Counts> = HashMap::new();
     for day in &days {
         let time = question.time.map_or(0, |time| bucket_of(time, day.day, None));
-        let name = if hidden.contains(&*day.shown) { OTHER } else { &day.shown };
+        let is_other = hidden.contains(&*day.name) || is_hidden(day);
+        let name = if is_other { OTHER } else { &day.name };
         groups.entry((time, name)).or_default().add(&day.counts());
     }
     let rows = groups
@@ -282,8 +287,31 @@ fn ask_values(
             metrics: metrics_of(question, &counts),
         })
         .filter(|row| row.metrics.iter().any(|number| *number != 0));
-    let folded = u64::try_from(hidden.len()).unwrap_or(u64::MAX);
+    // Where a day tells nothing, it does not tell how many values it has either.
+    let of_days = of_open_days.iter().filter(|_| question.open_days).map(|it| it.1);
+    let folded = hidden.len() + of_days.collect::<HashSet<_>>().difference(&hidden).count();
+    let folded = u64::try_from(folded).unwrap_or(u64::MAX);
     Ok(cut(question, sorted(question, rows.collect()), folded))
+}
+
+/// The values of days that are not closed which are told no more than a close would tell them now.
+fn hidden_of_open_days<'a>(days: &'a [DayOfValue], question: &Question) -> HashSet<(u32, &'a str)> {
+    let mut open_days: BTreeMap<u32, Vec<DayValue<'a>>> = BTreeMap::new();
+    for day in days.iter().filter(|day| question.k > 1 && day.is_open != 0 && day.name != OTHER) {
+        let value = DayValue { name: &day.name, counts: day.counts() };
+        open_days.entry(day.day).or_default().push(value);
+    }
+    let hidden = |values: &[DayValue<'a>]| -> Vec<&'a str> {
+        if !question.open_days {
+            return values.iter().map(|value| value.name).collect();
+        }
+        let small = small(values, question.k);
+        small.below.into_iter().chain(small.with_them).collect()
+    };
+    let names = |(day, values): (&u32, &Vec<DayValue<'a>>)| {
+        hidden(values).into_iter().map(|name| (*day, name)).collect::<Vec<_>>()
+    };
+    open_days.iter().flat_map(names).collect()
 }
 
 impl DayOfValue {

@@ -7,7 +7,7 @@
 //! What surprises: views, visitors and visits of a page are in its page cells, its clicks in the
 //! click cells of its targets; a question may need both scans.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 
 use headcount_core::cell::{Attribute, Counts};
@@ -17,6 +17,7 @@ use super::{close, codes, meta};
 use crate::answer::fold::{Strength, Value, folded};
 use crate::answer::plan::{Scan, Take, plan};
 use crate::answer::{Draft, GROUPS_MAX, OTHER, bucket_of, cut, metrics_of, sorted, too_large};
+use crate::close::{DayValue, small};
 use crate::error::{Doing as _, StoreError};
 use crate::question::{Answer, By, PageFilter, Question};
 
@@ -53,7 +54,7 @@ pub(super) fn ask(conn: &Connection, question: &Question) -> Result<Answer, Stor
     let stretch =
         Stretch { conn, site, open, days: [question.from.max(oldest).0, question.to.0], hours };
     let hidden = match question.by {
-        By::Attribute(attribute) => hidden_values(&stretch, &mut names, (attribute, question.k))?,
+        By::Attribute(attribute) => hidden_values(&stretch, &mut names, (attribute, question))?,
         _ => Hidden::default(),
     };
     let mut passes = PageTest { filters: &question.pages, known: HashMap::new() };
@@ -89,7 +90,7 @@ pub(super) fn site_id(conn: &Connection, host: &str) -> Result<Option<i64>, Stor
 struct Stretch<'a> {
     conn: &'a Connection,
     site: i64,
-    /// From this UTC day on attributes have no values.
+    /// From this UTC day on days are not closed.
     open: u32,
     /// First and last UTC day, for attributes.
     days: [u32; 2],
@@ -195,28 +196,50 @@ impl PageFilter {
 #[derive(Default)]
 struct Hidden {
     ids: HashSet<i64>,
-    /// How many of them because of `k`.
+    /// On a UTC day that is not closed.
+    of_open_days: HashSet<(u32, i64)>,
+    /// How many values because of `k`.
     folded: usize,
-    /// Days from this one on are not closed: all of their values are.
-    open: u32,
+}
+
+impl Hidden {
+    fn has(&self, cell: &Cell) -> bool {
+        self.ids.contains(&cell.a) || self.of_open_days.contains(&(cell.bucket, cell.a))
+    }
 }
 
 /// Folds over the whole period, so that a value is hidden in every bucket of time or in none.
 fn hidden_values(
     stretch: &Stretch<'_>,
     names: &mut NameTexts<'_>,
-    (attribute, k): (Attribute, u32),
+    (attribute, question): (Attribute, &Question),
 ) -> Result<Hidden, StoreError> {
+    let k = question.k;
     let scan = Scan { kind: codes::attribute_kind(attribute), hourly: false, take: Take::All };
     let mut strengths: HashMap<i64, Strength> = HashMap::new();
+    let mut open_days: BTreeMap<u32, Vec<(i64, Counts)>> = BTreeMap::new();
+    let mut open_cells = 0;
     stretch.cells(scan, |cell| {
         if cell.bucket >= stretch.open {
-            return Ok(());
+            open_days.entry(cell.bucket).or_default().push((cell.a, cell.counts));
+            open_cells += 1;
+        } else {
+            let strength = strengths.entry(cell.a).or_default();
+            strength.add_day(cell.counts.visitors, cell.counts.visits);
         }
-        let strength = strengths.entry(cell.a).or_default();
-        strength.add_day(cell.counts.visitors, cell.counts.visits);
-        if strengths.len() > GROUPS_MAX { Err(too_large()) } else { Ok(()) }
+        if strengths.len() + open_cells > GROUPS_MAX { Err(too_large()) } else { Ok(()) }
     })?;
+    let mut of_open_days = HashSet::new();
+    for (day, values) in open_days {
+        let hidden = small_of(&values, names, question)?;
+        for (id, counts) in values {
+            if hidden.contains(&id) {
+                of_open_days.insert((day, id));
+            } else {
+                strengths.entry(id).or_default().add_day(counts.visitors, counts.visits);
+            }
+        }
+    }
     let mut named = Vec::with_capacity(strengths.len());
     for (id, strength) in strengths {
         named.push((id, names.text(id)?, strength));
@@ -227,7 +250,30 @@ fn hidden_values(
     let mut ids = folded(values.collect(), k);
     let folded = ids.len();
     ids.extend(other.iter().map(|it| it.0));
-    Ok(Hidden { ids, folded, open: stretch.open })
+    // Where a day tells nothing, it does not tell how many values it has either.
+    let of_days = of_open_days.iter().filter(|_| question.open_days).map(|it| it.1);
+    let folded = folded + of_days.collect::<HashSet<i64>>().difference(&ids).count();
+    Ok(Hidden { ids, of_open_days, folded })
+}
+
+/// The values of a day that is not closed which are told no more than a close would tell them now.
+fn small_of(
+    values: &[(i64, Counts)],
+    names: &mut NameTexts<'_>,
+    question: &Question,
+) -> Result<HashSet<i64>, StoreError> {
+    if !question.open_days {
+        return Ok(values.iter().map(|it| it.0).collect());
+    }
+    let mut named = Vec::with_capacity(values.len());
+    for (id, counts) in values {
+        named.push((*id, names.text(*id)?, *counts));
+    }
+    let table: Vec<DayValue<'_>> =
+        named.iter().map(|(_, name, counts)| DayValue { name, counts: *counts }).collect();
+    let small = small(&table, question.k);
+    let hidden: HashSet<&str> = small.below.into_iter().chain(small.with_them).collect();
+    Ok(named.iter().filter(|it| hidden.contains(&*it.1)).map(|it| it.0).collect())
 }
 
 /// What of a cell the question groups by.
@@ -239,9 +285,7 @@ fn group_of(question: &Question, scan: Scan, cell: &Cell, hidden: &Hidden) -> Gr
         By::Page => (time, cell.a, 0),
         By::Target => (time, cell.b, 0),
         By::PageAndTarget => (time, cell.a, cell.b),
-        By::Attribute(_) if cell.bucket >= hidden.open || hidden.ids.contains(&cell.a) => {
-            (time, OTHER_ID, 0)
-        }
+        By::Attribute(_) if hidden.has(cell) => (time, OTHER_ID, 0),
         By::Attribute(_) => (time, cell.a, 0),
     }
 }

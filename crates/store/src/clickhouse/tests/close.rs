@@ -15,6 +15,11 @@ fn by_source(time: Option<TimeBucket>) -> Question {
     Question { time, ..question(By::Attribute(Attribute::Source), &metrics) }
 }
 
+/// As the strict preset asks: of days that are not closed no value is told.
+fn strict() -> Question {
+    Question { open_days: false, ..by_source(None) }
+}
+
 /// What is kept of sources in the table, by day, name and visitors, merged or not.
 fn kept(settings: &Settings) -> Vec<String> {
     let sql = "SELECT toDate(bucket), name, sum(visitors) FROM DB.counts WHERE kind = 'source' \
@@ -47,7 +52,7 @@ fn a_day_that_lies_in_two_weeks_is_closed_whole() {
     let mut writer = Writer::connect(&settings).unwrap();
     let day = sunday(&mut writer);
     let reader = Reader::connect(&settings).unwrap();
-    assert_eq!(lines(&reader.ask(&by_source(None)).unwrap()), ["(other) 22 44 22"]);
+    assert_eq!(lines(&reader.ask(&strict()).unwrap()), ["(other) 22 44 22"]);
     assert_eq!(writer.close_before(day.plus(1), K).unwrap(), 2);
     let whole =
         ["2025-12-28 (other) 10 20 10", "2025-12-28 large 9 18 9", "2025-12-29 (other) 3 6 3"];
@@ -92,7 +97,7 @@ fn a_close_that_was_killed_between_two_blocks_tells_no_small_value() {
     );
     assert!(writer.audit(0).unwrap().balanced());
     let reader = Reader::connect(&settings).unwrap();
-    assert_eq!(lines(&reader.ask(&by_source(None)).unwrap()), ["(other) 22 44 22"]);
+    assert_eq!(lines(&reader.ask(&strict()).unwrap()), ["(other) 22 44 22"]);
     let mut writer = Writer::connect(&settings).unwrap();
     writer.close_before(day.plus(1), K).unwrap();
     for line in kept(&settings).iter().filter(|line| line.starts_with("2025-12-28")) {
@@ -150,10 +155,12 @@ proptest! {
         }
         let (file, server) = (place.reader(), Reader::connect(&settings).unwrap());
         for time in [None, Some(TimeBucket::Day), Some(TimeBucket::Week), Some(TimeBucket::Month)] {
-            prop_assert_eq!(
-                lines(&server.ask(&by_source(time)).unwrap()),
-                lines(&file.ask(&by_source(time)).unwrap())
-            );
+            for open_days in [true, false] {
+                let asked = Question { open_days, ..by_source(time) };
+                let [server, file] = [server.ask(&asked).unwrap(), file.ask(&asked).unwrap()];
+                prop_assert_eq!(lines(&server), lines(&file));
+                prop_assert_eq!(server.folded, file.folded);
+            }
         }
     }
 }

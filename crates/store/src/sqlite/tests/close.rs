@@ -18,6 +18,11 @@ fn ask(place: &Place, from: u32, to: u32) -> Vec<String> {
     lines(&place.reader().ask(&by_source(from, to)).unwrap())
 }
 
+/// As the strict preset asks: of days that are not closed no value is told.
+fn strict(from: u32, to: u32) -> Question {
+    Question { open_days: false, ..by_source(from, to) }
+}
+
 #[test]
 fn a_closed_day_names_large_values_and_forgets_the_names_of_small_ones() {
     let (place, day) = (Place::new(), FIRST_DAY);
@@ -32,11 +37,13 @@ fn a_closed_day_names_large_values_and_forgets_the_names_of_small_ones() {
         page("a.example", day, "/one-reader", 1),
     ];
     writer.apply(&insert("p-0", 1, &cells)).unwrap();
-    assert_eq!(ask(&place, day, day), ["(other) 18"], "a day that is not over has no values");
+    let untold = place.reader().ask(&strict(day, day)).unwrap();
+    assert_eq!((lines(&untold), untold.folded), (vec!["(other) 18".to_owned()], 0));
+    assert_eq!(ask(&place, day, day), ["(other) 9", "large.example 9"], "as a close would");
     assert!(holds(&place.bytes(), "kleinerverein"));
     assert_eq!(writer.close_before(Day(day + 1), K).unwrap(), 3);
     assert_eq!(ask(&place, day, day), ["(other) 9", "large.example 9"]);
-    assert_eq!(ask(&place, day, day + 1), ["(other) 17", "large.example 9"]);
+    assert_eq!(ask(&place, day, day + 1), ["(other) 9", "large.example 9", "morgen.example 8"]);
     let bytes = place.bytes();
     assert!(!holds(&bytes, "kleinerverein") && !holds(&bytes, "zwei.example"));
     assert!(holds(&bytes, "/one-reader") && holds(&bytes, "morgen.example"));
@@ -71,15 +78,15 @@ fn a_threshold_of_one_closes_nothing() {
     assert_eq!(lines(&place.reader().ask(&all).unwrap()), ["/a 1"]);
 }
 
-/// Whoever asks all day long sees nothing move but the whole, and at the close each value comes at
-/// once, with `k` visitors at least.
+/// In the strict preset, whoever asks all day long sees nothing move but the whole, and at the close
+/// each value comes at once, with `k` visitors at least.
 #[test]
 fn polling_sees_no_step_smaller_than_k() {
     let (place, day) = (Place::new(), FIRST_DAY);
     let mut writer = place.writer();
     let (mut shown, mut state, mut steps) = (BTreeMap::<String, u64>::new(), 7u64, 0);
     let named = |place: &Place| -> BTreeMap<String, u64> {
-        let answer = place.reader().ask(&by_source(day, day)).unwrap();
+        let answer = place.reader().ask(&strict(day, day)).unwrap();
         let rows = answer.rows.into_iter().map(|row| (row.names[0].clone(), row.metrics[0]));
         rows.filter(|(name, _)| name != "(other)").collect()
     };
@@ -101,8 +108,8 @@ fn polling_sees_no_step_smaller_than_k() {
     assert!(steps > 0 && shown.values().sum::<u64>() < 300, "{shown:?}");
 }
 
-/// Somebody who comes from many networks himself learns the rest of one value for `k` of them, and
-/// not before the close: the figure of the limits in the README.
+/// Somebody who comes from many networks himself learns the rest of one value for `k` of them: the
+/// figure of the limits in the README.
 #[test]
 fn a_sybil_pays_k_networks_for_one_value_of_one_day() {
     for own in 0..10 {
@@ -115,10 +122,13 @@ fn a_sybil_pays_k_networks_for_one_value_of_one_day() {
             source("a.example", FIRST_DAY, "/x;--", 3),
         ];
         writer.apply(&insert("p-0", 1, &cells)).unwrap();
-        assert_eq!(ask(&place, FIRST_DAY, FIRST_DAY).len(), 1, "nothing before the close");
+        let is_told =
+            || ask(&place, FIRST_DAY, FIRST_DAY).iter().any(|row| row.starts_with("ziel"));
+        assert_eq!(is_told(), own >= 3, "{own}");
+        let untold = place.reader().ask(&strict(FIRST_DAY, FIRST_DAY)).unwrap();
+        assert_eq!(untold.rows.len(), 1, "nothing before the close");
         writer.close_before(Day(FIRST_DAY + 1), K).unwrap();
-        let is_told = ask(&place, FIRST_DAY, FIRST_DAY).iter().any(|row| row.starts_with("ziel"));
-        assert_eq!(is_told, own >= 3, "{own}");
+        assert_eq!(is_told(), own >= 3, "{own}");
     }
 }
 
@@ -158,18 +168,20 @@ proptest! {
             }
             sums
         };
-        let asked = |from, to| Question {
+        let asked = |from, to, open_days| Question {
             metrics: METRICS[..3].to_vec(),
+            open_days,
             ..by_source(FIRST_DAY + from, FIRST_DAY + to)
         };
-        for from in 0..DAYS {
+        for (from, open_days) in (0..DAYS).flat_map(|from| [(from, true), (from, false)]) {
             for to in from..DAYS {
-                let whole = asked(from, to);
+                let whole = asked(from, to, open_days);
                 let mut of_days = BTreeMap::<String, Vec<u64>>::new();
                 for day in from..=to {
-                    for (name, numbers) in sums(&asked(day, day)) {
+                    for (name, numbers) in sums(&asked(day, day, open_days)) {
                         if name != "(other)" {
-                            prop_assert!(day < open && numbers[1] >= u64::from(K), "{name} {numbers:?}");
+                            prop_assert!(numbers[1] >= u64::from(K), "{name} {numbers:?}");
+                            prop_assert!(day < open || open_days, "{name} {numbers:?}");
                         }
                         let sum = of_days.entry(name).or_insert_with(|| vec![0; 3]);
                         sum.iter_mut().zip(numbers).for_each(|(sum, n)| *sum += n);
@@ -183,7 +195,7 @@ proptest! {
                 );
             }
         }
-        let total: u64 = sums(&asked(0, DAYS)).values().map(|sum| sum[1]).sum();
+        let total: u64 = sums(&asked(0, DAYS, true)).values().map(|sum| sum[1]).sum();
         prop_assert_eq!(total, cells.iter().map(|cell| cell.2.visitors).sum::<u64>());
     }
 }

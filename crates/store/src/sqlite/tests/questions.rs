@@ -25,6 +25,7 @@ pub(crate) fn question(by: By, metrics: &[Metric]) -> Question {
         limit: 1_000,
         offset: 0,
         k: 5,
+        open_days: true,
     }
 }
 
