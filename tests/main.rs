@@ -29,6 +29,8 @@ mod notice;
 mod crash;
 // What must not be there: non-interference, canaries.
 mod privacy;
+// An image of the process: yesterday's key and marks, core dumps, other users.
+mod memory;
 // The published trackers of other tools: what they count, and what stays of what they send.
 mod compat;
 // Access logs of servers: exactly once, the same as GoAccess, nothing of them kept.

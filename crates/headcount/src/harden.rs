@@ -2,7 +2,8 @@
 //!
 //! What it is not: a sandbox.
 //!
-//! What surprises: it raises one limit, too: open files, up to what the operator allows.
+//! What surprises: it raises two limits, too: open files and locked memory, up to what the operator
+//! allows.
 
 use rustix::process::{
     DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit,
@@ -16,7 +17,8 @@ pub(crate) fn quiet_panics() {
     }));
 }
 
-/// No core dump, no ptrace by the same user, as many files as allowed.
+/// No core dump, no ptrace by the same user, as many files and as much locked memory as
+/// allowed.
 pub(crate) fn harden() {
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     if setrlimit(Resource::Core, none).is_err()
@@ -24,8 +26,11 @@ pub(crate) fn harden() {
     {
         tracing::warn!("core dumps could not be switched off for this process");
     }
-    let files = getrlimit(Resource::Nofile);
-    if setrlimit(Resource::Nofile, Rlimit { current: files.maximum, ..files }).is_err() {
-        tracing::warn!("the limit of open files could not be raised");
+    for (resource, name) in [(Resource::Nofile, "open files"), (Resource::Memlock, "locked memory")]
+    {
+        let limit = getrlimit(resource);
+        if setrlimit(resource, Rlimit { current: limit.maximum, ..limit }).is_err() {
+            tracing::warn!("the limit of {name} could not be raised");
+        }
     }
 }
