@@ -30,7 +30,9 @@ use crate::cli::{
 };
 use crate::config::{self, Config, ConfigError, Flags, RawSite};
 use crate::wall_clock::WallClock;
-use crate::{aggregate, cluster, collect, folder, import, merge, notice, serve, totals, up};
+use crate::{
+    aggregate, cluster, collect, doctor, folder, import, merge, notice, serve, totals, up,
+};
 
 /// How long `site erase` waits for a running `up`.
 const ERASE_PATIENCE: Duration = Duration::from_secs(90);
@@ -59,6 +61,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Notice(args)) => notice::commands::notice(&args),
         Some(Command::Dsar(args)) => notice::commands::text(notice::Kind::Dsar, &args),
         Some(Command::BreachSheet(args)) => notice::commands::text(notice::Kind::Breach, &args),
+        Some(Command::Doctor(args)) => doctor::run(&args),
     }
 }
 

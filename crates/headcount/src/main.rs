@@ -11,6 +11,7 @@ mod cluster;
 mod collect;
 mod commands;
 mod config;
+mod doctor;
 mod edge;
 mod folder;
 mod harden;
