@@ -31,6 +31,8 @@ mod crash;
 mod privacy;
 // An image of the process: yesterday's key and marks, core dumps, other users.
 mod memory;
+// The proxies of `deploy/proxy/`, live, and the doctor.
+mod front;
 // The published trackers of other tools: what they count, and what stays of what they send.
 mod compat;
 // Access logs of servers: exactly once, the same as GoAccess, nothing of them kept.

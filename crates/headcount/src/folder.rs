@@ -189,9 +189,10 @@ pub(crate) fn prepare(folder: &Path) -> anyhow::Result<()> {
     restrict(folder).with_context(|| format!("{}: its permissions cannot be set", at()))
 }
 
-/// Nobody but the owner looks into the folder.
+/// Nobody but the owner looks into the folder, or into a file that is made from now on.
 fn restrict(folder: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700))
 }
 
