@@ -29,6 +29,8 @@ mod notice;
 mod crash;
 // What must not be there: non-interference, canaries.
 mod privacy;
+// A thread of each room fails: what is said of it.
+mod panics;
 // An image of the process: yesterday's key and marks, core dumps, other users.
 mod memory;
 // The proxies of `deploy/proxy/`, live, and the doctor.

@@ -5,6 +5,8 @@
 //! What surprises: it raises two limits, too: open files and locked memory, up to what the operator
 //! allows.
 
+use std::io::Write as _;
+
 use rustix::process::{
     DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit,
 };
@@ -13,7 +15,13 @@ use rustix::process::{
 pub(crate) fn quiet_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
-        tracing::error!(place = place.as_deref().unwrap_or("unknown"), "a thread failed");
+        let place = place.as_deref().unwrap_or("unknown");
+        if tracing::dispatcher::has_been_set() {
+            tracing::error!(place, "a thread failed");
+        } else {
+            // A command without a log. Nobody may be left to read it.
+            writeln!(std::io::stderr(), "headcount: failed at {place}").ok();
+        }
     }));
 }
 

@@ -36,6 +36,7 @@ use crate::config::ConfigError;
 const EXIT_USAGE: u8 = 64;
 
 fn main() -> ExitCode {
+    harden::quiet_panics();
     let cli = match cli::Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -52,9 +52,10 @@ pub enum Unanswered {
     /// The store failed.
     #[error("the store did not answer")]
     Store(#[source] StoreError),
-    /// A job panicked; its thread is gone, the room stays.
+    /// A job panicked; its thread is gone, the room stays. What it said may quote a row: it is not
+    /// told on.
     #[error("a question to the store panicked")]
-    Panicked(#[source] tokio::task::JoinError),
+    Panicked,
 }
 
 /// A bounded queue in front of a [`Backend`].
@@ -91,7 +92,7 @@ impl Queue {
                 said
             };
             let said = tokio::task::spawn_blocking(blocking).await;
-            said.map_err(Unanswered::Panicked)?.map_err(Unanswered::Store)
+            said.map_err(|_| Unanswered::Panicked)?.map_err(Unanswered::Store)
         };
         tokio::time::timeout(ANSWER_DEADLINE, answer).await.unwrap_or(Err(Unanswered::Busy))
     }
