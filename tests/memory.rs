@@ -190,6 +190,14 @@ fn what_a_finished_request_leaves() {
     assert_eq!(server.stop(), Some(0));
 }
 
+#[test]
+fn the_unit_keeps_memory_in_memory() {
+    let unit = include_str!("../deploy/systemd/headcount.service");
+    for line in ["LimitMEMLOCK=infinity", "MemorySwapMax=0", "LimitCORE=0", "UMask=0077"] {
+        assert!(unit.lines().any(|of| of == line), "{line}");
+    }
+}
+
 /// A script that runs the binary after `before`, in `folder`.
 fn wrapped(folder: &Path, before: &str, command: &str) -> PathBuf {
     let script = folder.join("wrapped");

@@ -177,7 +177,7 @@ mod tests {
     use super::*;
 
     fn check(countries: &Countries, network: Octets, expect: &str) {
-        assert_eq!(countries.lookup(network).as_str(), expect, "{network:?}");
+        assert_eq!(countries.lookup(network).as_str(), expect);
     }
 
     fn v6(head: [u8; 6]) -> Octets {
