@@ -35,6 +35,12 @@ mod privacy;
 mod datamap;
 // Promises of privacy policies that no other test has.
 mod promises;
+// A thread of each room fails: what is said of it.
+mod panics;
+// An image of the process: yesterday's key and marks, core dumps, other users.
+mod memory;
+// The proxies of `deploy/proxy/`, live, and the doctor.
+mod front;
 // The published trackers of other tools: what they count, and what stays of what they send.
 mod compat;
 // Access logs of servers: exactly once, the same as GoAccess, nothing of them kept.

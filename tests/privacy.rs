@@ -389,6 +389,7 @@ pub(crate) fn tell_all(address: &str) -> u64 {
         }
         // As a peer that is no proxy.
         as_peer(
+            "127.77.88.99",
             address,
             &format!(
                 "{line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n{}{more}\r\n{body}",
@@ -403,14 +404,14 @@ pub(crate) fn tell_all(address: &str) -> u64 {
     counted
 }
 
-/// A request from 127.77.88.99.
+/// A request from an address of this machine; the answer is a good one.
 #[expect(clippy::disallowed_types, reason = "the address of the test's own socket")]
-fn as_peer(address: &str, request: &str) {
+pub(crate) fn as_peer(from: &str, address: &str, request: &str) {
     use std::io::Read as _;
     use std::net::SocketAddr;
     let kind = (socket2::Domain::IPV4, socket2::Type::STREAM);
     let mut socket = socket2::Socket::new(kind.0, kind.1, None).unwrap();
-    let from: SocketAddr = "127.77.88.99:0".parse().unwrap();
+    let from: SocketAddr = format!("{from}:0").parse().unwrap();
     let to: SocketAddr = address.parse().unwrap();
     socket.bind(&from.into()).unwrap();
     socket.connect(&to.into()).unwrap();

@@ -162,3 +162,83 @@ fn nothing_promises_more_than_is_checked() {
         assert!(found.is_none(), "{}: `{}` is not ours to claim", path.display(), found.unwrap());
     }
 }
+
+/// Where bytes of visitors are: what is derived here could print them.
+const MEETS_VISITORS: [&str; 16] = [
+    "beacon.rs",
+    "connection.rs",
+    "country.rs",
+    "http.rs",
+    "judge.rs",
+    "judge/preview.rs",
+    "locked.rs",
+    "log.rs",
+    "log/combined.rs",
+    "log/json.rs",
+    "peer.rs",
+    "rate.rs",
+    "visitors.rs",
+    "compat/http.rs",
+    "compat/matomo.rs",
+    "compat/props.rs",
+];
+/// Types there that may be printed: reasons, and a country.
+const PRINTABLE: [&str; 2] = ["Error", "CountryCode"];
+
+#[test]
+fn what_holds_a_visitor_cannot_be_printed() {
+    for name in MEETS_VISITORS {
+        let path = root().join("crates/collector/src").join(name);
+        let text = fs::read_to_string(&path).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        let mut derives = "";
+        for (number, line) in code.lines().enumerate() {
+            if line.trim_start().starts_with("#[derive(") {
+                derives = line;
+            }
+            if line.contains("struct ") || line.contains("enum ") {
+                let named = line.split(['(', '<', '{', ';']).next().unwrap().trim();
+                let may = PRINTABLE.iter().any(|end| named.ends_with(end));
+                let prints =
+                    ["Debug", "(Serialize", " Serialize"].iter().any(|word| derives.contains(word));
+                let place = format!("{}:{}", path.display(), number + 1);
+                assert!(
+                    may || !prints,
+                    "{place}: it may hold a visitor; leave Debug and Serialize out"
+                );
+                derives = "";
+            }
+            let by_hand = line.contains("Debug for ") || line.contains("Display for ");
+            assert!(!by_hand, "{}:{}: nothing here is printed", path.display(), number + 1);
+        }
+    }
+}
+
+#[test]
+fn spans_take_no_arguments_by_themselves() {
+    let bare = "instru".to_owned() + "ment";
+    for (path, text) in all("rs") {
+        for (number, line) in text.lines().enumerate() {
+            let spans = line.contains(&format!("#[{bare}")) || line.contains(&format!("::{bare}"));
+            let place = format!("{}:{}", path.display(), number + 1);
+            assert!(!spans || line.contains("skip_all"), "{place}: write skip_all, fields(..)");
+        }
+    }
+}
+
+/// What serde says of a text may quote it.
+#[test]
+fn what_a_reader_says_of_a_visitors_text_is_dropped() {
+    for (path, text) in all("rs") {
+        if !path.starts_with(root().join("crates/collector/src")) {
+            continue;
+        }
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        for (number, line) in code.lines().enumerate() {
+            let reads = line.contains("serde_json::from_");
+            let drops = line.contains(".ok()") || line.contains("map_err(|_|");
+            let place = format!("{}:{}", path.display(), number + 1);
+            assert!(!reads || drops, "{place}: keep its class only: .ok(), or map_err(|_| …)");
+        }
+    }
+}

@@ -20,6 +20,7 @@ use prometheus_client::registry::Registry;
 use crate::client::{ClientFamily, ClientRules, Clients};
 use crate::country::Countries;
 use crate::judge::{Hit, Judge, Shared, Visitor, refusal};
+use crate::locked::LooseKey;
 use crate::log::{self, Request};
 use crate::metrics::Metrics;
 use crate::names::{NameId, NameLimits, Names, OTHER, SiteId};
@@ -241,6 +242,8 @@ impl LogJudge {
             countries: setting.countries,
             visitors,
             rate: RateLimit::new(0, random()?),
+            agents: Arc::new(LooseKey::new(&[0; 32])),
+            day: 0.into(),
             names: Arc::new(Names::new(setting.names, [])),
             clock: setting.clock,
             metrics: Arc::new(Metrics::register(&mut Registry::default())),

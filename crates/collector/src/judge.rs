@@ -9,8 +9,9 @@
 pub(crate) mod preview;
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use headcount_core::campaign::Campaign;
 use headcount_core::cell::{Attribute, CellKey, Counts};
@@ -23,6 +24,7 @@ use hyper::header;
 use crate::beacon::{Beacon, host_of, lower};
 use crate::client::{Client, ClientFamily, Clients, UaDigest};
 use crate::country::{Countries, CountryCode};
+use crate::locked::LooseKey;
 use crate::metrics::Metrics;
 use crate::names::{KnownNames, NameId, NameKind, Names};
 use crate::peer::{AddressSource, Peer, Prefix};
@@ -38,9 +40,49 @@ pub(crate) struct Shared {
     pub(crate) countries: Countries,
     pub(crate) visitors: Option<Visitors>,
     pub(crate) rate: RateLimit,
+    /// What agents are told apart by, on all cores alike.
+    pub(crate) agents: Arc<LooseKey>,
+    /// The day of the two keys before.
+    pub(crate) day: AtomicU32,
     pub(crate) names: Arc<Names>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: Arc<Metrics>,
+}
+
+impl Shared {
+    /// Ends a day that is over: its key and its marks are gone within a tick of midnight, whether
+    /// or not anybody comes.
+    fn keep_day(&self) -> Day {
+        let now = self.clock.unix_seconds();
+        let day = Hour::of_unix(now).day();
+        if let Some(visitors) = &self.visitors {
+            visitors.keep(day);
+        }
+        self.rate.sweep(now);
+        if self.day.swap(day.0, Ordering::Relaxed) != day.0 {
+            self.renew_keys();
+        }
+        day
+    }
+
+    fn renew_keys(&self) {
+        let mut keys = [[0; 32]; 2];
+        if keys.iter_mut().any(|key| getrandom::fill(key).is_err()) {
+            tracing::error!("no randomness for a new day's keys");
+        }
+        let [rate, agents] = keys;
+        self.rate.renew(&rate);
+        self.agents.replace(&agents);
+    }
+
+    /// Wipes what no hit needs any more.
+    pub(crate) fn end(&self) {
+        if let Some(visitors) = &self.visitors {
+            visitors.end();
+        }
+        self.rate.renew(&[0; 32]);
+        self.agents.replace(&[0; 32]);
+    }
 }
 
 /// What is read of a request's headers, found in one pass.
@@ -57,6 +99,8 @@ pub(crate) struct Judge {
     shared: Arc<Shared>,
     clients: RefCell<Clients>,
     known: RefCell<KnownNames>,
+    /// The day of the clients.
+    day: Cell<Day>,
 }
 
 /// How a beacon came.
@@ -123,7 +167,17 @@ pub(crate) fn is_ahead(value: &[u8]) -> bool {
 
 impl Judge {
     pub(crate) fn new(shared: Arc<Shared>, clients: Clients) -> Self {
-        Self { shared, clients: RefCell::new(clients), known: RefCell::new(KnownNames::default()) }
+        let day = Cell::new(shared.clock.hour().day());
+        let known = RefCell::new(KnownNames::default());
+        Self { shared, clients: RefCell::new(clients), known, day }
+    }
+
+    /// Ends a day that is over: what all cores share, and this one's clients.
+    pub(crate) fn keep_day(&self) {
+        let day = self.shared.keep_day();
+        if self.day.replace(day) != day {
+            self.clients.borrow_mut().forget();
+        }
     }
 
     /// The client of a `User-Agent` value and the digest of that value.
@@ -148,6 +202,9 @@ impl Judge {
             };
         };
         let hour = self.shared.clock.hour();
+        if self.day.get() != hour.day() {
+            self.keep_day();
+        }
         let mut refuse = |reason| {
             cells.push(refusal(site, hour, reason));
             Verdict::Refused(reason)

@@ -29,6 +29,7 @@ mod committer;
 mod connection;
 mod http;
 mod judge;
+mod locked;
 mod log;
 mod rejection;
 mod server;

@@ -1,7 +1,7 @@
 //! How many hits one network may send to one site in a minute.
 //!
-//! What it is not: a list of networks. A network is hashed with a key that lives as long as the
-//! process, into a table of fixed size that forgets everything each minute.
+//! What it is not: a list of networks. A network is hashed with a key that lives for a day, into a
+//! table of fixed size that is swept each minute.
 //!
 //! What surprises: the table is a count-min sketch (Cormode, Muthukrishnan 2005): where two
 //! networks share both their places, the smaller of two sums is taken, so a network can only be
@@ -9,6 +9,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::locked::LooseKey;
 use crate::peer::Prefix;
 
 /// Places in each of the two rows: 2 × 128 Ki × 8 bytes = 2 MiB, touched as they are used.
@@ -21,15 +22,40 @@ const COUNT_BITS: u32 = 32;
 /// The table.
 pub struct RateLimit {
     per_minute: u32,
-    key: [u8; 32],
+    key: LooseKey,
     places: Box<[AtomicU64]>,
+    /// The minute of the last sweep.
+    swept: AtomicU64,
 }
 
 impl RateLimit {
     /// A limit of `per_minute` hits; 0 is off.
     pub fn new(per_minute: u32, key: [u8; 32]) -> Self {
         let places = if per_minute == 0 { 0 } else { PLACES * ROWS };
-        Self { per_minute, key, places: (0..places).map(|_| AtomicU64::new(0)).collect() }
+        let places = (0..places).map(|_| AtomicU64::new(0)).collect();
+        Self { per_minute, key: LooseKey::new(&key), places, swept: AtomicU64::new(0) }
+    }
+
+    /// Goes on with another key: nobody can ask any more which networks were counted under the
+    /// last one.
+    pub(crate) fn renew(&self, key: &[u8; 32]) {
+        self.key.replace(key);
+        self.places.iter().for_each(|place| place.store(0, Ordering::Relaxed));
+    }
+
+    /// Forgets what other minutes than the running one counted, once a minute.
+    pub(crate) fn sweep(&self, unix_seconds: u64) {
+        let minute = minute_of(unix_seconds);
+        if self.swept.swap(minute, Ordering::Relaxed) == minute {
+            return;
+        }
+        for place in &self.places {
+            let old = place.load(Ordering::Relaxed);
+            if old != 0 && old >> COUNT_BITS != minute {
+                // A hit that came first has made it a place of this minute.
+                place.compare_exchange(old, 0, Ordering::Relaxed, Ordering::Relaxed).ok();
+            }
+        }
     }
 
     /// Counts one hit and tells whether it is within the limit.
@@ -40,8 +66,8 @@ impl RateLimit {
         let mut input = [0u8; 11];
         input[..4].copy_from_slice(&site.to_le_bytes());
         input[4..].copy_from_slice(&prefix.hash_input());
-        let hash = blake3::keyed_hash(&self.key, &input);
-        let minute = (unix_seconds / 60) & u64::from(u32::MAX);
+        let hash = blake3::keyed_hash(&self.key.bytes(), &input);
+        let minute = minute_of(unix_seconds);
         let count = hash
             .as_bytes()
             .chunks_exact(4)
@@ -55,6 +81,10 @@ impl RateLimit {
             .min();
         count.is_none_or(|count| count <= u64::from(self.per_minute))
     }
+}
+
+fn minute_of(unix_seconds: u64) -> u64 {
+    (unix_seconds / 60) & u64::from(u32::MAX)
 }
 
 /// One more in this minute; a place that counted another minute begins again.
@@ -89,6 +119,14 @@ mod tests {
         assert!(limit.allows(1, prefix("198.51.101.1:1"), 600), "another network");
         assert!(!limit.allows(1, prefix("198.51.100.200:1"), 659), "same network");
         assert!(limit.allows(1, net, 660), "next minute");
+        let held = || limit.places.iter().filter(|p| p.load(Ordering::Relaxed) != 0).count();
+        limit.sweep(660);
+        assert!(held() == ROWS && !(0..3).all(|_| limit.allows(1, net, 660)), "the running minute");
+        limit.sweep(720);
+        assert_eq!(held(), 0, "networks of a minute that is over");
+        assert!(limit.allows(1, net, 720));
+        limit.renew(&[8; 32]);
+        assert_eq!(held(), 0);
         assert!((0..9).all(|_| RateLimit::new(0, [7; 32]).allows(1, net, 600)), "0 is off");
     }
 }

@@ -13,7 +13,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use headcount_core::site::SiteHost;
-use headcount_core::time::Clock;
+use headcount_core::time::{Clock, Day};
 use headcount_transport::Publisher;
 use thiserror::Error;
 
@@ -24,6 +24,7 @@ use crate::country::Countries;
 use crate::edge_file::{EdgeFile, EdgeFileError, Recovered};
 use crate::http::Fallback;
 use crate::judge::{Judge, Shared};
+use crate::locked::LooseKey;
 use crate::metrics::Metrics;
 use crate::names::{NameLimits, Names};
 use crate::peer::AddressSource;
@@ -204,7 +205,7 @@ impl Collector {
         let names = Arc::new(Names::new(setting.limits.names, recovered.names.iter().cloned()));
         let visitors = if setting.visitors {
             let day = parts.clock.hour().day();
-            Some(Visitors::new(setting.limits.visitor_filter_mib, day)?)
+            Some(visitors(setting.limits.visitor_filter_mib, day)?)
         } else {
             None
         };
@@ -213,6 +214,9 @@ impl Collector {
             countries: parts.countries,
             visitors,
             rate: RateLimit::new(setting.limits.hits_per_prefix_per_minute, random()?),
+            // One key for all cores: a visitor's connections may land on any of them.
+            agents: Arc::new(LooseKey::new(&random()?)),
+            day: parts.clock.hour().day().0.into(),
             names: Arc::clone(&names),
             clock: Arc::clone(&parts.clock),
             metrics: Arc::clone(&parts.metrics),
@@ -269,14 +273,13 @@ impl Collector {
         fallback: Option<&Fallback>,
     ) -> Result<(), CollectorError> {
         let cores = listeners.len().max(1);
-        // One key for all cores: a visitor's connections may land on any of them.
-        let agent_key = random()?;
         let limits = ConnectionLimits {
             total: (self.limits.connections / cores).max(1),
             per_prefix: (self.limits.connections_per_prefix / cores).max(1),
         };
         for (listener, shard) in listeners.into_iter().zip(&self.shards) {
-            let clients = Clients::new(Arc::clone(&self.clients), agent_key);
+            let clients =
+                Clients::sharing(Arc::clone(&self.clients), Arc::clone(&self.shared.agents));
             let parts = WorkerParts {
                 judge: Judge::new(Arc::clone(&self.shared), clients),
                 shared: Arc::clone(&self.shared),
@@ -364,6 +367,8 @@ impl Collector {
                 Err(_) => outcome = Err(CollectorError::Stopped),
             }
         }
+        // No hit comes any more: what could recognise a visitor need not wait for the last batches.
+        self.shared.end();
         // A committer that has ended already hears nothing; joining it tells why.
         drop(self.commands.send(Command::Stop));
         self.doorbell.ring();
@@ -442,6 +447,21 @@ fn open(
         }
     }
     Ok((file, recovered))
+}
+
+/// Key and filter, with a warning if the operator lets too little memory be locked.
+fn visitors(filter_mib: usize, day: Day) -> Result<Visitors, VisitorsError> {
+    let visitors = Visitors::new(filter_mib, day)?;
+    let unlocked_kib = visitors.unlocked_bytes() / 1024;
+    if unlocked_kib > 0 {
+        tracing::warn!(
+            unlocked_kib,
+            needed_kib = filter_mib * 1024 + 4,
+            "part of the marks of visitors may be swapped out; raise `ulimit -l` (LimitMEMLOCK=) \
+             to what is needed, or switch swap off"
+        );
+    }
+    Ok(visitors)
 }
 
 fn number() -> Result<u64, CollectorError> {

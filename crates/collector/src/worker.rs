@@ -196,7 +196,7 @@ async fn serve(parts: WorkerParts, listener: std::net::TcpListener) -> std::io::
     Ok(())
 }
 
-/// Four times a second: who is late?
+/// Four times a second: who is late, and is it another day?
 async fn sweep(room: Rc<Room>, worker: Rc<Worker>) {
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -206,6 +206,7 @@ async fn sweep(room: Rc<Room>, worker: Rc<Worker>) {
         let watches: Vec<Rc<Watch>> = room.watches.borrow().values().map(Rc::clone).collect();
         let late = watches.iter().filter(|watch| watch.sweep()).count();
         worker.shared.metrics.connections_closed_late.inc_by(late as u64);
+        worker.judge.keep_day();
     }
 }
 

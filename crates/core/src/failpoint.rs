@@ -1,9 +1,9 @@
-//! Named places where a crash test kills the process.
+//! Named places where a crash test kills the process, or lets a thread of it fail.
 //!
 //! What it is not: in the way. Without `HEADCOUNT_FAILPOINT` the check is one relaxed load.
 //!
 //! What surprises: it is in the shipped binary, so that what is tested is what is shipped. It can
-//! do one thing only, abort, and only for who sets the environment of the process.
+//! do two things only, abort or panic, and only for who sets the environment of the process.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,19 +30,31 @@ pub const ERASING: [&str; 5] =
 /// The names on the way of the close of a day.
 pub const CLOSING: [&str; 2] = ["close-before", "close-day"];
 
-static ARMED: OnceLock<(String, AtomicU64)> = OnceLock::new();
+static ARMED: OnceLock<Armed> = OnceLock::new();
 
-/// Arms a failpoint as `NAME` or `NAME:N`: the Nth time it is passed, the process aborts.
+struct Armed {
+    name: String,
+    left: AtomicU64,
+    panics: bool,
+}
+
+/// Arms a failpoint as `NAME` or `NAME:N`: the Nth time it is passed, the process aborts. With
+/// `panic:` before it, the thread panics.
 ///
 /// # Errors
 /// The names there are, if `text` names none of them.
 pub fn arm(text: &str) -> Result<(), String> {
-    let (name, count) = text.split_once(':').unwrap_or((text, "1"));
+    let (panics, place) = match text.strip_prefix("panic:") {
+        Some(place) => (true, place),
+        None => (false, text),
+    };
+    let (name, count) = place.split_once(':').unwrap_or((place, "1"));
     let count = count.parse().ok().filter(|n| *n > 0);
     let is_known = NAMES.contains(&name) || ERASING.contains(&name) || CLOSING.contains(&name);
     match (is_known, count) {
         (true, Some(count)) => {
-            ARMED.get_or_init(|| (name.to_owned(), AtomicU64::new(count)));
+            let left = AtomicU64::new(count);
+            ARMED.get_or_init(|| Armed { name: name.to_owned(), left, panics });
             Ok(())
         }
         _ => Err(format!(
@@ -54,10 +66,19 @@ pub fn arm(text: &str) -> Result<(), String> {
 /// Passes the place `name`.
 #[inline]
 pub fn hit(name: &'static str) {
-    if let Some((armed, left)) = ARMED.get()
-        && armed == name
-        && left.fetch_sub(1, Ordering::SeqCst) == 1
+    if let Some(armed) = ARMED.get()
+        && armed.name == name
+        && armed.left.fetch_sub(1, Ordering::SeqCst) == 1
     {
-        std::process::abort();
+        fall(armed.panics);
     }
+}
+
+#[cold]
+#[expect(clippy::panic, reason = "what it is for")]
+fn fall(panics: bool) {
+    if panics {
+        panic!("kanarie: what a panic says is not to be told");
+    }
+    std::process::abort();
 }

@@ -88,7 +88,7 @@ async fn live(
             room.leave();
             return Ok(());
         }
-        started = start => started.context("starting")??,
+        started = start => started.map_err(process::fallen).context("starting")??,
     };
     room.enter(aggregator);
     commands::say(&format!(
@@ -105,7 +105,7 @@ async fn live(
     }
     servers.shutdown().await;
     let stopped = tokio::task::spawn_blocking(move || room.stop());
-    stopped.await.context("stopping")?
+    stopped.await.map_err(process::fallen).context("stopping")?
 }
 
 /// What the operator may ask.

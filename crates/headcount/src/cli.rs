@@ -81,6 +81,8 @@ pub(crate) enum Command {
     Datamap(DatamapArgs),
     /// Print the tables that may be, or hold those that are to them
     Schema(SchemaArgs),
+    /// Look for what weakens the promises here, and say how to mend it; ends with 1 if something does
+    Doctor(DoctorArgs),
 }
 
 #[derive(Clone, Debug, Default, Args)]
@@ -317,6 +319,27 @@ pub(crate) struct NoticeArgs {
     /// Show what changed since this notice, which was printed with --format json
     #[arg(long, value_name = "OLD")]
     pub(crate) diff: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// Configuration of the proxy in front: nginx (the output of nginx -T), Caddy or HAProxy; may be
+    /// given more than once
+    #[arg(long, value_name = "FILE")]
+    pub(crate) proxy: Vec<PathBuf>,
+    /// How to print it
+    #[arg(long, value_enum, default_value = "table")]
+    pub(crate) format: DoctorFormat,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DoctorFormat {
+    /// For people
+    Table,
+    /// With the names of the checks
+    Json,
 }
 
 #[derive(Debug, Args)]

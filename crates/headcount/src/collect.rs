@@ -105,14 +105,17 @@ async fn live(config: &Config, kafka: Settings) -> anyhow::Result<()> {
     };
     servers.shutdown().await;
     let house = Arc::clone(&house);
-    tokio::task::spawn_blocking(move || house.stop()).await.context("stopping")??;
+    tokio::task::spawn_blocking(move || house.stop())
+        .await
+        .map_err(process::fallen)
+        .context("stopping")??;
     outcome
 }
 
 /// Checks the topic; `false` if no broker answers now.
 async fn check_topic(kafka: Settings, create: bool) -> anyhow::Result<bool> {
     let checked = tokio::task::spawn_blocking(move || topic::ensure(&kafka, create));
-    is_fit(checked.await.context("checking the topic")?)
+    is_fit(checked.await.map_err(process::fallen).context("checking the topic")?)
 }
 
 /// Whether the topic is fit; `false` if that is to be asked again.

@@ -31,7 +31,7 @@ use crate::cli::{
 use crate::config::{self, Config, ConfigError, Flags, RawSite};
 use crate::wall_clock::WallClock;
 use crate::{
-    aggregate, cluster, collect, datamap, folder, import, merge, notice, serve, totals, up,
+    aggregate, cluster, collect, datamap, doctor, folder, import, merge, notice, serve, totals, up,
 };
 
 /// How long `site erase` waits for a running `up`.
@@ -63,6 +63,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::BreachSheet(args)) => notice::commands::text(notice::Kind::Breach, &args),
         Some(Command::Datamap(args)) => datamap::print(&args),
         Some(Command::Schema(args)) => datamap::schema(&args),
+        Some(Command::Doctor(args)) => doctor::run(&args),
     }
 }
 

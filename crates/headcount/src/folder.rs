@@ -6,7 +6,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use headcount_core::site::SiteHost;
@@ -149,6 +149,29 @@ pub(crate) fn noted_sites(folder: &Path) -> Vec<SiteHost> {
     text.lines().filter_map(|line| SiteHost::parse(line).ok()).collect()
 }
 
+/// The file whose lock a running process holds.
+pub(crate) fn lock_path(folder: &Path) -> PathBuf {
+    folder.join(LOCK_FILE_NAME)
+}
+
+/// Whether a file of this name is made by a command of ours.
+pub(crate) fn is_ours(name: &str) -> bool {
+    let databases = [control::FILE_NAME, sqlite::FILE_NAME, edge::FILE_NAME];
+    let is_of = |database: &str| {
+        let beside = name.strip_prefix(database);
+        beside.is_some_and(|rest| ["", "-wal", "-shm", "-journal"].contains(&rest))
+    };
+    let others = [
+        "edge.mark",
+        LOCK_FILE_NAME,
+        IMPORT_LOCK_NAME,
+        ERASE_LOCK_NAME,
+        SITES_FILE_NAME,
+        MERGE_FILE_NAME,
+    ];
+    databases.into_iter().any(is_of) || others.contains(&name.trim_end_matches(".new"))
+}
+
 /// Makes the folder, or makes sure that it is one of ours.
 ///
 /// # Errors
@@ -166,9 +189,10 @@ pub(crate) fn prepare(folder: &Path) -> anyhow::Result<()> {
     restrict(folder).with_context(|| format!("{}: its permissions cannot be set", at()))
 }
 
-/// Nobody but the owner looks into the folder.
+/// Nobody but the owner looks into the folder, or into a file that is made from now on.
 fn restrict(folder: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700))
 }
 

@@ -2,7 +2,10 @@
 //!
 //! What it is not: a sandbox.
 //!
-//! What surprises: it raises one limit, too: open files, up to what the operator allows.
+//! What surprises: it raises two limits, too: open files and locked memory, up to what the operator
+//! allows.
+
+use std::io::Write as _;
 
 use rustix::process::{
     DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit,
@@ -12,11 +15,18 @@ use rustix::process::{
 pub(crate) fn quiet_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
-        tracing::error!(place = place.as_deref().unwrap_or("unknown"), "a thread failed");
+        let place = place.as_deref().unwrap_or("unknown");
+        if tracing::dispatcher::has_been_set() {
+            tracing::error!(place, "a thread failed");
+        } else {
+            // A command without a log. Nobody may be left to read it.
+            writeln!(std::io::stderr(), "headcount: failed at {place}").ok();
+        }
     }));
 }
 
-/// No core dump, no ptrace by the same user, as many files as allowed.
+/// No core dump, no ptrace by the same user, as many files and as much locked memory as
+/// allowed.
 pub(crate) fn harden() {
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     if setrlimit(Resource::Core, none).is_err()
@@ -24,8 +34,11 @@ pub(crate) fn harden() {
     {
         tracing::warn!("core dumps could not be switched off for this process");
     }
-    let files = getrlimit(Resource::Nofile);
-    if setrlimit(Resource::Nofile, Rlimit { current: files.maximum, ..files }).is_err() {
-        tracing::warn!("the limit of open files could not be raised");
+    for (resource, name) in [(Resource::Nofile, "open files"), (Resource::Memlock, "locked memory")]
+    {
+        let limit = getrlimit(resource);
+        if setrlimit(resource, Rlimit { current: limit.maximum, ..limit }).is_err() {
+            tracing::warn!("the limit of {name} could not be raised");
+        }
     }
 }

@@ -74,6 +74,7 @@ pub(crate) fn run(args: &ImportArgs) -> anyhow::Result<()> {
                 reading.await
             }
         }
+        .map_err(process::fallen)
         .context("the import")?
     })?;
     commands::say(&summary.text(host.as_str()))

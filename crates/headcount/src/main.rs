@@ -12,6 +12,7 @@ mod collect;
 mod commands;
 mod config;
 mod datamap;
+mod doctor;
 mod edge;
 mod folder;
 mod harden;
@@ -36,6 +37,7 @@ use crate::config::ConfigError;
 const EXIT_USAGE: u8 = 64;
 
 fn main() -> ExitCode {
+    harden::quiet_panics();
     let cli = match cli::Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::future::Future;
 use std::net::TcpListener;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use axum::Router;
 use headcount_core::failpoint;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -28,7 +28,6 @@ pub(crate) fn prepare(flags: &Flags) -> anyhow::Result<Config> {
     }
     let config = Config::load(flags, config::environment())?;
     arm_failpoint()?;
-    harden::quiet_panics();
     harden::harden();
     Ok(config)
 }
@@ -76,6 +75,11 @@ pub(crate) fn serve(
     let listener = tokio::net::TcpListener::from_std(listener).context(key)?;
     servers.spawn(async move { axum::serve(listener, router).await.context(key) });
     Ok(())
+}
+
+/// A thread that failed, without what it said: that may be a visitor's. Its place is in the log.
+pub(crate) fn fallen(_: tokio::task::JoinError) -> anyhow::Error {
+    anyhow!("a thread failed; its place is in the log above")
 }
 
 /// The signals that end a process in order.

@@ -70,7 +70,10 @@ async fn live(config: Arc<Config>, reader: Arc<Reader>) -> anyhow::Result<()> {
         reader,
     });
     let (first, of_first) = (Arc::clone(&desk), Arc::clone(&config));
-    tokio::task::spawn_blocking(move || first.look(&of_first)).await.context("the sites")??;
+    tokio::task::spawn_blocking(move || first.look(&of_first))
+        .await
+        .map_err(process::fallen)
+        .context("the sites")??;
     let code = new_secret().context("no random bytes for the sign-in link")?;
     let stats = router(desk.stats(&config, code.clone()));
     let mut servers = process::Servers::new();
@@ -89,11 +92,15 @@ async fn live(config: Arc<Config>, reader: Arc<Reader>) -> anyhow::Result<()> {
     loop {
         tokio::select! {
             () = signals.next() => break,
-            ended = servers.join_next() => bail!("a listener ended: {ended:?}"),
+            Some(ended) = servers.join_next() => {
+                ended.map_err(process::fallen).flatten().context("a listener ended")?;
+                bail!("a listener ended");
+            }
             _ = ticks.tick() => {
                 let (desk, config) = (Arc::clone(&desk), Arc::clone(&config));
                 tokio::task::spawn_blocking(move || desk.note(desk.look(&config)))
                     .await
+                    .map_err(process::fallen)
                     .context("looking up the sites")?;
             }
         }

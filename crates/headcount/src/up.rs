@@ -136,7 +136,10 @@ async fn live(config: &Config) -> anyhow::Result<()> {
     let outcome = wait(&house, signals).await;
     servers.shutdown().await;
     let house = Arc::clone(&house);
-    tokio::task::spawn_blocking(move || house.stop()).await.context("stopping")??;
+    tokio::task::spawn_blocking(move || house.stop())
+        .await
+        .map_err(process::fallen)
+        .context("stopping")??;
     outcome
 }
 
@@ -236,7 +239,10 @@ pub(crate) async fn wait(house: &Arc<House>, mut signals: Signals) -> anyhow::Re
                 bail!("a room has stopped, see above; nothing that was answered is lost");
             }
             let house = Arc::clone(house);
-            tokio::task::spawn_blocking(move || house.keep()).await.context("the house")?;
+            tokio::task::spawn_blocking(move || house.keep())
+                .await
+                .map_err(process::fallen)
+                .context("the house")?;
         }
     };
     tokio::select! {

@@ -43,7 +43,8 @@ pub enum Unanswered {
     /// The store failed.
     #[error("the store did not answer")]
     Store(#[from] StoreError),
-    /// A job panicked; its thread is gone, the room stays.
+    /// A job panicked; its thread is gone, the room stays. What it said may quote a row: it is not
+    /// told on.
     #[error("a question to the store panicked")]
-    Panicked(#[source] tokio::task::JoinError),
+    Panicked,
 }

@@ -136,7 +136,7 @@ impl Queue {
             drop((turn, of_link));
             done
         };
-        tokio::task::spawn_blocking(blocking).await.map_err(Unanswered::Panicked)?
+        tokio::task::spawn_blocking(blocking).await.map_err(|_| Unanswered::Panicked)?
     }
 
     /// Looks something small up by an index, beside the questions.
@@ -152,7 +152,7 @@ impl Queue {
             said
         };
         let said = tokio::task::spawn_blocking(blocking).await;
-        Ok(said.map_err(Unanswered::Panicked)??)
+        Ok(said.map_err(|_| Unanswered::Panicked)??)
     }
 
     /// The line of a link, made for its first reader and forgotten after its last.

@@ -77,7 +77,7 @@ impl From<Unanswered> for Trouble {
             Unanswered::Store(
                 declined @ (StoreError::Unanswerable { .. } | StoreError::TimedOut),
             ) => Self::Bad(BadQuery::new(declined.to_string())),
-            failed @ (Unanswered::Store(_) | Unanswered::Panicked(_)) => Self::failed(&failed),
+            failed @ (Unanswered::Store(_) | Unanswered::Panicked) => Self::failed(&failed),
         }
     }
 }

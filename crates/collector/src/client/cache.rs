@@ -13,6 +13,7 @@ use foldhash::fast::RandomState;
 
 use super::rules::{ClientRules, cut};
 use super::{Client, UaDigest};
+use crate::locked::LooseKey;
 
 /// Most clients remembered by one worker: about 400 KB. Sites see some hundreds of agents a day.
 pub const CLIENTS_CACHED_MAX: usize = 4_096;
@@ -23,7 +24,7 @@ type Generation = HashMap<UaDigest, Client, RandomState>;
 /// Agent strings to clients, quickly.
 pub struct Clients {
     rules: Arc<ClientRules>,
-    key: [u8; 32],
+    key: Arc<LooseKey>,
     young: Generation,
     old: Generation,
 }
@@ -31,7 +32,17 @@ pub struct Clients {
 impl Clients {
     /// An empty cache. `key` must be random; workers whose digests are compared share it.
     pub fn new(rules: Arc<ClientRules>, key: [u8; 32]) -> Self {
+        Self::sharing(rules, Arc::new(LooseKey::new(&key)))
+    }
+
+    /// An empty cache whose key others have, too.
+    pub(crate) fn sharing(rules: Arc<ClientRules>, key: Arc<LooseKey>) -> Self {
         Self { rules, key, young: Generation::default(), old: Generation::default() }
+    }
+
+    /// Forgets every client; under another key their digests mean nothing.
+    pub(crate) fn forget(&mut self) {
+        (self.young, self.old) = (Generation::default(), Generation::default());
     }
 
     /// The client of a `User-Agent` value (empty if absent) and the digest of that value.
@@ -71,7 +82,7 @@ impl Clients {
     }
 
     fn digest(&self, agent: &[u8]) -> UaDigest {
-        let hash = blake3::keyed_hash(&self.key, cut(agent));
+        let hash = blake3::keyed_hash(&self.key.bytes(), cut(agent));
         let (head, _) = hash.as_bytes().split_at(size_of::<UaDigest>());
         head.try_into().expect("split at the length of a digest")
     }

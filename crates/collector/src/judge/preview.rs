@@ -135,6 +135,8 @@ mod tests {
             countries: Countries::embedded().unwrap(),
             visitors: None,
             rate: RateLimit::new(0, [1; 32]),
+            agents: Arc::new(crate::locked::LooseKey::new(&[0; 32])),
+            day: 0.into(),
             names: Arc::clone(&names),
             clock: Arc::new(Still),
             metrics: Arc::new(Metrics::register(&mut Registry::default())),

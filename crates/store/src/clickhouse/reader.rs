@@ -170,6 +170,16 @@ impl Reader {
         Ok(rows.iter().filter_map(|row| SiteHost::parse(&row.host).ok()).collect())
     }
 
+    /// The server's own logs that this user sees, sorted: a second record beside the counts.
+    ///
+    /// # Errors
+    /// [`StoreError::TimedOut`], or what failed.
+    pub fn server_logs(&self) -> Result<Vec<String>, StoreError> {
+        let query = self.link.client.query_raw(include_str!("sql/server_logs.sql"));
+        let rows: Vec<Host> = limited(self.link.rows("list the logs", self.timeout, query))?;
+        Ok(rows.into_iter().map(|row| row.host).collect())
+    }
+
     /// The first day of a site that has any readable count.
     ///
     /// # Errors

@@ -1,0 +1,90 @@
+//! What a doctor must know: of the settings, of the machine, of the folder, of the proxy.
+//!
+//! What it is not: looked up here. `gather` does that; the checks take these and nothing else.
+//!
+//! What surprises: what could not be found out is `None`, and then the check was not made.
+
+use super::proxy::Front;
+
+/// Who can reach a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// This machine only.
+    Machine,
+    /// A network of private addresses.
+    Private,
+    /// Whoever can reach the machine.
+    Everybody,
+}
+
+/// A way to another part of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Way {
+    /// Where it leads, as the settings say.
+    pub(super) to: String,
+    pub(super) leaves_machine: bool,
+    pub(super) is_encrypted: bool,
+}
+
+/// One swap space.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Swap {
+    pub(super) name: String,
+    /// `None` where that cannot be known from here.
+    pub(super) is_safe: Option<bool>,
+}
+
+/// Memory that may be, and is, locked. KiB; `u64::MAX` is no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct LockedMemory {
+    /// What the day's key and marks need.
+    pub(super) needed: u64,
+    /// What a process that is started from here may lock.
+    pub(super) allowed: u64,
+    /// What the running process has locked.
+    pub(super) held: Option<u64>,
+}
+
+/// The data folder.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Folder {
+    /// Permission bits of the folder.
+    pub(super) mode: u32,
+    /// Files that others than their owner may read.
+    pub(super) open_files: Vec<String>,
+    /// Files of another owner than the folder's.
+    pub(super) foreign_files: Vec<String>,
+    /// Files that no Headcount makes: copies, say.
+    pub(super) unknown_files: Vec<String>,
+    /// Those of them, and of Headcount's own, that nobody wrote to for longer than counts are kept.
+    pub(super) expired_files: Vec<String>,
+    /// The version of the edge file's tables.
+    pub(super) edge_version: Option<u32>,
+}
+
+/// Everything that is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Facts {
+    pub(super) listen: Reach,
+    pub(super) stats_listen: Reach,
+    pub(super) ops_listen: Reach,
+    pub(super) has_proxies: bool,
+    /// Sites besides the demo site.
+    pub(super) has_sites: bool,
+    pub(super) visitors: bool,
+    pub(super) is_strict: bool,
+    pub(super) crowd: u64,
+    pub(super) k: u32,
+    pub(super) retention_days: u32,
+    pub(super) kafka: Option<Way>,
+    pub(super) clickhouse: Option<Way>,
+    /// Logs of ClickHouse's own that the configured user sees; `None`: not asked, or no answer.
+    pub(super) clickhouse_logs: Option<Vec<String>>,
+    pub(super) swaps: Option<Vec<Swap>>,
+    pub(super) locked: Option<LockedMemory>,
+    pub(super) core_pattern: Option<String>,
+    pub(super) clock_is_set: Option<bool>,
+    pub(super) folder: Option<Folder>,
+    /// The configurations of proxies that were named.
+    pub(super) fronts: Vec<Front>,
+}
