@@ -29,6 +29,8 @@ mod notice;
 mod crash;
 // What must not be there: non-interference, canaries.
 mod privacy;
+// The canary audit that users run: it passes, and it has teeth.
+mod audit;
 // The published trackers of other tools: what they count, and what stays of what they send.
 mod compat;
 // Access logs of servers: exactly once, the same as GoAccess, nothing of them kept.

@@ -30,7 +30,7 @@ use crate::cli::{
 };
 use crate::config::{self, Config, ConfigError, Flags, RawSite};
 use crate::wall_clock::WallClock;
-use crate::{aggregate, cluster, collect, folder, import, merge, notice, serve, totals, up};
+use crate::{aggregate, audit, cluster, collect, folder, import, merge, notice, serve, totals, up};
 
 /// How long `site erase` waits for a running `up`.
 const ERASE_PATIENCE: Duration = Duration::from_secs(90);
@@ -56,6 +56,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Import(args)) => import::run(&args),
         Some(Command::ImportTotals(args)) => totals::run(&args),
         Some(Command::Explain(args)) => explain(args),
+        Some(Command::Audit(args)) => audit::run(&args),
         Some(Command::Notice(args)) => notice::commands::notice(&args),
         Some(Command::Dsar(args)) => notice::commands::text(notice::Kind::Dsar, &args),
         Some(Command::BreachSheet(args)) => notice::commands::text(notice::Kind::Breach, &args),

@@ -10,6 +10,7 @@
 
 mod ask;
 mod connect;
+pub mod dump;
 mod facts;
 mod fault;
 mod link;

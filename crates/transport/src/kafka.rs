@@ -11,6 +11,7 @@
 mod cat;
 mod client;
 mod publisher;
+pub mod records;
 mod settings;
 mod subscriber;
 pub mod topic;

@@ -19,6 +19,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, Request, StatusCode};
 use axum::response::Response;
+use headcount_core::leak::{self, Leak};
 use serde_json::Value;
 
 use crate::access::{self, Purpose};
@@ -82,5 +83,9 @@ async fn respond(stats: &Stats, request: Request<Body>) -> Result<Response, Trou
     let plan = raw.plan(site, &bounds, stats.k())?;
     let question = plan.question.clone();
     let found = stats.run(move |backend| (backend.ask)(&question)).await?;
-    Ok(reply::json(StatusCode::OK, &answer::to_json(&plan, &found)))
+    let mut answer = answer::to_json(&plan, &found);
+    if let Some(seen) = leak::seen(Leak::Api) {
+        answer["leaked"] = seen.into();
+    }
+    Ok(reply::json(StatusCode::OK, &answer))
 }
