@@ -47,7 +47,10 @@ fn write(report: &Report, page: &mut String) -> std::fmt::Result {
 fn head(page: &mut String, title: &str, columns: &[&str]) -> std::fmt::Result {
     write!(page, "<h2>{title}</h2>\n<table><thead><tr>")?;
     for column in columns {
-        write!(page, "<th scope=\"col\">{column}</th>")?;
+        let is_number =
+            ["bytes", "sent", "times", "answered"].iter().any(|it| column.starts_with(it));
+        let class = if is_number { " class=\"number\"" } else { "" };
+        write!(page, "<th scope=\"col\"{class}>{column}</th>")?;
     }
     writeln!(page, "</tr></thead><tbody>")
 }
@@ -81,7 +84,7 @@ fn controls(report: &Report, page: &mut String) -> std::fmt::Result {
         )?;
     }
     writeln!(page, "</tbody></table>")?;
-    head(page, "Requests", &["kind", "sent", "answered otherwise than they should"])?;
+    head(page, "Requests", &["kind", "sent", "answered otherwise"])?;
     for sent in &report.requests {
         let kind = escape(&sent.kind);
         let numbers = number(sent.sent) + &number(sent.unexpected);

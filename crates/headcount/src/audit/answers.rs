@@ -85,13 +85,12 @@ fn note(
 fn analysts(audit: &Audit<'_>, finder: &mut Finder) {
     finder.said(API, "/api/v2/query for every list, the dashboard by a shared link");
     finder.said(EXPORT, "/api/v1/export.csv and .json for every list");
-    let serve = audit.args.serve_data.as_deref();
-    if audit.mode == Mode::Cluster && serve.is_none() {
+    if audit.mode == Mode::Cluster && audit.args.serve_data.is_none() {
         let why = "name the data folder of headcount serve with --serve-data, for a token";
         [API, EXPORT].iter().for_each(|artefact| finder.not_tested(artefact, why));
         return;
     }
-    let mut token = |share| audit.commands.token(serve, share, finder);
+    let mut token = |share| audit.commands.token(share, finder);
     let tokens = token(false).and_then(|api| Ok((api, token(true)?)));
     match tokens {
         Ok((token, share)) => ask(&audit.running.analysts, (&token, &share), finder),
@@ -99,9 +98,6 @@ fn analysts(audit: &Audit<'_>, finder: &mut Finder) {
             let why = format!("no token for it: {error}");
             [API, EXPORT].iter().for_each(|artefact| finder.not_tested(artefact, &why));
         }
-    }
-    if let Some(error) = serve.and_then(|data| audit.commands.revoke(data, finder).err()) {
-        finder.said(API, &format!("its token is left in the folder of serve: {error}"));
     }
 }
 

@@ -31,16 +31,22 @@ const A_DAY: u64 = 86_400;
 pub(super) struct Commands {
     binary: PathBuf,
     flags: Vec<PathBuf>,
+    /// The same on the data folder of `serve`.
+    serve: Option<Box<Self>>,
 }
 
 impl Commands {
     pub(super) fn new(args: &AuditArgs, config: &Config) -> anyhow::Result<Self> {
         let binary = std::env::current_exe().context("the audit's own file")?;
-        let mut flags = vec!["--data".into(), config.data_dir.clone()];
-        if let Some(file) = &args.data.config {
-            flags.extend(["--config".into(), file.clone()]);
-        }
-        Ok(Self { binary, flags })
+        let on = |data: &Path, serve| {
+            let mut flags = vec!["--data".into(), data.to_owned()];
+            if let Some(file) = &args.data.config {
+                flags.extend(["--config".into(), file.clone()]);
+            }
+            Self { binary: binary.clone(), flags, serve }
+        };
+        let serve = args.serve_data.as_deref().map(|data| Box::new(on(data, None)));
+        Ok(on(&config.data_dir, serve))
     }
 
     fn run(&self, args: &[&str], input: &str, finder: &mut Finder) -> anyhow::Result<Output> {
@@ -81,7 +87,9 @@ impl Commands {
     ) -> anyhow::Result<()> {
         // Of an audit that was cut short.
         self.run(&["site", "erase", SITE], "", finder)?;
-        self.must(&["site", "add", SITE], "", finder)?;
+        for folder in self.serve.as_deref().into_iter().chain([self]) {
+            folder.must(&["site", "add", SITE], "", finder)?;
+        }
         let probe = client::request(
             "POST /hit",
             "Host: audit\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:144.0) \
@@ -94,7 +102,7 @@ impl Commands {
             match client::send(visitors, &probe).map(|reply| reply.status) {
                 Some(400 | 204) => return Ok(()),
                 found if Instant::now() >= until => {
-                    self.run(&["site", "erase", SITE], "", finder)?;
+                    self.site_end(finder)?;
                     match found {
                         None => bail!(
                             "nobody answers at {visitors}; start the deployment, or say \
@@ -113,7 +121,10 @@ impl Commands {
 
     /// Erases the audit's site.
     pub(super) fn site_end(&self, finder: &mut Finder) -> anyhow::Result<()> {
-        self.must(&["site", "erase", SITE], "", finder).map(drop)
+        for folder in self.serve.as_deref().into_iter().chain([self]) {
+            folder.must(&["site", "erase", SITE], "", finder)?;
+        }
+        Ok(())
     }
 
     /// Imports a log full of markers; its views.
@@ -123,39 +134,18 @@ impl Commands {
         Ok(views)
     }
 
-    /// A token for the audit's site, and a link that shares it. `data` is the folder of `serve`.
-    pub(super) fn token(
-        &self,
-        data: Option<&Path>,
-        share: bool,
-        finder: &mut Finder,
-    ) -> anyhow::Result<String> {
-        let of_serve = data.map(|data| Self {
-            binary: self.binary.clone(),
-            flags: [&["--data".into(), data.to_owned()], &self.flags[2..]].concat(),
-        });
+    /// A token for the audit's site, or a link that shares it. Erasing the site ends both.
+    pub(super) fn token(&self, share: bool, finder: &mut Finder) -> anyhow::Result<String> {
         let mut args = vec!["token", "add", "--site", SITE];
         args.extend(share.then_some("--share"));
-        let said = of_serve.as_ref().unwrap_or(self).must(&args, "", finder)?;
-        Ok(said.trim().to_owned())
-    }
-
-    /// Revokes the tokens of the audit where erasing the site does not reach.
-    pub(super) fn revoke(&self, data: &Path, finder: &mut Finder) -> anyhow::Result<()> {
-        let serve = Self {
-            binary: self.binary.clone(),
-            flags: [&["--data".into(), data.to_owned()], &self.flags[2..]].concat(),
-        };
-        let list = serve.must(&["token", "list"], "", finder)?;
-        for line in list.lines().filter(|line| line.contains(SITE) && !line.contains("revoked")) {
-            let id = line.split('\t').next().unwrap_or_default();
-            serve.must(&["token", "revoke", id], "", finder)?;
-        }
-        Ok(())
+        let desk = self.serve.as_deref().unwrap_or(self);
+        Ok(desk.must(&args, "", finder)?.trim().to_owned())
     }
 
     /// Waits until the counts are those that were sent, and says whether they stayed there.
     pub(super) fn liveness(&self, told: &Told, finder: &mut Finder, deadline: Instant) -> Control {
+        // What is left of the time is for the search.
+        let deadline = Instant::now() + deadline.saturating_duration_since(Instant::now()) / 2;
         let wanted = [told.views, told.clicks, told.refused];
         let mut found = None;
         while found != Some(wanted) && Instant::now() < deadline {

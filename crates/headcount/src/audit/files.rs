@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 use headcount_store::{control, sqlite};
 
 use super::finder::{CONTROL, EDGE, FOLDER, Finder, NAMED, STORE};
-use crate::edge;
 
+/// How the names of the edge's files begin.
+const EDGE_FILES: &str = "edge.";
 /// Folders within folders.
 const DEPTH_MAX: usize = 12;
 
@@ -24,7 +25,7 @@ pub(super) fn data_folder(folder: &Path, finder: &mut Finder) {
     for path in within(folder, FOLDER, finder) {
         let name = path.strip_prefix(folder).unwrap_or(&path).display().to_string();
         let of = |file: &str| name.starts_with(file);
-        let artefact = if of(edge::FILE_NAME) {
+        let artefact = if of(EDGE_FILES) {
             EDGE
         } else if of(sqlite::FILE_NAME) {
             STORE

@@ -121,6 +121,7 @@ impl Process {
             else {
                 continue;
             };
+            finder.bytes(OPEN, "names of files", target.to_string_lossy().as_bytes());
             let is_log = number == "1" || number == "2";
             if is_log {
                 log(room, (&kind, &target, &path), has_log, finder);

@@ -16,7 +16,7 @@ use super::finder::{ANSWERS, Finder, LOG};
 use super::requests::{self, Counted, Good};
 
 /// Requests a second at most.
-const RATE: u32 = 50;
+const RATE: u32 = 100;
 /// Visitors that are sent at most so that a crowd is there, and its attributes leave the edge.
 const CROWD_MAX: usize = 100;
 /// Headers that no answer to a visitor may have: a browser would keep something, or tell more.
@@ -174,6 +174,8 @@ impl Sender<'_> {
         let head = format!("{} HTTP/1.1\r\n{headers}", good.line);
         let half = format!("{head}Content-Length: 4000\r\n\r\n{}", good.body);
         let noise = format!("{}\u{0}\r\n\r\n", good.body);
+        // A pixel's head is the whole of it, whatever body it promises.
+        let half = if good.body.is_empty() { head.clone() } else { half };
         for text in [head, half, noise] {
             let left = client::leave(self.address, text.as_bytes());
             self.told.note("cut off", left);
