@@ -254,3 +254,12 @@ fn wrong_flags_are_named() {
         assert!(said.contains(expected), "{said}");
     }
 }
+
+#[test]
+fn what_is_shipped_has_no_leak_to_switch_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let started = Server::try_start(dir.path(), "", &[("HEADCOUNT_LEAK", "log")]);
+    let ended = started.err().unwrap();
+    assert_eq!(ended.status.code(), Some(64), "{}", ended.said);
+    assert!(ended.said.contains("unset HEADCOUNT_LEAK"), "{}", ended.said);
+}
