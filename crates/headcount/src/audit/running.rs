@@ -262,8 +262,8 @@ fn of_configuration(config: Option<&Path>) -> Vec<u32> {
         let words: Vec<&str> =
             line.split(|byte| *byte == 0).filter_map(|word| str::from_utf8(word).ok()).collect();
         let is_ours = matches!(words.get(1), Some(&("collect" | "aggregate" | "serve" | "up")));
-        let has_config = |word: &&str| std::fs::canonicalize(word).is_ok_and(|path| path == config);
-        is_ours && words.iter().skip(2).any(|word| has_config(&word))
+        let has_config = |word: &str| std::fs::canonicalize(word).is_ok_and(|path| path == config);
+        is_ours && words.into_iter().skip(2).any(has_config)
     };
     let ids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     ids.filter(is_room).collect()
