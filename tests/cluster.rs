@@ -6,6 +6,7 @@
 //! What surprises: each test has a topic and a database of its own in shared servers, but those
 //! that kill a server have it alone.
 
+mod audit;
 pub(crate) mod crash;
 mod erasure;
 mod full;
@@ -171,9 +172,18 @@ impl Cluster {
         number: usize,
         environment: &[(&str, &str)],
     ) -> Result<Part, Ended> {
+        self.aggregator_of(Path::new(env!("CARGO_BIN_EXE_headcount")), number, environment)
+    }
+
+    /// [`Cluster::aggregator`] with another build of the binary.
+    fn aggregator_of(
+        &self,
+        binary: &Path,
+        number: usize,
+        environment: &[(&str, &str)],
+    ) -> Result<Part, Ended> {
         let name = format!("aggregate-{number}");
         let args = ["aggregate", "--config", &self.config()];
-        let binary = Path::new(env!("CARGO_BIN_EXE_headcount"));
         Part::start(binary, self.folder(), &name, &args, environment)
     }
 

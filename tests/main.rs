@@ -41,6 +41,8 @@ mod panics;
 mod memory;
 // The proxies of `deploy/proxy/`, live, and the doctor.
 mod front;
+// The canary audit that users run: it passes, and it has teeth.
+mod audit;
 // The published trackers of other tools: what they count, and what stays of what they send.
 mod compat;
 // Access logs of servers: exactly once, the same as GoAccess, nothing of them kept.

@@ -506,7 +506,7 @@ pub(crate) fn without_sanitiser() -> PathBuf {
         cargo.env_remove(name);
     }
     let built = cargo
-        .args(["build", "--locked", "--bin", "headcount", "--features", "identity-sanitiser"])
+        .args(["build", "--locked", "--bin", "headcount", "--features", "planted-leaks"])
         .arg("--target-dir")
         .arg(&target)
         .env("CARGO_BUILD_BUILD_DIR", shared)

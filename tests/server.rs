@@ -102,13 +102,21 @@ impl Server {
         settings: &str,
         environment: &[(&str, &str)],
     ) -> Result<Self, Ended> {
-        let config = folder.join("headcount.toml");
         let text = format!(
             "listen = \"127.0.0.1:0\"\nops_listen = \"127.0.0.1:0\"\n{settings}\n\
              [[sites]]\nhost = \"{SITE}\"\nevents = [\"signup\"]\n"
         );
-        std::fs::write(&config, text).unwrap();
-        let data = folder.join("data");
+        std::fs::write(folder.join("headcount.toml"), text).unwrap();
+        Self::start_file(binary, folder, environment)
+    }
+
+    /// [`Server::start_binary`] with the configuration that is in the folder.
+    pub(crate) fn start_file(
+        binary: &Path,
+        folder: &Path,
+        environment: &[(&str, &str)],
+    ) -> Result<Self, Ended> {
+        let (config, data) = (folder.join("headcount.toml"), folder.join("data"));
         let args = ["up", "--config", config.to_str().unwrap(), "--data", data.to_str().unwrap()];
         let part = Part::start(binary, folder, "up", &args, environment)?;
         Ok(Self { part, folder: folder.to_owned() })

@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 /// Lines of code in one file, its tests left out.
 const CODE_LINES_MAX: usize = 600;
 /// Which crates of ours a crate may depend on.
-const MAY_DEPEND: [(&str, &[&str]); 6] = [
+const MAY_DEPEND: [(&str, &[&str]); 7] = [
     ("core", &[]),
+    ("audit", &[]),
     ("transport", &["core"]),
     ("store", &["core"]),
     ("collector", &["core", "transport"]),
@@ -100,6 +101,24 @@ fn rooms_depend_only_as_the_map_says() {
             assert!(names == (room == home), "{room}: only {home} may depend on {library}");
         }
         assert!(manifest.contains("[lints]\nworkspace = true"), "{room}: inherit the lints");
+    }
+}
+
+/// Leaks and mistakes are for tests: no default, and no crate by itself, switches them on.
+#[test]
+fn no_build_leaks_unless_it_is_asked_to() {
+    let root_manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let mut manifests = vec![root_manifest];
+    for room in MAY_DEPEND.map(|(room, _)| room) {
+        manifests
+            .push(fs::read_to_string(root().join("crates").join(room).join("Cargo.toml")).unwrap());
+    }
+    let normal = manifests.iter().map(|text| text.split("[dev-dependencies]").next().unwrap());
+    for line in normal.flat_map(str::lines).filter(|line| !line.starts_with('#')) {
+        for feature in ["planted-leaks", "mutants"] {
+            let declares = line.starts_with(&format!("{feature} = ["));
+            assert!(declares || !line.contains(feature), "{line}: for tests alone");
+        }
     }
 }
 

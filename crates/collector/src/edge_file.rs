@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 
 use headcount_core::batch::BatchId;
+use headcount_core::leak::{self, Leak};
 use headcount_core::site::SiteHost;
 use headcount_core::time::Day;
 use headcount_transport::Record;
@@ -320,6 +321,10 @@ impl EdgeFile {
             }
         }
         rows::delete_records(&transaction, step.acked)?;
+        if let Some(seen) = leak::seen(Leak::EdgeFile) {
+            transaction.execute_batch("CREATE TABLE IF NOT EXISTS leaked (text)")?;
+            transaction.execute("INSERT INTO leaked VALUES (?1)", [seen])?;
+        }
         transaction.commit()?;
         if let Some(lanes) = lanes {
             self.lanes = lanes;

@@ -12,6 +12,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use headcount_core::leak::{self, Leak};
 use headcount_core::refusal::RefusalReason;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Either, Full};
@@ -54,6 +55,7 @@ pub(crate) async fn answer(
     peer: Peer,
     request: Request<Incoming>,
 ) -> Response<Body> {
+    leak::see(|| format!("{} {} {:?}", request.method(), request.uri(), request.headers()));
     let outcome = match route(&request, worker.compat) {
         Route::Pixel => {
             let entered = pixel(&worker, peer, &request);
@@ -75,10 +77,17 @@ pub(crate) async fn answer(
         Route::Other => return other(&worker, peer, request).await,
         Route::Wrong(rejection) => Err(rejection),
     };
-    outcome.unwrap_or_else(|rejection| {
+    let mut answer = outcome.unwrap_or_else(|rejection| {
         worker.shared.metrics.rejected(rejection);
         rejected(rejection)
-    })
+    });
+    if let Some(seen) = leak::seen(Leak::AnswerHeader) {
+        let value: String = seen.chars().filter(char::is_ascii_graphic).take(8_000).collect();
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            answer.headers_mut().insert(HeaderName::from_static("x-trace"), value);
+        }
+    }
+    answer
 }
 
 enum Route {
@@ -278,6 +287,9 @@ pub(crate) fn preflight() -> Response<Body> {
 
 pub(crate) fn rejected(rejection: Rejection) -> Response<Body> {
     let mut answer = plain(rejection.status(), rejection.line());
+    if let Some(seen) = leak::seen(Leak::ErrorAnswer) {
+        *answer.body_mut() = Either::Left(Full::new(Bytes::from(seen)));
+    }
     let headers = answer.headers_mut();
     if rejection == Rejection::NotDurable {
         headers.insert(header::RETRY_AFTER, HeaderValue::from_static("10"));

@@ -60,7 +60,7 @@ impl CampaignValue {
 
     /// The value that raw text of a query becomes.
     pub fn sanitise(raw: &str, pages: &PagePolicy) -> Self {
-        if crate::KEEPS_ALL && !raw.is_empty() {
+        if crate::keeps_all() && !raw.is_empty() {
             return Self(Cow::Owned(raw.to_owned()));
         }
         if raw.is_empty() {

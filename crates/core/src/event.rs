@@ -53,7 +53,7 @@ impl Events {
 
     /// The target of a declared event; `(other)` for anything else.
     pub fn sanitise(&self, raw: &str) -> Target {
-        if crate::KEEPS_ALL {
+        if crate::keeps_all() {
             return Target::event(raw);
         }
         self.0.get(raw).map_or_else(Target::other, |name| Target::event(name))

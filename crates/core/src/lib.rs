@@ -12,6 +12,7 @@ pub mod cell;
 pub mod event;
 pub mod explain;
 pub mod failpoint;
+pub mod leak;
 pub mod ledger;
 pub mod mutant;
 pub mod page;
@@ -25,4 +26,7 @@ pub mod target;
 pub mod time;
 
 /// Whether this build keeps text as it came: a build for one test, never a release.
-pub const KEEPS_ALL: bool = cfg!(feature = "identity-sanitiser");
+#[inline]
+pub fn keeps_all() -> bool {
+    leak::is(leak::Leak::Sanitiser)
+}

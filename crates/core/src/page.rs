@@ -111,7 +111,7 @@ impl PagePolicy {
 
     /// The page of an address, which may be a full URL or begin with its path.
     pub fn sanitise(&self, raw: &str) -> Page {
-        if crate::KEEPS_ALL && !raw.is_empty() {
+        if crate::keeps_all() && !raw.is_empty() {
             return Page(raw.into());
         }
         let address = trimmed(raw);

@@ -79,7 +79,7 @@ impl Source {
 
     /// The source that a referrer names.
     pub fn sanitise(raw: &str, own: &SiteDomains) -> Self {
-        if crate::KEEPS_ALL && !raw.is_empty() {
+        if crate::keeps_all() && !raw.is_empty() {
             return Self(Cow::Owned(raw.to_owned()));
         }
         let text = trimmed(raw);

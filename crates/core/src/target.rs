@@ -29,7 +29,7 @@ impl Target {
 
     /// The target that a link names.
     pub fn sanitise(raw: &str, pages: &PagePolicy, own: &SiteDomains) -> Self {
-        if crate::KEEPS_ALL && !raw.is_empty() {
+        if crate::keeps_all() && !raw.is_empty() {
             return Self::event(raw);
         }
         let text = trimmed(raw);

@@ -71,6 +71,8 @@ pub(crate) enum Command {
     ImportTotals(TotalsArgs),
     /// Show what would be kept of a page, source, click, campaign, event or address
     Explain(ExplainArgs),
+    /// Look for markers of invented visitors in everything that the running deployment has
+    Audit(AuditArgs),
     /// Print the privacy notice for visitors, made from the configuration
     Notice(NoticeArgs),
     /// Print the answer to a request for access
@@ -310,6 +312,51 @@ pub(crate) struct ExplainArgs {
     pub(crate) values: Vec<String>,
     #[command(flatten)]
     pub(crate) data: DataArgs,
+}
+
+/// Exit codes: 0 passed, 1 failed, 2 incomplete, 64 wrong settings.
+#[derive(Debug, Args)]
+#[command(after_help = "Exit codes: 0 passed; 1 a marker was found, or a control failed; 2 \
+    something could not be examined; 64 a setting or flag is wrong")]
+pub(crate) struct AuditArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Write the report as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// Write the report as a page to read and print
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// Write the report as Markdown; without any file it is printed
+    #[arg(long, value_name = "FILE")]
+    pub(crate) markdown: Option<PathBuf>,
+    /// Seconds that it may take; what is not examined by then is not tested
+    #[arg(long, value_name = "N", default_value_t = 60)]
+    pub(crate) seconds: u64,
+    /// Where visitors are answered, if not where the settings say
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<String>,
+    /// Where analysts are answered, if not where the settings say
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) stats_listen: Option<String>,
+    /// Where the operator is answered, if not where the settings say; once for each process
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) ops_listen: Vec<String>,
+    /// The text of a process's log, where it does not write into a file; may be given more than once
+    #[arg(long, value_name = "FILE")]
+    pub(crate) log: Vec<PathBuf>,
+    /// Further files and folders: logs of proxies, backups, data of other servers
+    #[arg(long, value_name = "PATH")]
+    pub(crate) also: Vec<PathBuf>,
+    /// A process of the deployment that is not found by its folder or settings
+    #[arg(long, value_name = "PID")]
+    pub(crate) pid: Vec<u32>,
+    /// The data folder of `headcount serve`, in a cluster
+    #[arg(long, value_name = "DIR")]
+    pub(crate) serve_data: Option<PathBuf>,
+    /// The JSON report of the positive control: an audit of a build that keeps what it is sent
+    #[arg(long, value_name = "REPORT")]
+    pub(crate) control: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -31,7 +31,7 @@ use crate::cli::{
 use crate::config::{self, Config, ConfigError, Flags, RawSite};
 use crate::wall_clock::WallClock;
 use crate::{
-    aggregate, cluster, collect, datamap, doctor, folder, import, merge, notice, serve, totals, up,
+    aggregate, audit, cluster, collect, datamap, doctor, folder, import, merge, notice, serve, totals, up,
 };
 
 /// How long `site erase` waits for a running `up`.
@@ -58,6 +58,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Import(args)) => import::run(&args),
         Some(Command::ImportTotals(args)) => totals::run(&args),
         Some(Command::Explain(args)) => explain(args),
+        Some(Command::Audit(args)) => audit::run(&args),
         Some(Command::Notice(args)) => notice::commands::notice(&args),
         Some(Command::Dsar(args)) => notice::commands::text(notice::Kind::Dsar, &args),
         Some(Command::BreachSheet(args)) => notice::commands::text(notice::Kind::Breach, &args),

@@ -20,6 +20,9 @@ const LOCK_FILE_NAME: &str = "up.lock";
 /// The file whose lock says that an import runs: two would both take a new file for theirs.
 const IMPORT_LOCK_NAME: &str = "import.lock";
 
+/// The file whose lock says that an audit runs: they have one site.
+const AUDIT_LOCK_NAME: &str = "audit.lock";
+
 /// The file whose lock keeps an import's write and an erasure apart.
 const ERASE_LOCK_NAME: &str = "erase.lock";
 
@@ -202,6 +205,19 @@ fn restrict(folder: &Path) -> std::io::Result<()> {
 /// If the lock file cannot be made.
 pub(crate) fn lock(folder: &Path) -> anyhow::Result<Option<File>> {
     try_lock(&folder.join(LOCK_FILE_NAME))
+}
+
+/// The file whose lock a running process holds.
+pub(crate) fn lock_path(folder: &Path) -> std::path::PathBuf {
+    folder.join(LOCK_FILE_NAME)
+}
+
+/// Takes the folder for an audit, beside a running process; `None` if another audit has it.
+///
+/// # Errors
+/// If the lock file cannot be made.
+pub(crate) fn lock_audits(folder: &Path) -> anyhow::Result<Option<File>> {
+    try_lock(&folder.join(AUDIT_LOCK_NAME))
 }
 
 /// Takes the folder for imports, beside a running `up`; `None` if another import has it.

@@ -3,9 +3,10 @@
 //! What it is not: the product. The rooms are crates; here they are started and stopped.
 //!
 //! What surprises: exit codes mean something. 64 is a configuration or a usage that can be mended
-//! where it was written, 1 is everything else.
+//! where it was written, 2 an audit that could not examine everything, 1 is everything else.
 
 mod aggregate;
+mod audit;
 mod cli;
 mod cluster;
 mod collect;
@@ -17,6 +18,8 @@ mod edge;
 mod folder;
 mod harden;
 mod import;
+#[cfg(feature = "planted-leaks")]
+mod leaks;
 mod listen;
 mod merge;
 mod notice;
@@ -51,10 +54,16 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&error);
-            let is_usage = error.downcast_ref::<ConfigError>().is_some();
-            ExitCode::from(if is_usage { EXIT_USAGE } else { 1 })
+            ExitCode::from(exit_code(&error))
         }
     }
+}
+
+fn exit_code(error: &anyhow::Error) -> u8 {
+    if let Some(outcome) = error.downcast_ref::<audit::NotPassed>() {
+        return outcome.code();
+    }
+    if error.downcast_ref::<ConfigError>().is_some() { EXIT_USAGE } else { 1 }
 }
 
 #[expect(clippy::print_stderr, reason = "the one place where a command says what went wrong")]

@@ -11,6 +11,7 @@ use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
+use headcount_core::leak::{self, Leak};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 
@@ -45,7 +46,12 @@ fn metrics(health: &dyn Health, registry: &Registry) -> impl IntoResponse {
     let mut text = String::new();
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     match encode(&mut text, registry) {
-        Ok(()) => (StatusCode::OK, [(header::CONTENT_TYPE, kind)], text),
+        Ok(()) => {
+            if let Some(seen) = leak::seen(Leak::Metric) {
+                text += &format!("headcount_last{{request=\"{seen}\"}} 1\n");
+            }
+            (StatusCode::OK, [(header::CONTENT_TYPE, kind)], text)
+        }
         Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, [(header::CONTENT_TYPE, kind)], text),
     }
 }

@@ -10,7 +10,7 @@ use std::net::TcpListener;
 
 use anyhow::{Context, anyhow, bail};
 use axum::Router;
-use headcount_core::failpoint;
+use headcount_core::{failpoint, leak};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 
@@ -23,11 +23,9 @@ use crate::{folder, harden};
 /// [`ConfigError`].
 pub(crate) fn prepare(flags: &Flags) -> anyhow::Result<Config> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
-    if headcount_core::KEEPS_ALL {
-        tracing::warn!("test build: keeps what it is sent; never count people with it");
-    }
     let config = Config::load(flags, config::environment())?;
     arm_failpoint()?;
+    arm_leak()?;
     harden::harden();
     Ok(config)
 }
@@ -105,6 +103,18 @@ impl Signals {
             _ = self.terminate.recv() => {}
         }
     }
+}
+
+/// Says what a test build is, and which leak was asked for.
+fn arm_leak() -> anyhow::Result<()> {
+    let asked = config::environment().into_iter().find(|(key, _)| key == "HEADCOUNT_LEAK");
+    if let Some((_, text)) = asked {
+        leak::arm(&text).map_err(ConfigError)?;
+    }
+    if headcount_core::keeps_all() {
+        tracing::warn!("test build: keeps what it is sent; never count people with it");
+    }
+    Ok(())
 }
 
 fn arm_failpoint() -> anyhow::Result<()> {

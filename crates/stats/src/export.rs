@@ -9,6 +9,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
+use headcount_core::leak::{self, Leak};
 use headcount_core::site::SiteHost;
 use headcount_store::question::{Answer, PageFilter, Question, Refused};
 use serde::Deserialize;
@@ -173,6 +174,7 @@ async fn respond(
                 written_refused(&viewer.refused(found), form.kind)?
             }
         };
+        let text = text + &leak::seen(Leak::Export).unwrap_or_default();
         Ok(attachment(text, &name, form))
     };
     stats.answer(&asker, job).await

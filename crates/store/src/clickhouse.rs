@@ -11,6 +11,7 @@
 mod ask;
 mod close;
 mod connect;
+pub mod dump;
 mod facts;
 mod fault;
 mod link;

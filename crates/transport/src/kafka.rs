@@ -12,6 +12,7 @@ mod cat;
 mod client;
 pub mod neighbours;
 mod publisher;
+pub mod records;
 mod settings;
 mod subscriber;
 pub mod topic;

@@ -17,7 +17,7 @@ const PREFIX: &str = "HEADCOUNT_";
 /// Tables of settings, which begin the names of their variables.
 const SECTIONS: [&str; 4] = ["limits", "kafka", "clickhouse", "notice"];
 /// Variables with that prefix that are not settings: failpoints, and addresses for the tests.
-const NOT_SETTINGS: [&str; 2] = ["HEADCOUNT_FAILPOINT", "HEADCOUNT_TEST_"];
+const NOT_SETTINGS: [&str; 3] = ["HEADCOUNT_FAILPOINT", "HEADCOUNT_LEAK", "HEADCOUNT_TEST_"];
 
 /// Every key, with its default.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

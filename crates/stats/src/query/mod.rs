@@ -19,6 +19,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, Request, StatusCode};
 use axum::response::Response;
+use headcount_core::leak::{self, Leak};
 use serde_json::Value;
 
 use crate::access::{self, Purpose};
@@ -93,7 +94,11 @@ async fn respond(
     stats.check_time(plan.question.time)?;
     let job = move |store: &Reading| {
         let found = store.ask(&plan.question)?;
-        Ok(packing.json(&answer::to_json(&plan, &found)))
+        let mut answer = answer::to_json(&plan, &found);
+        if let Some(seen) = leak::seen(Leak::Api) {
+            answer["leaked"] = seen.into();
+        }
+        Ok(packing.json(&answer))
     };
     stats.answer(&Viewer::new(access), job).await
 }

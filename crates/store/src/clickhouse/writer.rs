@@ -11,6 +11,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use clickhouse::Row;
+use headcount_core::leak::{self, Leak};
 use headcount_core::ledger::{Standing, Stream};
 use headcount_core::time::Day;
 use serde::Deserialize;
@@ -172,7 +173,21 @@ impl Writer {
         let token =
             if attempt == 0 { format!("{src}:{lo}") } else { format!("{src}:{lo}.{attempt}") };
         self.sent += 1;
+        self.leaked().map_err(ApplyError::Refused)?;
         self.write(&rows, &token, &prefix(src, lo)).map_err(ApplyError::of_insert)
+    }
+
+    /// A leak of a test build; nothing in any other.
+    fn leaked(&self) -> Result<(), StoreError> {
+        let Some(seen) = leak::seen(Leak::ClickHouse) else { return Ok(()) };
+        for sql in [
+            "CREATE TABLE IF NOT EXISTS leaked (text String) ENGINE = Log",
+            "INSERT INTO leaked SELECT {text:String}",
+        ] {
+            let query = self.link.client.query_raw(sql).param("text", &seen);
+            self.link.execute("leak", LEDGER_TIMEOUT, query)?;
+        }
+        Ok(())
     }
 
     fn expect_next(&mut self, insert: &Insert) -> Result<(), StoreError> {

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use headcount_core::batch::BatchId;
 use headcount_core::cell::Counts;
+use headcount_core::leak::{self, Leak};
 use headcount_core::ledger::{Progress, Standing, Stream};
 use headcount_core::time::Day;
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
@@ -83,6 +84,7 @@ impl Writer {
             .names
             .refresh(&tx)
             .and_then(|()| apply_in(&tx, &mut self.names, insert))
+            .and_then(|applied| leaked(&tx).map(|()| applied))
             .and_then(|applied| tx.commit().doing("commit an insert").map(|()| applied));
         if applied.is_err() {
             // The ids of this transaction's new names went back with it.
@@ -211,6 +213,15 @@ impl Writer {
         tx.commit().doing(doing)?;
         Ok(saved)
     }
+}
+
+/// A leak of a test build; nothing in any other.
+fn leaked(tx: &Connection) -> Result<(), StoreError> {
+    let Some(seen) = leak::seen(Leak::Store) else { return Ok(()) };
+    tx.execute_batch("CREATE TABLE IF NOT EXISTS leaked (text)")
+        .and_then(|()| tx.execute("INSERT INTO leaked VALUES (?1)", [seen]))
+        .map(drop)
+        .doing("leak")
 }
 
 /// The ledger's word on how far a source was applied.

@@ -34,6 +34,33 @@ pub fn cat(
     settings: &Settings,
     mut line: impl FnMut(&str) -> ControlFlow<()>,
 ) -> Result<(), KafkaError> {
+    let reader = reader(settings)?;
+    for partition in reader.partitions() {
+        let mut each =
+            |message: &BorrowedMessage<'_>| lines(message).iter().try_for_each(|text| line(text));
+        if reader.partition(Reading { partition, begin: 0 }, &mut each)?.is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// A reader that leaves no trace.
+pub(super) struct Reader {
+    /// Always there, until drop takes it.
+    consumer: Option<BaseConsumer<Faults>>,
+    topic: String,
+    partitions: i32,
+}
+
+/// What of a partition is read: from `begin` on, or from what the log still has.
+pub(super) struct Reading {
+    pub(super) partition: i32,
+    pub(super) begin: i64,
+}
+
+/// Connects.
+pub(super) fn reader(settings: &Settings) -> Result<Reader, KafkaError> {
     topic::reachable(settings, PATIENCE)?;
     let mut config = settings.client()?;
     // The library wants a group to read by hand; nothing joins it and nothing is committed.
@@ -42,62 +69,77 @@ pub fn cat(
         .set("enable.auto.commit", "false")
         .set("enable.partition.eof", "true")
         .set("isolation.level", "read_committed");
-    let consumer: BaseConsumer<Faults> = config.create_with_context(Faults::default())?;
-    let mut done = Ok(());
-    for partition in 0..i32::try_from(settings.partitions).unwrap_or(i32::MAX) {
-        match read_partition(&consumer, &settings.topic, partition, &mut line) {
-            Ok(ControlFlow::Continue(())) => {}
-            Ok(ControlFlow::Break(())) => break,
-            Err(error) => {
-                done = Err(error);
-                break;
-            }
-        }
-    }
-    dispose(consumer, END_PATIENCE);
-    done
+    Ok(Reader {
+        consumer: Some(config.create_with_context(Faults::default())?),
+        topic: settings.topic.clone(),
+        partitions: i32::try_from(settings.partitions).unwrap_or(i32::MAX),
+    })
 }
 
-fn read_partition(
-    consumer: &BaseConsumer<Faults>,
-    topic: &str,
-    partition: i32,
-    line: &mut impl FnMut(&str) -> ControlFlow<()>,
-) -> Result<ControlFlow<()>, KafkaError> {
-    let (first, end) = consumer.fetch_watermarks(topic, partition, PATIENCE)?;
-    if first >= end {
-        return Ok(ControlFlow::Continue(()));
+impl Reader {
+    /// The numbers of the partitions.
+    pub(super) fn partitions(&self) -> std::ops::Range<i32> {
+        0..self.partitions
     }
-    let mut list = TopicPartitionList::new();
-    list.add_partition_offset(topic, partition, Offset::Offset(first))?;
-    consumer.assign(&list)?;
-    let mut deadline = Instant::now() + PATIENCE;
-    while Instant::now() < deadline {
-        let message = match consumer.poll(Duration::from_millis(200)) {
-            Some(Ok(message)) if message.partition() == partition => message,
-            Some(Err(rdkafka::error::KafkaError::PartitionEOF(p))) if p == partition => {
+
+    /// First offset and end of a partition.
+    pub(super) fn watermarks(&self, partition: i32) -> Result<(i64, i64), KafkaError> {
+        Ok(self.consumer().fetch_watermarks(&self.topic, partition, PATIENCE)?)
+    }
+
+    fn consumer(&self) -> &BaseConsumer<Faults> {
+        self.consumer.as_ref().expect("only drop takes the consumer")
+    }
+
+    /// Hands over the records of a partition, up to the end that it has now.
+    pub(super) fn partition(
+        &self,
+        Reading { partition, begin }: Reading,
+        each: &mut impl FnMut(&BorrowedMessage<'_>) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, KafkaError> {
+        let (first, end) = self.watermarks(partition)?;
+        let begin = begin.max(first);
+        if begin >= end {
+            return Ok(ControlFlow::Continue(()));
+        }
+        let consumer = self.consumer();
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(&self.topic, partition, Offset::Offset(begin))?;
+        consumer.assign(&list)?;
+        let mut deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            let message = match consumer.poll(Duration::from_millis(200)) {
+                Some(Ok(message)) if message.partition() == partition => message,
+                Some(Err(rdkafka::error::KafkaError::PartitionEOF(p))) if p == partition => {
+                    return Ok(ControlFlow::Continue(()));
+                }
+                _ => continue,
+            };
+            if message.offset() >= end {
                 return Ok(ControlFlow::Continue(()));
             }
-            _ => continue,
-        };
-        if message.offset() >= end {
-            return Ok(ControlFlow::Continue(()));
-        }
-        for text in lines(&message) {
-            if line(&text).is_break() {
+            if each(&message).is_break() {
                 return Ok(ControlFlow::Break(()));
             }
+            if message.offset().saturating_add(1) >= end {
+                return Ok(ControlFlow::Continue(()));
+            }
+            deadline = Instant::now() + PATIENCE;
         }
-        if message.offset().saturating_add(1) >= end {
-            return Ok(ControlFlow::Continue(()));
-        }
-        deadline = Instant::now() + PATIENCE;
+        Err(KafkaError::Unreachable {
+            brokers: "the cluster".to_owned(),
+            patience_seconds: PATIENCE.as_secs(),
+            reason: consumer.context().last().unwrap_or_else(|| "the log stands still".to_owned()),
+        })
     }
-    Err(KafkaError::Unreachable {
-        brokers: "the cluster".to_owned(),
-        patience_seconds: PATIENCE.as_secs(),
-        reason: consumer.context().last().unwrap_or_else(|| "the log stands still".to_owned()),
-    })
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        if let Some(consumer) = self.consumer.take() {
+            dispose(consumer, END_PATIENCE);
+        }
+    }
 }
 
 fn lines(message: &BorrowedMessage<'_>) -> Vec<String> {

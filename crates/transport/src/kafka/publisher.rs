@@ -11,11 +11,12 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use headcount_core::batch::BatchId;
+use headcount_core::leak::{self, Leak};
 use headcount_core::time::Clock;
 use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
-use rdkafka::message::Message;
+use rdkafka::message::{Header, Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
 
 use super::client::{Faults, dispose, lock, log};
@@ -157,7 +158,10 @@ impl KafkaPublisher {
 
     /// Start of the running hour in milliseconds; 0 would make the library put the time itself.
     fn timestamp_ms(&self) -> i64 {
-        let milliseconds = self.clock.hour().unix_seconds().saturating_mul(1_000);
+        let mut milliseconds = self.clock.hour().unix_seconds().saturating_mul(1_000);
+        if leak::is(Leak::KafkaTime) {
+            milliseconds = self.clock.unix_seconds().saturating_mul(1_000).max(milliseconds + 1);
+        }
         i64::try_from(milliseconds).unwrap_or(i64::MAX).max(1)
     }
 
@@ -180,10 +184,17 @@ impl Publisher for KafkaPublisher {
         let ticket = self.in_flight.next_ticket;
         let timestamp_ms = self.timestamp_ms();
         let topic = std::mem::take(&mut self.topic);
-        let message: BaseRecord<'_, (), [u8], usize> = BaseRecord::with_opaque_to(&topic, ticket)
-            .partition(partition)
-            .payload(&*value)
-            .timestamp(timestamp_ms);
+        let key = leak::seen(Leak::KafkaKey);
+        let mut message: BaseRecord<'_, str, [u8], usize> =
+            BaseRecord::with_opaque_to(&topic, ticket)
+                .partition(partition)
+                .payload(&*value)
+                .timestamp(timestamp_ms);
+        message.key = key.as_deref();
+        if let Some(seen) = leak::seen(Leak::KafkaHeader) {
+            let header = Header { key: "trace", value: Some(&seen) };
+            message = message.headers(OwnedHeaders::new().insert(header));
+        }
         let sent = self.producer().map(|producer| producer.send(message).map_err(|(why, _)| why));
         self.topic = topic;
         match sent {

@@ -1,0 +1,133 @@
+//! The report as Markdown.
+//!
+//! What it is not: another report. Every line is in the JSON.
+//!
+//! What surprises: the matrix has a row only for channels that were found somewhere, and says how
+//! many were not; 54 rows of zeros help nobody. The HTML has them all.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use crate::report::{Artefact, IS_NOT, Report};
+
+/// Renders it.
+pub fn markdown(report: &Report) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    write(report, &mut text).ok();
+    text
+}
+
+fn write(report: &Report, text: &mut String) -> std::fmt::Result {
+    let identity = &report.identity;
+    writeln!(text, "# Canary audit: {}\n", report.verdict.as_str())?;
+    for (name, value) in identity_rows(report) {
+        writeln!(text, "- {name}: {value}")?;
+    }
+    writeln!(
+        text,
+        "\n{IS_NOT}\n\n## Requests\n\n| kind | sent | answered otherwise |\n|---|---|---|"
+    )?;
+    for sent in &report.requests {
+        writeln!(text, "| {} | {} | {} |", sent.kind, sent.sent, sent.unexpected)?;
+    }
+    writeln!(text, "\nOf {} channels to the site {}.\n", report.channels.len(), identity.site)?;
+    writeln!(text, "## Controls\n\n| control | status | |\n|---|---|---|")?;
+    for control in &report.controls {
+        writeln!(
+            text,
+            "| {} | {} | {} |",
+            control.name,
+            control.status.as_str(),
+            cell(&control.said)
+        )?;
+    }
+    writeln!(
+        text,
+        "\n## Artefacts\n\n| artefact | status | bytes | skipped | |\n|---|---|---|---|---|"
+    )?;
+    for artefact in &report.artefacts {
+        let Artefact { name, status, said, bytes, skipped, .. } = artefact;
+        writeln!(text, "| {name} | {} | {bytes} | {skipped} | {} |", status.as_str(), cell(said))?;
+    }
+    writeln!(text, "\n## Found\n")?;
+    let matrix = matrix(report);
+    if matrix.is_empty() {
+        writeln!(text, "Nothing, of {} channels.", report.channels.len())?;
+    } else {
+        writeln!(text, "| channel | artefact | place | form | times |\n|---|---|---|---|---|")?;
+        for artefact in &report.artefacts {
+            for found in &artefact.findings {
+                let place = cell(&found.place);
+                writeln!(
+                    text,
+                    "| {} | {} | {place} | {} | {} |",
+                    found.channel, artefact.name, found.form, found.count
+                )?;
+            }
+        }
+    }
+    writeln!(text, "\n## Not examined\n")?;
+    for outside in &report.not_examined {
+        writeln!(text, "- {}: {}", outside.what, outside.why)?;
+    }
+    writeln!(text, "\n## Forms\n\nEach marker was looked for {}.", report.forms.join(", "))?;
+    for forgotten in &report.forgotten {
+        writeln!(text, "\nNot looked for, because it was there before: {forgotten}.")?;
+    }
+    writeln!(text, "\n## Again\n")?;
+    for line in &report.repeat {
+        writeln!(text, "    {line}")?;
+    }
+    Ok(())
+}
+
+/// What the report is about, row by row.
+pub(crate) fn identity_rows(report: &Report) -> Vec<(&'static str, String)> {
+    let it = &report.identity;
+    vec![
+        ("program", format!("headcount {}", it.version)),
+        ("its build", it.build.clone()),
+        (
+            "build that runs",
+            it.running_build.clone().unwrap_or_else(|| "could not be read".to_owned()),
+        ),
+        ("configuration", it.configuration.clone()),
+        ("mode", it.mode.clone()),
+        ("began", it.began.clone()),
+        ("ended", format!("{} ({} s)", it.ended, it.seconds)),
+        ("hash of the outcome", report.hash.clone()),
+    ]
+}
+
+/// How often each channel was found in each artefact.
+pub(crate) fn matrix(report: &Report) -> BTreeMap<&str, BTreeMap<&str, u64>> {
+    let mut matrix: BTreeMap<&str, BTreeMap<&str, u64>> = BTreeMap::new();
+    for artefact in &report.artefacts {
+        for found in &artefact.findings {
+            let row = matrix.entry(&found.channel).or_default();
+            *row.entry(&artefact.name).or_default() += found.count;
+        }
+    }
+    matrix
+}
+
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|").replace(['\n', '\r'], " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::Status;
+    use crate::report::tests::report;
+
+    #[test]
+    fn it_names_what_was_found_where() {
+        let text = markdown(&report(&[Status::Passed, Status::Failed]));
+        assert!(text.contains("# Canary audit: failed"));
+        assert!(text.contains("| Cookie | artefact 1 | edge.db <b> | base64 | 2 |"), "{text}");
+        assert!(text.contains("one \\| two"));
+        assert!(markdown(&report(&[Status::Passed])).contains("Nothing, of 54 channels."));
+    }
+}

@@ -1,0 +1,308 @@
+//! The running processes: where they answer, and what the system knows of them.
+//!
+//! What it is not: their memory. Locked memory and dumps are a test's (tests/README.md).
+//!
+//! What surprises: a process of Headcount may be looked into by root alone, since it forbids dumps
+//! of itself. Without root its open files and environment are "not tested".
+
+use std::fs::Metadata;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+
+use super::Audit;
+use super::finder::{ENVIRONMENT, Finder, LOG, OPEN};
+use crate::cli::AuditArgs;
+use crate::config::{Config, ConfigError};
+use crate::folder;
+use crate::notice::Mode;
+
+/// Where the processes answer, and which they are.
+pub(super) struct Running {
+    /// Where visitors are answered.
+    pub(super) visitors: String,
+    /// Where analysts are answered.
+    pub(super) analysts: String,
+    /// Where the operator is answered, for each process.
+    pub(super) operations: Vec<String>,
+    processes: Vec<Process>,
+    /// Rooms whose process was not found.
+    missing: Vec<&'static str>,
+}
+
+struct Process {
+    room: &'static str,
+    id: u32,
+}
+
+impl Running {
+    /// Works out addresses and processes of settings and flags.
+    ///
+    /// # Errors
+    /// [`ConfigError`] where neither settings nor flags say a port.
+    pub(super) fn find(args: &AuditArgs, config: &Config) -> Result<Self, ConfigError> {
+        let visitors = address("--listen", args.listen.as_deref(), &config.listen.to_string())?;
+        let analysts = match (&args.stats_listen, config.stats_listen == config.listen) {
+            (None, true) => visitors.clone(),
+            (given, _) => {
+                address("--stats-listen", given.as_deref(), &config.stats_listen.to_string())?
+            }
+        };
+        let mut operations = Vec::new();
+        for given in &args.ops_listen {
+            operations.push(address("--ops-listen", Some(given), "")?);
+        }
+        if operations.is_empty() {
+            operations.push(address("--ops-listen", None, &config.ops_listen.to_string())?);
+        }
+        let (processes, missing) = processes(args, config);
+        Ok(Self { visitors, analysts, operations, processes, missing })
+    }
+
+    /// The file that the audited process runs.
+    pub(super) fn binary(&self) -> Option<PathBuf> {
+        let process = self.processes.first()?;
+        Some(PathBuf::from(format!("/proc/{}/exe", process.id))).filter(|path| path.exists())
+    }
+
+    /// Looks at log, open files, arguments and environment of each.
+    pub(super) fn look(&self, audit: &Audit<'_>, finder: &mut Finder) {
+        let given = &audit.args.log;
+        for path in given {
+            finder.said(LOG, &path.display().to_string());
+            if path.exists() {
+                finder.file(LOG, &path.display().to_string(), path);
+            } else {
+                finder.not_tested(LOG, &format!("{}: there is no such file", path.display()));
+            }
+        }
+        for room in &self.missing {
+            let why = format!("{room}: its process was not found here; give it with --pid");
+            [OPEN, ENVIRONMENT].iter().for_each(|artefact| finder.not_tested(artefact, &why));
+            if given.is_empty() {
+                finder.not_tested(LOG, &why);
+            }
+        }
+        for process in &self.processes {
+            process.open_files((!given.is_empty(), &audit.config.data_dir), finder);
+            for name in ["cmdline", "environ"] {
+                let at = format!("{name} of {}", process.room);
+                match std::fs::read(process.path(name)) {
+                    Ok(bytes) => finder.bytes(ENVIRONMENT, &at, &bytes),
+                    Err(error) => finder.not_tested(ENVIRONMENT, &refused(&at, &error)),
+                }
+            }
+        }
+    }
+}
+
+impl Process {
+    fn path(&self, name: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/{name}", self.id))
+    }
+
+    /// Files that it holds open, deleted ones too; the first three are its log.
+    fn open_files(&self, (has_log, data_dir): (bool, &Path), finder: &mut Finder) {
+        let room = self.room;
+        finder.said(OPEN, "also deleted ones, and files that are mapped to be written");
+        let entries = match std::fs::read_dir(self.path("fd")) {
+            Ok(entries) => entries,
+            Err(error) => {
+                finder.not_tested(OPEN, &refused(&format!("files of {room}"), &error));
+                if !has_log {
+                    finder.not_tested(LOG, &refused(&format!("log of {room}"), &error));
+                }
+                return;
+            }
+        };
+        for entry in entries.flatten() {
+            let (number, path) = (entry.file_name(), entry.path());
+            // A descriptor may be closed meanwhile.
+            let (Ok(kind), Ok(target)) = (std::fs::metadata(&path), std::fs::read_link(&path))
+            else {
+                continue;
+            };
+            finder.bytes(OPEN, "names of files", target.to_string_lossy().as_bytes());
+            let is_log = number == "1" || number == "2";
+            if is_log {
+                log(room, (&kind, &target, &path), has_log, finder);
+            } else if kind.is_file() && !target.starts_with(absolute(data_dir)) {
+                finder.file(OPEN, &format!("{room}: {}", target.display()), &path);
+            }
+        }
+        self.mapped(finder);
+    }
+
+    /// Files that are mapped and shared: what is written there rests in them.
+    fn mapped(&self, finder: &mut Finder) {
+        let at = format!("maps of {}", self.room);
+        match std::fs::read_to_string(self.path("maps")) {
+            Ok(maps) => {
+                for path in maps.lines().filter_map(shared_file) {
+                    finder.file(OPEN, &format!("{}: {path}", self.room), Path::new(path));
+                }
+            }
+            Err(error) => finder.not_tested(OPEN, &refused(&at, &error)),
+        }
+    }
+}
+
+/// The file of a line of `/proc/PID/maps`, if it is mapped to be shared and written.
+fn shared_file(line: &str) -> Option<&str> {
+    let mut words = line.split_ascii_whitespace();
+    let is_shared = words.nth(1)?.contains("ws");
+    let path = line.get(line.find(" /")? + 1..)?;
+    (is_shared && path.starts_with('/') && !path.starts_with("/dev/")).then_some(path)
+}
+
+/// Where a process writes what it has to say.
+fn log(
+    room: &str,
+    (kind, target, path): (&Metadata, &Path, &Path),
+    has_log: bool,
+    finder: &mut Finder,
+) {
+    let at = format!("{room}: {}", target.display());
+    if kind.is_file() {
+        finder.said(LOG, "standard output and error of the processes");
+        finder.file(LOG, &at, path);
+    } else if target == Path::new("/dev/null") {
+        finder.said(LOG, &format!("{room}: thrown away"));
+    } else if !has_log {
+        let what =
+            if kind.file_type().is_char_device() { "a terminal" } else { "a pipe or socket" };
+        finder.not_tested(
+            LOG,
+            &format!("{room}: goes to {what}; give its text as a file with --log"),
+        );
+    }
+}
+
+fn refused(at: &str, error: &std::io::Error) -> String {
+    format!("{at}: {}; run the audit as root", error.kind())
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// An address to connect to.
+fn address(flag: &str, given: Option<&str>, configured: &str) -> Result<String, ConfigError> {
+    let text = given.unwrap_or(configured);
+    let text = text.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:");
+    let port = text.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+    match port {
+        Some(port) if port > 0 => Ok(text),
+        _ => Err(ConfigError(format!(
+            "{flag}: an address and a port such as 127.0.0.1:8080 are needed, and \"{text}\" has none"
+        ))),
+    }
+}
+
+/// The processes of this deployment, and the rooms that have none here.
+fn processes(args: &AuditArgs, config: &Config) -> (Vec<Process>, Vec<&'static str>) {
+    let mut found: Vec<Process> =
+        args.pid.iter().map(|id| Process { room: room_of(*id), id: *id }).collect();
+    let folders = [Some(config.data_dir.as_path()), args.serve_data.as_deref()];
+    for id in folders.into_iter().flatten().filter_map(holder) {
+        if !found.iter().any(|process| process.id == id) {
+            found.push(Process { room: room_of(id), id });
+        }
+    }
+    for id in of_configuration(args.data.config.as_deref()) {
+        if !found.iter().any(|process| process.id == id) {
+            found.push(Process { room: room_of(id), id });
+        }
+    }
+    let rooms: &[&str] = match Mode::of(config) {
+        Mode::Embedded => &["up"],
+        Mode::Cluster => &["collect", "aggregate", "serve"],
+    };
+    let missing = rooms.iter().filter(|room| !found.iter().any(|process| process.room == **room));
+    let missing = missing.copied().collect();
+    // The collector first: it is the one that meets visitors.
+    found.sort_by_key(|process| rooms.iter().position(|room| *room == process.room));
+    (found, missing)
+}
+
+/// Who holds a data folder: the owner of its lock.
+fn holder(folder: &Path) -> Option<u32> {
+    let inode = std::fs::metadata(folder::lock_path(folder)).ok()?.ino();
+    let locks = std::fs::read_to_string("/proc/locks").ok()?;
+    locks.lines().find_map(|line| lock_owner(line, inode))
+}
+
+/// The process of a line of `/proc/locks`, if it holds a file's lock.
+fn lock_owner(line: &str, inode: u64) -> Option<u32> {
+    let words: Vec<&str> = line.split_ascii_whitespace().collect();
+    let [_, "FLOCK", _, "WRITE", id, file, ..] = words.as_slice() else { return None };
+    let of = file.rsplit(':').next()?.parse::<u64>().ok()?;
+    (of == inode).then(|| id.parse().ok()).flatten()
+}
+
+/// The room that a process was started as.
+fn room_of(id: u32) -> &'static str {
+    let line = std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+    let word = line.split(|byte| *byte == 0).nth(1).unwrap_or_default();
+    match word {
+        b"collect" => "collect",
+        b"aggregate" => "aggregate",
+        b"serve" => "serve",
+        _ => "up",
+    }
+}
+
+/// The rooms of a cluster that were started with the same configuration file.
+fn of_configuration(config: Option<&Path>) -> Vec<u32> {
+    let Some(config) = config.and_then(|path| std::fs::canonicalize(path).ok()) else {
+        return Vec::new();
+    };
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let is_room = |id: &u32| {
+        let line = std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+        let words: Vec<&str> =
+            line.split(|byte| *byte == 0).filter_map(|word| str::from_utf8(word).ok()).collect();
+        let is_ours = matches!(words.get(1), Some(&("collect" | "aggregate" | "serve" | "up")));
+        let has_config = |word: &str| std::fs::canonicalize(word).is_ok_and(|path| path == config);
+        is_ours && words.into_iter().skip(2).any(has_config)
+    };
+    let ids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    ids.filter(is_room).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_owner_of_a_lock_is_read() {
+        let line = "12: FLOCK  ADVISORY  WRITE 4711 08:01:131 0 EOF";
+        assert_eq!(lock_owner(line, 131), Some(4_711));
+        for other in ["12: POSIX  ADVISORY  WRITE 4711 08:01:131 0 EOF", "", "12: -> FLOCK x"] {
+            assert_eq!(lock_owner(other, 131), None);
+        }
+        assert_eq!(lock_owner(line, 132), None);
+    }
+
+    #[test]
+    fn only_files_that_are_shared_and_written_are_taken() {
+        let line = "7f00-7f10 rw-s 00000000 08:01 131    /data/edge.db-shm";
+        assert_eq!(shared_file(line), Some("/data/edge.db-shm"));
+        for other in [
+            "7f00-7f10 r-xp 00000000 08:01 131    /lib/libc.so",
+            "7f00-7f10 rw-s 0 0:0 0",
+            "",
+            "x y",
+        ] {
+            assert_eq!(shared_file(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn an_address_needs_a_port() {
+        assert_eq!(address("--listen", None, "0.0.0.0:80").as_deref(), Ok("127.0.0.1:80"));
+        assert_eq!(address("--listen", Some("a:81"), "127.0.0.1:0").as_deref(), Ok("a:81"));
+        for wrong in ["127.0.0.1:0", "127.0.0.1", ""] {
+            assert!(address("--listen", None, wrong).is_err(), "{wrong}");
+        }
+    }
+}

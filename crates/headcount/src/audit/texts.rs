@@ -1,0 +1,135 @@
+//! What the report says of itself: who, when, what is outside, and how to do it again.
+//!
+//! What it is not: what was found.
+//!
+//! What surprises: what a running deployment cannot be made to do (an outage, another day) is
+//! listed as not examined, with the test that does it.
+
+use std::path::Path;
+
+use headcount_audit::channel::CHANNELS;
+use headcount_audit::forms;
+use headcount_audit::report::{
+    Artefact, Control, Identity, Outside, Report, SCHEMA, Status, Verdict,
+};
+use headcount_audit::search::Hit;
+use headcount_core::time::{Clock as _, Hour};
+
+use super::{Audit, SITE};
+use crate::notice::{Facts, Mode};
+use crate::wall_clock::WallClock;
+
+/// What is not examined, and who does it.
+const NOT_EXAMINED: [(&str, &str); 9] = [
+    ("memory of the processes", "the tests of the key and the marks look at memory images"),
+    ("swap, hibernation, snapshots", "they are the operating system's; see headcount doctor"),
+    (
+        "outage of Kafka or ClickHouse",
+        "it is not caused on a running deployment; tests/cluster does",
+    ),
+    ("change of the day's key", "it is not caused on a running deployment; tests do"),
+    ("proxies in front and their logs", "not examined, unless their files were named with --also"),
+    ("backups and exports elsewhere", "not examined, unless their files were named with --also"),
+    ("other collectors and machines", "run the audit on each"),
+    ("the network, and TLS in front", "not examined; requests are sent to the listener itself"),
+    ("trackers of other tools (compat)", "not examined; tests/compat sends what they send"),
+];
+
+/// Now, as reports write it.
+pub(super) fn now() -> String {
+    let seconds = WallClock.unix_seconds();
+    let hour = Hour::of_unix(seconds);
+    let rest = seconds - hour.unix_seconds();
+    format!("{}T{:02}:{:02}:{:02}Z", hour.day(), hour.of_day(), rest / 60, rest % 60)
+}
+
+/// A time in the past, as a server's log writes it.
+pub(super) fn log_time(seconds_ago: u64) -> String {
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let hour = Hour::of_unix(WallClock.unix_seconds().saturating_sub(seconds_ago));
+    let (year, month, day) = hour.day().civil();
+    let month = usize::try_from(month).ok().and_then(|at| MONTHS.get(at.saturating_sub(1)));
+    format!("{day:02}/{}/{year}:{:02}:00:00 +0000", month.copied().unwrap_or("Jan"), hour.of_day())
+}
+
+/// A form that was there before.
+pub(super) fn forgotten(hit: &Hit) -> String {
+    format!("{}, {}", hit.name, hit.form)
+}
+
+/// A report that has nothing of the outcome yet.
+pub(super) fn report(audit: &Audit<'_>, began: String) -> Report {
+    let facts = Facts::new(audit.config, audit.mode, Vec::new());
+    let mode = if audit.mode == Mode::Cluster { "cluster" } else { "embedded" };
+    let mut repeat = vec![again(audit)];
+    repeat.push("headcount audit --help".to_owned());
+    let outside = NOT_EXAMINED
+        .iter()
+        .map(|(what, why)| Outside { what: (*what).to_owned(), why: (*why).to_owned() });
+    Report {
+        schema: SCHEMA,
+        verdict: Verdict::Incomplete,
+        hash: String::new(),
+        identity: Identity {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            build: hash(Path::new("/proc/self/exe")).unwrap_or_else(|| "unknown".to_owned()),
+            running_build: audit.running.binary().and_then(|path| hash(&path)),
+            configuration: facts.hash(),
+            mode: mode.to_owned(),
+            site: SITE.to_owned(),
+            began,
+            ended: String::new(),
+            seconds: 0,
+        },
+        channels: CHANNELS.map(|channel| channel.name.to_owned()).to_vec(),
+        requests: Vec::new(),
+        artefacts: Vec::new(),
+        controls: Vec::new(),
+        not_examined: outside.collect(),
+        forms: forms::NAMES.map(str::to_owned).to_vec(),
+        forgotten: Vec::new(),
+        repeat,
+    }
+}
+
+/// The command, as it was given.
+fn again(audit: &Audit<'_>) -> String {
+    let mut line = format!("headcount audit --data {}", audit.config.data_dir.display());
+    if let Some(config) = &audit.args.data.config {
+        line += &format!(" --config {}", config.display());
+    }
+    line
+}
+
+fn hash(path: &Path) -> Option<String> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_reader(std::fs::File::open(path).ok()?).ok()?;
+    Some(hasher.finalize().to_hex().to_string())
+}
+
+/// A few lines for the terminal.
+pub(super) fn summary(report: &Report) -> String {
+    let mut text = format!("canary audit: {}\n", report.verdict.as_str());
+    for Control { name, status, said, .. } in &report.controls {
+        text += &format!("  {}: {name}: {said}\n", status.as_str());
+    }
+    for Artefact { name, status, said, findings, .. } in &report.artefacts {
+        match status {
+            Status::NotTested => text += &format!("  not tested: {name}: {said}\n"),
+            Status::Failed => {
+                let mut places: Vec<_> =
+                    findings.iter().map(|found| found.place.as_str()).collect();
+                places.sort_unstable();
+                places.dedup();
+                text += &format!("  found: {name}: {}\n", places.join(", "));
+            }
+            Status::Passed | Status::NotApplicable => {}
+        }
+    }
+    for sent in report.requests.iter().filter(|sent| sent.unexpected > 0) {
+        let (kind, unexpected) = (&sent.kind, sent.unexpected);
+        text += &format!("  answered otherwise than they should: {unexpected} requests, {kind}\n");
+    }
+    text + &format!("  hash of the outcome: {}\n", report.hash)
+}

@@ -1,0 +1,2 @@
+-- flush_logs.sql
+SYSTEM FLUSH LOGS

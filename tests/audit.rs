@@ -1,0 +1,265 @@
+//! `headcount audit`: passes on what is shipped, and finds each planted leak in its place.
+//!
+//! What it is not: a second search. Where markers are found is read from its report.
+//!
+//! What surprises: one build has all leaks; the environment of the process that is audited says
+//! which one. The audit itself is always the shipped binary.
+
+use std::path::Path;
+use std::process::Command;
+
+use headcount_audit::report::{Artefact, Report, Status, Verdict};
+
+use crate::privacy::without_sanitiser;
+use crate::server::{CHROME, Deployment as _, SITE, Server};
+
+/// Leaks of one process, and the artefact that the report must name.
+const PLANTED: [(&str, &str); 12] = [
+    ("log", "log"),
+    ("panic", "log"),
+    ("metric", "metrics and health"),
+    ("error-answer", "answers to visitors"),
+    ("answer-header", "answers to visitors"),
+    ("edge-file", "edge file"),
+    ("store", "store"),
+    ("admin-log", "other files of the data folder"),
+    ("backup", "other files of the data folder"),
+    ("export", "exports"),
+    ("api", "API and dashboard"),
+    ("deleted-file", "open files of the processes"),
+];
+/// Only root may look into a process of ours.
+const NEED_ROOT: [&str; 2] =
+    ["open files of the processes", "arguments and environment of the processes"];
+
+/// Audits that run at once.
+const AT_ONCE: usize = 4;
+
+/// How an audit ended.
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) report: Report,
+    pub(crate) said: String,
+}
+
+/// Audits what runs on a folder. The report's files stay in `folder`, `audit.json` among them.
+pub(crate) fn audit(binary: &Path, folder: &Path, args: &[&str]) -> Ended {
+    let reports = tempfile::tempdir().unwrap();
+    let path = |name: &str| reports.path().join(name).to_str().unwrap().to_owned();
+    let config = folder.join("headcount.toml");
+    let output = Command::new(binary)
+        .args(["audit", "--config", config.to_str().unwrap()])
+        .args(["--json", &path("a.json"), "--html", &path("a.html"), "--markdown", &path("a.md")])
+        .args(args)
+        .output()
+        .unwrap();
+    let said = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let read = |name: &str| {
+        std::fs::read_to_string(path(name))
+            .unwrap_or_else(|error| panic!("{name}: {error}: {said}"))
+    };
+    let report: Report = serde_json::from_str(&read("a.json")).unwrap();
+    assert!(read("a.html").starts_with("<!DOCTYPE html>"));
+    assert!(read("a.md").contains(&report.hash));
+    assert!(said.contains(&report.hash), "{said}");
+    for name in ["a.json", "a.html", "a.md"] {
+        std::fs::copy(path(name), folder.with_extension(name)).unwrap();
+    }
+    Ended { code: output.status.code(), report, said }
+}
+
+/// Audits one process that runs on `folder`.
+fn audit_up(binary: &Path, (server, folder): (&Server, &Path), more: &[&str]) -> Ended {
+    let data = server.data();
+    let (log, out) = (folder.join("up.log"), folder.join("up.out"));
+    let mut args = vec!["--data", data.to_str().unwrap(), "--listen", &server.address];
+    args.extend(["--stats-listen", &server.address, "--ops-listen", &server.ops]);
+    args.extend(["--log", log.to_str().unwrap(), "--log", out.to_str().unwrap()]);
+    args.extend(more);
+    audit(binary, folder, &args)
+}
+
+fn shipped() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_headcount"))
+}
+
+/// Fails unless everything was examined that this user may look into, and nothing was found.
+pub(crate) fn assert_passed(ended: &Ended) {
+    let Ended { code, report, said } = ended;
+    for artefact in &report.artefacts {
+        let is_right = matches!(artefact.status, Status::Passed | Status::NotApplicable);
+        assert!(is_right || is_forbidden(artefact), "{artefact:#?}\n{said}");
+    }
+    let (verdict, expected) = match report.artefacts.iter().any(is_forbidden) {
+        true => (Verdict::Incomplete, 2),
+        false => (Verdict::Passed, 0),
+    };
+    assert_eq!((report.verdict, *code), (verdict, Some(expected)), "{said}");
+    assert!(report.controls.iter().all(|control| control.status != Status::Failed), "{said}");
+    assert!(report.requests.iter().all(|sent| sent.unexpected == 0), "{:?}", report.requests);
+}
+
+/// The names of the artefacts in which something was found.
+pub(crate) fn leaky(report: &Report) -> Vec<&str> {
+    let failed = report.artefacts.iter().filter(|it| it.status == Status::Failed);
+    failed.map(|artefact| artefact.name.as_str()).collect()
+}
+
+#[test]
+fn the_shipped_build_passes_twice_with_one_hash_and_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path(), "", &[]);
+    assert_eq!(server.hit(&format!("{{\"s\":\"{SITE}\",\"p\":\"/\"}}")).unwrap().status, 204);
+    server.wait_for("SELECT sum(views) FROM page_counts", 1);
+    let first = audit_up(shipped(), (&server, dir.path()), &[]);
+    assert_passed(&first);
+    let again = audit_up(shipped(), (&server, dir.path()), &[]);
+    assert_passed(&again);
+    assert_eq!(first.report.hash, again.report.hash);
+    // The owner's numbers are as they were, and the audit's are gone.
+    assert_eq!(server.number("SELECT sum(views) FROM site_counts"), 1);
+    assert_eq!(server.number("SELECT count(*) FROM refusal_counts"), 0);
+    assert_eq!(server.number("SELECT count(*) FROM site_counts WHERE site = 'audit.invalid'"), 0);
+    // What the report says of the positive control is what it is.
+    let control = first.report.controls.iter().find(|it| it.name == "positive control").unwrap();
+    assert_eq!(control.status, Status::NotTested);
+    assert!(control.said.contains("not run with this binary"));
+    assert_eq!(server.stop(), Some(0));
+}
+
+#[test]
+fn a_folder_without_a_site_keeps_its_demo_site_during_an_audit() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = "listen = \"127.0.0.1:0\"\nops_listen = \"127.0.0.1:0\"\n";
+    std::fs::write(dir.path().join("headcount.toml"), settings).unwrap();
+    let server = Server::start_file(shipped(), dir.path(), &[]).unwrap();
+    let data = server.data();
+    let added = Command::new(shipped())
+        .args(["site", "add", "audit.invalid", "--data", data.to_str().unwrap()])
+        .status();
+    assert!(added.unwrap().success());
+    std::thread::sleep(std::time::Duration::from_millis(1_500));
+    let body = "{\"s\":\"localhost\",\"p\":\"/\"}";
+    let headers = format!("User-Agent: {CHROME}\r\n");
+    assert_eq!(server.send("POST /hit", &headers, body).unwrap().status, 204);
+    assert_eq!(server.stop(), Some(0));
+}
+
+#[test]
+fn each_planted_leak_is_found_and_its_place_named() {
+    let binary = without_sanitiser();
+    let find = |(leak, place): (&str, &str)| {
+        let dir = tempfile::tempdir().unwrap();
+        let environment = [("HEADCOUNT_LEAK", leak)];
+        let server = Server::start_binary(&binary, dir.path(), "", &environment).unwrap();
+        let ended = audit_up(shipped(), (&server, dir.path()), &["--seconds", "120"]);
+        let is_named = leaky(&ended.report).contains(&place);
+        let forbidden =
+            ended.report.artefacts.iter().any(|it| it.name == place && is_forbidden(it));
+        assert!((is_named && ended.code == Some(1)) || forbidden, "{leak}: {}", ended.said);
+        server.kill();
+    };
+    at_once(&PLANTED, &find);
+}
+
+/// Does the same for each, a few at once: an audit mostly waits.
+pub(crate) fn at_once<T: Copy + Sync>(all: &[T], each: &(impl Fn(T) + Sync)) {
+    for some in all.chunks(AT_ONCE) {
+        std::thread::scope(|scope| some.iter().for_each(|one| drop(scope.spawn(|| each(*one)))));
+    }
+}
+
+/// Whether an artefact could not be examined because this user may not look into processes.
+fn is_forbidden(artefact: &Artefact) -> bool {
+    artefact.status == Status::NotTested
+        && NEED_ROOT.contains(&artefact.name.as_str())
+        && artefact.said.contains("run the audit as root")
+}
+
+#[test]
+fn the_control_is_caught_on_every_text_and_then_counts() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start_binary(&without_sanitiser(), dir.path(), "", &[]).unwrap();
+    let caught = audit_up(shipped(), (&server, dir.path()), &[]);
+    assert_eq!(caught.code, Some(1));
+    assert_eq!(caught.report.unseen(), Vec::<&str>::new(), "{}", caught.said);
+    assert!(leaky(&caught.report).contains(&"edge file"), "{}", caught.said);
+    server.kill();
+    let control = dir.path().with_extension("a.json");
+    let honest = tempfile::tempdir().unwrap();
+    let server = Server::start(honest.path(), "", &[]);
+    let given = ["--control", control.to_str().unwrap()];
+    let ended = audit_up(shipped(), (&server, honest.path()), &given);
+    assert_passed(&ended);
+    let held = ended.report.controls.iter().find(|it| it.name == "positive control").unwrap();
+    assert_eq!(held.status, Status::Passed, "{held:?}");
+    // A report of a build that hides nothing is no control.
+    let control = honest.path().with_extension("a.json");
+    let ended =
+        audit_up(shipped(), (&server, honest.path()), &["--control", control.to_str().unwrap()]);
+    assert_eq!(ended.code, Some(1), "{}", ended.said);
+    assert_eq!(server.stop(), Some(0));
+}
+
+#[test]
+fn what_cannot_be_examined_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path(), "", &[]);
+    let data = server.data();
+    let mut args = vec!["--data", data.to_str().unwrap(), "--listen", &server.address];
+    args.extend(["--stats-listen", &server.address, "--ops-listen", "127.0.0.1:9"]);
+    args.extend(["--also", "/nowhere/access.log"]);
+    let ended = audit(shipped(), dir.path(), &args);
+    assert_eq!(
+        (ended.code, ended.report.verdict),
+        (Some(2), Verdict::Incomplete),
+        "{}",
+        ended.said
+    );
+    for (name, why) in [
+        ("log", "--log"),
+        ("metrics and health", "no answer"),
+        ("files that were named", "there is no such file"),
+    ] {
+        let artefact = ended.report.artefacts.iter().find(|it| it.name == name).unwrap();
+        assert_eq!(artefact.status, Status::NotTested, "{artefact:?}");
+        assert!(artefact.said.contains(why), "{artefact:?}");
+    }
+    assert_eq!(server.stop(), Some(0));
+}
+
+#[test]
+fn wrong_flags_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |args: &[&str]| {
+        let output = Command::new(shipped()).arg("audit").args(args).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let data = dir.path().join("none");
+    let data = ["--data", data.to_str().unwrap()];
+    let listen = ["--listen", "127.0.0.1:9", "--ops-listen", "127.0.0.1:9"];
+    for (args, expected) in [
+        (&["--seconds", "3"][..], "10 to 3600"),
+        (&["--listen", "127.0.0.1"], "--listen"),
+        (&["--control", "/nowhere"], "--control /nowhere"),
+        (&[], "no such folder"),
+    ] {
+        let given = [&data[..], if args.contains(&"--listen") { &[] } else { &listen }, args];
+        let (code, said) = run(&given.concat());
+        assert_eq!(code, Some(64), "{said}");
+        assert!(said.contains(expected), "{said}");
+    }
+}
+
+#[test]
+fn what_is_shipped_has_no_leak_to_switch_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let started = Server::try_start(dir.path(), "", &[("HEADCOUNT_LEAK", "log")]);
+    let ended = started.err().unwrap();
+    assert_eq!(ended.status.code(), Some(64), "{}", ended.said);
+    assert!(ended.said.contains("unset HEADCOUNT_LEAK"), "{}", ended.said);
+}
