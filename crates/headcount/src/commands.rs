@@ -31,7 +31,8 @@ use crate::cli::{
 use crate::config::{self, Config, ConfigError, Flags, RawSite};
 use crate::wall_clock::WallClock;
 use crate::{
-    aggregate, audit, cluster, collect, datamap, doctor, folder, import, merge, notice, serve, totals, up,
+    aggregate, audit, cluster, collect, datamap, doctor, folder, import, merge, notice, serve,
+    totals, up,
 };
 
 /// How long `site erase` waits for a running `up`.

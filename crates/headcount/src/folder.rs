@@ -207,11 +207,6 @@ pub(crate) fn lock(folder: &Path) -> anyhow::Result<Option<File>> {
     try_lock(&folder.join(LOCK_FILE_NAME))
 }
 
-/// The file whose lock a running process holds.
-pub(crate) fn lock_path(folder: &Path) -> std::path::PathBuf {
-    folder.join(LOCK_FILE_NAME)
-}
-
 /// Takes the folder for an audit, beside a running process; `None` if another audit has it.
 ///
 /// # Errors
