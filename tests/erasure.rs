@@ -60,7 +60,7 @@ fn aborted(folder: &Path, round: usize, failpoint: &str, sent: &mut Sent) {
         let kept = load(SITE, format!("/r{}", word(round)));
         let _gone = load(GONE, hostile(round));
         std::thread::sleep(LOAD);
-        assert!(server.number(&of_gone("page_counts")) > 0, "it is counted");
+        assert!(until(PATIENCE, || server.number(&of_gone("page_counts")) > 0), "it is counted");
         let mut asker = Command::new(env!("CARGO_BIN_EXE_headcount"))
             .args(["site", "erase", GONE, "--data"])
             .arg(folder.join("data"))

@@ -12,8 +12,14 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use headcount_core::batch::Batch;
+use headcount_core::cell::{Attribute, CellKey, Counts};
+use headcount_core::secret::Secret;
+use headcount_store::Insert;
+use headcount_store::clickhouse::{Settings, Writer};
+
 use super::crash::{Ending, HIT_INTERVAL, Load, SETTINGS};
-use super::{Cluster, Servers};
+use super::{Cluster, Servers, shared};
 use crate::crash::sender;
 use crate::erasure::{GONE, MARKER, WITHIN, hostile};
 use crate::pipeline::VIEWS;
@@ -131,4 +137,54 @@ fn replay(cluster: &mut Cluster) {
     assert!(until(WITHIN, || aggregator.ask_ops("/readyz").body == "ready\n"));
     assert!(until(WITHIN, || aggregator.metric("headcount_lag_records{") == 0));
     cluster.aggregators.push(aggregator);
+}
+
+/// Sources of a day that is over: visitors by value.
+const SOURCES: [(&str, u64); 4] =
+    [("gross.example", 9), ("mittel.example", 6), ("klein.example", 1), ("rest.example", 5)];
+
+#[test]
+fn an_aggregator_closes_the_days_that_are_over_and_serve_tells_no_earlier() {
+    let mut cluster = Cluster::new(shared(), "");
+    let day = crate::dashboard::worlds::now().day().minus(3);
+    let cells = SOURCES.map(|(value, visitors)| {
+        let key = CellKey::Attribute { day, attribute: Attribute::Source, value };
+        (SITE, key, Counts { visits: visitors, visitors, ..Counts::ZERO })
+    });
+    let batches = vec![Batch::new(cells).unwrap()];
+    let totals = Insert::totals_of(&batches).unwrap();
+    let src = "old".to_owned();
+    let insert =
+        Insert { src, lo: 1, hi: 1, batches, totals, closed_day: day, ..Insert::default() };
+    let settings = Settings {
+        url: format!("http://{}", cluster.engine),
+        database: cluster.database.clone(),
+        user: "default".to_owned(),
+        password: Secret::new(""),
+        cluster: None,
+    };
+    Writer::connect(&settings).unwrap().apply(&insert, 0).unwrap();
+    let serve = cluster.server().unwrap();
+    let token = cluster.command("serve", &["token", "add", "--site", SITE]);
+    let sources = || {
+        let question = format!(
+            "{{\"site_id\":\"{SITE}\",\"metrics\":[\"visitors\"],\"date_range\":\"7d\",\
+             \"dimensions\":[\"visit:source\"]}}"
+        );
+        let bearer = format!("Authorization: Bearer {}\r\n", token.trim());
+        serve.send("POST /api/v2/query", &bearer, &question).unwrap().body
+    };
+    assert!(sources().contains("(other)") && !sources().contains("gross"), "{}", sources());
+    cluster.run(1, 2);
+    assert!(until(WITHIN, || sources().contains("gross.example")), "{}", sources());
+    assert!(!sources().contains("klein.example"), "{}", sources());
+    for (sql, expect) in [
+        ("SELECT count() FROM counts WHERE name = 'klein.example'", 0),
+        ("SELECT visitors FROM attribute_counts WHERE value = '(other)'", 6),
+        ("SELECT sum(visitors) FROM attribute_counts", 21),
+    ] {
+        assert_eq!(cluster.number(sql), expect, "{sql}");
+    }
+    cluster.assert_balanced();
+    assert_eq!(serve.stop(), Some(0));
 }

@@ -33,8 +33,9 @@ use crate::lane::Alarm;
 const PATIENCE: Duration = Duration::from_millis(100);
 /// How old what is open gets before it is written.
 const CLOSE_AGE: Duration = Duration::from_millis(1_500);
-/// From a start to its first close of a day: what waited in Kafka is read before.
-const CLOSE_AFTER: Duration = Duration::from_secs(60);
+/// From a start to its first close of a day, so that what waited in Kafka is read before; and from
+/// a close that failed to the next.
+const CLOSE_AFTER: Duration = Duration::from_secs(20);
 /// A partition that is so many records behind still has something of the day before.
 const BEHIND_RECORDS: u64 = 1_000;
 /// Pause after Kafka failed.
@@ -169,7 +170,7 @@ impl ClusterAggregator {
             setting,
             clock,
             stop: Arc::clone(&stop),
-            started: Instant::now(),
+            close_from: Instant::now() + CLOSE_AFTER,
             purged: None,
             closed: None,
             audited: None,
@@ -208,7 +209,8 @@ struct Driver {
     setting: ClusterSetting,
     clock: Arc<dyn Clock>,
     stop: Arc<AtomicBool>,
-    started: Instant,
+    /// The next try to close days.
+    close_from: Instant,
     purged: Option<Day>,
     closed: Option<Day>,
     audited: Option<(Instant, Duration)>,
@@ -315,6 +317,7 @@ impl Driver {
 
     /// Retention, what is left of erasures, and the audit.
     fn keep_house(&mut self) -> Result<(), ClusterError> {
+        self.close_days()?;
         let due = self.audited.is_none_or(|(at, took)| {
             at.elapsed() >= AUDIT_INTERVAL.max(took.saturating_mul(AUDIT_SHARE))
         });
@@ -330,7 +333,6 @@ impl Driver {
                 self.purged = Some(oldest);
             }
             self.desk.sweep()?;
-            self.close_days()?;
             self.desk.audit(self.clock.unix_seconds())?;
         } else {
             self.desk.read_books()?;
@@ -343,12 +345,13 @@ impl Driver {
     /// Closes the days that are over, but not while batches of them may wait in Kafka.
     fn close_days(&mut self) -> Result<(), ClusterError> {
         let before = closed_before(self.clock.hour());
-        let is_behind = self.desk.is_behind();
-        if self.closed != Some(before) && !is_behind && self.started.elapsed() >= CLOSE_AFTER {
-            let keeping = self.setting.keeping;
-            if self.desk.close_before(before, keeping.k)? {
-                self.closed = Some(before);
-            }
+        let is_done = self.closed == Some(before) || !self.posts.contains_key(&0);
+        if is_done || self.close_from > Instant::now() || self.desk.is_behind() {
+            return Ok(());
+        }
+        self.close_from = Instant::now() + CLOSE_AFTER;
+        if self.desk.close_before(before, self.setting.keeping.k)? {
+            self.closed = Some(before);
         }
         Ok(())
     }

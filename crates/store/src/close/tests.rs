@@ -66,6 +66,11 @@ fn late_batches_name_nothing_and_imports_what_is_safe() {
     assert!(names("kafka:hits:0", 10).is_empty());
 }
 
+#[expect(clippy::print_stderr, reason = "figures of the attack, shown with --nocapture")]
+fn say(text: &str) {
+    eprintln!("{text}");
+}
+
 /// A site's days: visitors by value.
 fn days() -> impl Strategy<Value = Vec<Vec<u64>>> {
     let size = prop_oneof![3 => 0u64..4, 2 => 4u64..9, 1 => 9u64..60];
@@ -191,6 +196,7 @@ fn a_threshold_at_the_question_is_subtracted_away() {
         let days: Vec<_> = days.into_iter().filter(|day| published(day, 5).1 > 0).collect();
         caught += u32::from(narrowest(&days, |range| at_question(range, 5)) == Some(0));
     }
+    say(&format!("a threshold at the question gives a cell away in {caught} of 200 tables"));
     assert!(caught > 50, "{caught} of 200");
 }
 
@@ -220,6 +226,7 @@ fn a_site_of_a_hundred_a_day_keeps_most_of_its_countries() {
         100 * shown / all
     };
     let figures = [10, 100, 5_000].map(|visitors| [3, 5, 10].map(|k| percent(visitors, k)));
+    say(&format!("percent in named countries, 10, 100 and 5,000 a day, k 3, 5, 10: {figures:?}"));
     assert!(figures[0][1] < 50 && figures[1][1] > 75 && figures[2][1] == 100, "{figures:?}");
     assert!(figures.iter().all(|[three, five, ten]| three >= five && five >= ten), "{figures:?}");
 }

@@ -327,6 +327,46 @@ fn old_weeks_are_dropped_and_progress_stays() {
     assert_eq!(again.purge_older(oldest.plus(7)).unwrap(), Default::default());
 }
 
+/// Whether a text is in a file below a folder.
+fn on_disk(folder: &std::path::Path, text: &str) -> bool {
+    std::fs::read_dir(folder).unwrap().any(|entry| {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            return on_disk(&path, text);
+        }
+        std::fs::read(&path).is_ok_and(|bytes| crate::sqlite::tests::holds(&bytes, text))
+    })
+}
+
+/// Names are packed on the disk, so that a search would find none: they are plain here, and what a
+/// server does in its own time is done at once.
+#[test]
+fn dropped_weeks_leave_no_bytes_on_the_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = ClickHouse::start(Some(folder.path()), &[]);
+    let settings = settings(&server, server.database());
+    let mut writer = Writer::connect(&settings).unwrap();
+    for change in [
+        "MODIFY COLUMN name String CODEC(NONE)",
+        "MODIFY SETTING old_parts_lifetime = 1, cleanup_delay_period = 1, \
+         cleanup_delay_period_random_add = 0, max_cleanup_delay_period = 2",
+    ] {
+        server.query(&format!("ALTER TABLE {}.counts {change}", settings.database));
+    }
+    for (lo, day, name) in [(1, FIRST_DAY, "/vergangen"), (2, FIRST_DAY + 20, "/geblieben")] {
+        apply(&mut writer, &insert_on("p-0", lo, day, &[page("a.example", day, name, 1)]));
+    }
+    let holds = |name| on_disk(folder.path(), name);
+    assert!(holds("/vergangen") && holds("/geblieben"));
+    writer.purge_older(Day(FIRST_DAY + 14)).unwrap();
+    let deadline = std::time::Instant::now() + Duration::from_secs(60);
+    while holds("/vergangen") && std::time::Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert!(!holds("/vergangen") && holds("/geblieben"));
+    assert!(writer.audit(0).unwrap().balanced());
+}
+
 #[test]
 fn old_buckets_of_late_batches_are_taken_out_of_younger_weeks() {
     let settings = fresh();
