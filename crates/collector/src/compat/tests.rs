@@ -167,6 +167,7 @@ fn matomo_comes_in_queries_forms_and_batches() {
             Ok(matomo::Requests::Many(many)) => {
                 many.iter().map(|one| one.0.clone().into_owned()).collect()
             }
+            Ok(matomo::Requests::TooMany(count)) => vec![format!("{count} are too many")],
             Err(rejection) => vec![rejection.as_str().to_owned()],
         };
         assert_eq!(parts, expect, "{query}");
@@ -175,10 +176,24 @@ fn matomo_comes_in_queries_forms_and_batches() {
     check("", b"a=1\r\n", &["a=1"]);
     check("a=1", b"b=2", &["a=1&b=2"]);
     check("x=1", br#"{"requests":["?a=1","?b=2"],"token_auth":"t"}"#, &["?a=1", "?b=2"]);
-    check("", br#"{"requests":[{"a":1}]}"#, &["not_matomo"]);
+    // As in Matomo, an object says what a query says; what is neither is one that is invalid.
+    check(
+        "",
+        br#"{"requests":["?a=1",{"rec":1,"idsite":"7","url":"https://x.y/?a=b&c","uid":"anna",
+        "ua":["x"],"ca":true},7,null,[1],{"cip":"1.2.3.4"}]}"#,
+        &[
+            "?a=1",
+            "rec=1&idsite=7&url=https%3A%2F%2Fx%2Ey%2F%3Fa%3Db%26c&ua=&ca=1&",
+            "",
+            "",
+            "",
+            "",
+        ],
+    );
+    check("", br#"{"requests":{"a":1}}"#, &["not_matomo"]);
     check("", b"\xff", &["not_matomo"]);
     let batch = |n: usize| format!(r#"{{"requests":[{}]}}"#, vec!["\"?\""; n].join(","));
-    check("", batch(101).as_bytes(), &["compat_too_large"]);
+    check("", batch(101).as_bytes(), &["101 are too many"]);
     check("", batch(100).as_bytes(), &["?"; 100]);
     assert!(matomo::wants_image("a=1&send_image=1") && !matomo::wants_image("send_image=0"));
 }
