@@ -47,11 +47,12 @@ pub(crate) fn run(args: &ImportArgs) -> anyhow::Result<()> {
     let rules = rules(args)?;
     let _lock = enter(&config, &host)?;
     let clock: Arc<dyn Clock> = Arc::new(WallClock);
-    let books = Books::open(&config.data_dir, &host, &clock, args.commit_lines)?;
-    let judge = LogJudge::start(setting(&config, &host, rules, &clock)?)?;
     let stop = Arc::new(AtomicBool::new(false));
     let inputs = input::inputs(&args.files)?;
     let bar = bar(&inputs);
+    let commits = (args.commit_lines, Arc::clone(&stop));
+    let books = Books::open(&config.data_dir, &host, &clock, commits)?;
+    let judge = LogJudge::start(setting(&config, &host, rules, &clock)?)?;
     let (summary, anew) = (Summary::default(), args.anew);
     let run = Run {
         books,

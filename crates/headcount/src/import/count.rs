@@ -7,6 +7,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -37,6 +38,8 @@ pub(crate) struct Books {
     clock: Arc<dyn Clock>,
     /// Lines of one file between two commits at most.
     commit_lines: u64,
+    /// Whether it was told to stop: then a write that is refused is not tried again.
+    stop: Arc<AtomicBool>,
 }
 
 impl Books {
@@ -48,10 +51,11 @@ impl Books {
         data_dir: &Path,
         host: &SiteHost,
         clock: &Arc<dyn Clock>,
-        commit_lines: u64,
+        (commit_lines, stop): (u64, Arc<AtomicBool>),
     ) -> anyhow::Result<Self> {
         Ok(Self {
             commit_lines: commit_lines.max(1),
+            stop,
             writer: Writer::open(&data_dir.join(sqlite::FILE_NAME))?,
             control: Control::open(&data_dir.join(control::FILE_NAME))?,
             host: host.clone(),
@@ -74,22 +78,37 @@ impl Books {
 
     /// Writes what was counted and how far the file has come, or nothing of it.
     fn apply(&mut self, inserts: &[Insert], note: &ImportNote) -> anyhow::Result<()> {
-        // Whoever erases notes it first and then waits for this lock: what is written before the
-        // note is erased, and nothing is written after it.
+        while let Err(error) = self.try_apply(inserts, note)? {
+            if !error.is_retryable() {
+                return Err(why(error));
+            }
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(error).context(
+                    "stopped while the store refused a write; what was not written is counted \
+                     when this is run again",
+                );
+            }
+            tracing::warn!(error = %error, "store refused a write, trying again");
+            std::thread::sleep(RETRY_PAUSE);
+        }
+        Ok(())
+    }
+
+    /// Writes once. Whoever erases notes it first and then waits for the lock: what is written
+    /// before the note is erased, and nothing is written after it. The lock is held for one
+    /// attempt, so that a store that refuses does not keep an erasure waiting.
+    fn try_apply(
+        &mut self,
+        inserts: &[Insert],
+        note: &ImportNote,
+    ) -> anyhow::Result<Result<(), StoreError>> {
         let _lock = folder::lock_erasing(&self.folder)?;
         let is_gone = self.control.tombstones()?.contains(&self.host)
             || self.control.erasures_open()?.contains(&self.host);
         if is_gone {
             bail!("{} was erased in the meantime; the import has stopped", self.host);
         }
-        while let Err(error) = self.writer.apply_import(&self.host, inserts, note) {
-            if !error.is_retryable() {
-                return Err(why(error));
-            }
-            tracing::warn!(error = %error, "store refused a write, trying again");
-            std::thread::sleep(RETRY_PAUSE);
-        }
-        Ok(())
+        Ok(self.writer.apply_import(&self.host, inserts, note))
     }
 
     fn insert(
