@@ -172,7 +172,6 @@ pub struct LogJudge {
 }
 
 /// What was counted of one log and has not left.
-#[derive(Default)]
 pub struct Pending {
     pages: Tally<SiteId, NameId>,
     /// Attributes of days that were over before the first of a running day came.
@@ -180,6 +179,15 @@ pub struct Pending {
     attributes: Tally<SiteId, NameId>,
     /// Whether the attributes hold a day that was not over.
     runs: bool,
+    /// The latest day of a cell, whether it was added or had been counted before.
+    last_day: Day,
+}
+
+impl Default for Pending {
+    fn default() -> Self {
+        let [pages, past, attributes] = [Tally::default(), Tally::default(), Tally::default()];
+        Self { pages, past, attributes, runs: false, last_day: Day(0) }
+    }
 }
 
 impl Pending {
@@ -198,6 +206,12 @@ impl Pending {
         self.len() == 0
     }
 
+    /// The latest day of a line that made a cell, be it of a view or of a refusal, and whether it
+    /// was added or had been counted before. The first of all days if none did.
+    pub fn last_day(&self) -> Day {
+        self.last_day
+    }
+
     /// Whether the last line began a day that is not over, so that what came before it may leave
     /// alone: see [`LogJudge::past_attributes`].
     pub fn has_past(&self) -> bool {
@@ -206,6 +220,7 @@ impl Pending {
 
     fn add(&mut self, cell: &EdgeCell, (part, today): (Part, Day)) {
         let (site, key, counts) = cell;
+        self.last_day = self.last_day.max(key.day());
         if !matches!(key, CellKey::Attribute { .. }) {
             if part == Part::Everything {
                 self.pages.add(*site, *key, counts);

@@ -216,9 +216,7 @@ impl Counting {
             Part::Everything
         };
         let taken = judge.take(line.bytes, part, &mut self.pending);
-        if let Ok(day) = taken {
-            self.last_day = self.last_day.max(day);
-        }
+        self.last_day = self.last_day.max(self.pending.last_day());
         if part == Part::Everything {
             summary.line((&self.name, number), taken);
         } else {
