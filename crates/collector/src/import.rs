@@ -163,7 +163,7 @@ pub struct LogJudge {
     texts: HashMap<NameId, (Day, Box<str>), RandomState>,
     /// The number of the running visitors' key, as the filter sees it: a day that never was.
     key: Day,
-    /// First views since that key was drawn, of the site and of pages.
+    /// First views since that key was drawn, of the site and of pages: the filter's marks.
     marks: u64,
     marks_max: u64,
     cells: Vec<EdgeCell>,
@@ -272,8 +272,7 @@ impl LogJudge {
             texts: HashMap::default(),
             key: Day(0),
             marks: 0,
-            // Half leaves room for what comes before the next `tidy`.
-            marks_max: marks_max / 2,
+            marks_max,
             cells: Vec::new(),
             admitting: HashMap::default(),
         })
@@ -286,6 +285,11 @@ impl LogJudge {
     pub fn take(&mut self, line: &[u8], part: Part, pending: &mut Pending) -> Result<Day, Skipped> {
         let request = Some(line).filter(|line| line.len() <= LINE_BYTES_MAX).and_then(log::read);
         let request = request.ok_or(Skipped::Unreadable)?;
+        // Decided by the lines alone, so that reading them again turns the key at the same ones.
+        if self.marks >= self.marks_max {
+            self.key = self.key.plus(1);
+            self.marks = 0;
+        }
         let now = self.shared.clock.unix_seconds();
         let hour = self.hour(&request, now)?;
         self.cells.clear();
@@ -409,8 +413,7 @@ impl LogJudge {
         self.batches(cells.into_iter().map(|(_, key, counts)| (key, counts)))
     }
 
-    /// Forgets names of days before `day`, and the visitors' key when its filter is half full.
-    /// Call it when nothing is pending.
+    /// Forgets names of days before `day`. Call it when nothing is pending.
     pub fn tidy(&mut self, day: Day) {
         self.shared.names.forget_before(day);
         self.judge.forget_names();
@@ -418,10 +421,6 @@ impl LogJudge {
         self.texts.retain(|_, (of, _)| *of >= day);
         let texts = &self.texts;
         self.admitting.retain(|page, _| texts.contains_key(page));
-        if self.marks >= self.marks_max {
-            self.key = self.key.plus(1);
-            self.marks = 0;
-        }
     }
 
     fn learn(&mut self) {

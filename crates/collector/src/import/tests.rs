@@ -213,3 +213,23 @@ fn the_last_day_is_that_of_a_view_or_of_a_refusal() {
         assert_eq!(pending.last_day(), expect, "{line}");
     }
 }
+
+#[test]
+fn the_key_turns_when_the_filter_is_full_whatever_was_counted_before() {
+    let line = |n: u32| line(&format!("198.51.{n}.1"), 20, "GET /a HTTP/1.1", 200);
+    let keys = |part| {
+        let (mut judge, mut pending) = (judge(|_| ()), Pending::default());
+        assert_eq!(judge.marks_max, 1024 * 1024 / 2);
+        judge.marks_max = 20;
+        let mut keys = Vec::new();
+        for n in 0..40 {
+            judge.take(line(n).as_bytes(), part, &mut pending).unwrap();
+            assert!(judge.marks <= judge.marks_max);
+            keys.push(judge.key);
+        }
+        keys
+    };
+    let read_again = keys(Part::Nothing);
+    assert_eq!(read_again.last(), Some(&Day(3)));
+    assert_eq!(keys(Part::Everything), read_again);
+}
