@@ -123,13 +123,35 @@ impl Books {
     }
 }
 
+/// Another name's file, with the same lines, was counted further in the meantime.
+#[derive(Debug)]
+pub(crate) struct CountedElsewhere;
+
+impl std::fmt::Display for CountedElsewhere {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the same file is counted elsewhere at this moment; run it again")
+    }
+}
+
+impl std::error::Error for CountedElsewhere {}
+
 fn why(error: StoreError) -> anyhow::Error {
     match error {
-        StoreError::OutOfOrder { .. } => {
-            anyhow::anyhow!("the same file is counted elsewhere at this moment; run it again")
-        }
+        StoreError::OutOfOrder { .. } => CountedElsewhere.into(),
         error => error.into(),
     }
+}
+
+/// What taking a line came to.
+pub(crate) enum Taken {
+    /// It is counted.
+    Counted,
+    /// It is counted, and counts were written, or so many lines had been counted before: see
+    /// [`Counting::tidy`].
+    Tidy,
+    /// The lines up to it are not those that were noted: this is another file, of which nothing
+    /// may be written under this note.
+    Another,
 }
 
 /// A file that is being counted.
@@ -179,7 +201,7 @@ impl Counting {
         self.pages - self.attributes.min(self.pages)
     }
 
-    /// The latest day of a view.
+    /// The latest day of a view or a refusal.
     pub(crate) fn last_day(&self) -> Day {
         self.last_day
     }
@@ -193,11 +215,11 @@ impl Counting {
     /// here. Ask it where this file is alone.
     pub(crate) fn tidy(&self, judge: &mut LogJudge) {
         if self.pending.is_empty() {
-            judge.tidy(self.last_day.minus(1));
+            judge.tidy(self.pending.last_day().minus(1));
         }
     }
 
-    /// Takes the next line. Gives whether counts were written.
+    /// Takes the next line.
     ///
     /// # Errors
     /// If counts that must leave cannot be written.
@@ -206,7 +228,7 @@ impl Counting {
         line: Line<'_>,
         judge: &mut LogJudge,
         (books, summary): (&mut Books, &mut Summary),
-    ) -> anyhow::Result<bool> {
+    ) -> anyhow::Result<Taken> {
         let number = self.trail.lines() + 1;
         let part = if number <= self.attributes {
             Part::Nothing
@@ -223,6 +245,9 @@ impl Counting {
             summary.known();
         }
         self.trail.pass(line);
+        if self.trail.lines() == self.note.lines && !self.trail.is_at(&self.note) {
+            return Ok(Taken::Another);
+        }
         let since = self.trail.lines().saturating_sub(self.pages.max(self.attributes));
         if self.pending.has_past() {
             // This line is the first of a day that is not over.
@@ -230,9 +255,11 @@ impl Counting {
         } else if self.pending.pages_len() >= CELLS_MAX || since >= books.commit_lines {
             self.write(judge, books)?;
         } else {
-            return Ok(false);
+            // Names of what was counted before are learnt, too.
+            let is_far = number <= self.pages && number.is_multiple_of(books.commit_lines);
+            return Ok(if is_far { Taken::Tidy } else { Taken::Counted });
         }
-        Ok(true)
+        Ok(Taken::Tidy)
     }
 
     /// Writes the pages, and the attributes of all lines but the last.

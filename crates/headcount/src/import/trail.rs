@@ -6,7 +6,7 @@
 //! What surprises: neither name, place nor compression matters. A file that has grown begins like
 //! the shorter one did, so its beginning is what is looked for.
 
-use std::io::{self, Read};
+use std::io::Read;
 
 use headcount_collector::import::hour_of;
 use headcount_store::sqlite::{Digest, ImportNote};
@@ -87,7 +87,8 @@ impl Trail {
         is_here.then(|| usize::try_from(doubled.trailing_zeros()).unwrap_or(usize::MAX))
     }
 
-    fn is_at(&self, note: &ImportNote) -> bool {
+    /// Whether it has come to where the note is, over the same lines.
+    pub(crate) fn is_at(&self, note: &ImportNote) -> bool {
         note.lines == self.lines
             && note.digest == self.digest()
             && (note.lines >= SHORT_LINES || note.first_hour == self.first_hour)
@@ -95,19 +96,17 @@ impl Trail {
 }
 
 /// Looks what is known of the file with these lines. Reads only as far as one of the notes could
-/// still be its own: a new file is told after its first lines.
-///
-/// # Errors
-/// Of the stream.
-pub(crate) fn recognise<R: Read>(lines: &mut Lines<R>, notes: &[ImportNote]) -> io::Result<Known> {
+/// still be its own: a new file is told after its first lines. What cannot be read is its end, so
+/// that what comes before that is counted.
+pub(crate) fn recognise<R: Read>(lines: &mut Lines<R>, notes: &[ImportNote]) -> Known {
     let mut trail = Trail::new();
     let mut alive: Vec<&ImportNote> = notes.iter().collect();
     let mut found = None;
     while alive.iter().any(|note| note.lines > trail.lines) {
-        let Some(line) = lines.next()? else {
+        let Ok(Some(line)) = lines.next() else {
             let ends_here = found.is_some_and(|note: &ImportNote| note.lines == trail.lines);
             let is_older = trail.lines >= FIRST_WAYMARK && !ends_here;
-            return Ok(if is_older { Known::OlderCopy } else { of(found) });
+            return if is_older { Known::OlderCopy } else { of(found) };
         };
         trail.pass(line);
         found = alive.iter().copied().find(|note| trail.is_at(note)).or(found);
@@ -116,7 +115,7 @@ pub(crate) fn recognise<R: Read>(lines: &mut Lines<R>, notes: &[ImportNote]) -> 
             alive.retain(|note| note.waymarks.get(at) == here);
         }
     }
-    Ok(of(found))
+    of(found)
 }
 
 fn of(found: Option<&ImportNote>) -> Known {
@@ -142,7 +141,7 @@ mod tests {
     }
 
     fn known(text: &str, notes: &[ImportNote]) -> Known {
-        recognise(&mut Lines::new(text.as_bytes()), notes).unwrap()
+        recognise(&mut Lines::new(text.as_bytes()), notes)
     }
 
     #[test]
@@ -186,6 +185,24 @@ mod tests {
         let notes = [noted(&line(10), 1)];
         assert_eq!(known(&line(10), &notes), Known::Counted(notes[0].clone()));
         assert_eq!(known(&line(11), &notes), Known::New);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_the_end() {
+        struct Cut<'a>(&'a [u8]);
+        impl Read for Cut<'_> {
+            fn read(&mut self, room: &mut [u8]) -> std::io::Result<usize> {
+                match self.0.read(room)? {
+                    0 => Err(std::io::Error::other("cut")),
+                    read => Ok(read),
+                }
+            }
+        }
+        let text = lines(100, "a");
+        let known = |notes: &[ImportNote]| recognise(&mut Lines::new(Cut(text.as_bytes())), notes);
+        assert_eq!(known(&[]), Known::New);
+        assert_eq!(known(&[noted(&lines(90, "a"), 1)]), Known::Counted(noted(&lines(90, "a"), 1)));
+        assert_eq!(known(&[noted(&lines(120, "a"), 1)]), Known::OlderCopy);
     }
 
     #[test]
