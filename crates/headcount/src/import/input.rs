@@ -8,12 +8,13 @@
 
 use std::collections::HashSet;
 use std::fs::{File, Metadata};
-use std::io::{self, Read, Seek as _};
+use std::io::{self, BufRead, Read, Seek as _};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
+use flate2::bufread::GzDecoder;
 use headcount_collector::import::hour_of;
 use indicatif::ProgressBar;
 
@@ -298,9 +299,36 @@ pub(crate) fn decompressed(mut raw: Stream) -> io::Result<Stream> {
     let whole = io::Cursor::new(beginning).chain(raw);
     Ok(match compression {
         Compression::None => Box::new(whole),
-        Compression::Gzip => Box::new(flate2::read::MultiGzDecoder::new(io::BufReader::new(whole))),
+        Compression::Gzip => {
+            Box::new(Members { member: Some(GzDecoder::new(io::BufReader::new(whole))) })
+        }
         Compression::Zstd => Box::new(zstd::stream::read::Decoder::new(whole)?),
     })
+}
+
+/// The members of a gzip file, one behind the other. What follows the last of them and is none,
+/// such as the zeros of a tape's block, is left alone, as gzip does.
+struct Members<R> {
+    member: Option<GzDecoder<R>>,
+}
+
+impl<R: BufRead> Read for Members<R> {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        while let Some(member) = &mut self.member {
+            let read = member.read(room)?;
+            if read > 0 || room.is_empty() {
+                return Ok(read);
+            }
+            let Some(mut rest) = self.member.take().map(GzDecoder::into_inner) else { break };
+            let next = rest.fill_buf()?;
+            // The buffer may end behind the first of the two bytes.
+            let begun = next.get(..next.len().min(GZIP.len())).unwrap_or_default();
+            if !begun.is_empty() && GZIP.starts_with(begun) {
+                self.member = Some(GzDecoder::new(rest));
+            }
+        }
+        Ok(0)
+    }
 }
 
 /// Reads until `room` is full or the stream ends.
@@ -315,4 +343,48 @@ fn fill(stream: &mut dyn Read, room: &mut [u8]) -> io::Result<usize> {
         }
     }
     Ok(filled)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    fn member(text: &str) -> Vec<u8> {
+        let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        writer.write_all(text.as_bytes()).unwrap();
+        writer.finish().unwrap()
+    }
+
+    /// The text, and whether it ended without an error.
+    fn read(bytes: &[u8]) -> (String, bool) {
+        let (mut text, mut room) = (Vec::new(), [0; 7]);
+        let mut stream = decompressed(Box::new(io::Cursor::new(bytes.to_vec()))).unwrap();
+        loop {
+            match stream.read(&mut room) {
+                Ok(0) => return (String::from_utf8(text).unwrap(), true),
+                Ok(read) => text.extend_from_slice(&room[..read]),
+                Err(_) => return (String::from_utf8(text).unwrap(), false),
+            }
+        }
+    }
+
+    #[test]
+    fn a_gzip_file_ends_behind_its_last_member() {
+        let (one, two) = (member("one\n"), member("two\n"));
+        let check = |parts: &[&[u8]], expect: &str, is_whole| {
+            assert_eq!(read(&parts.concat()), (expect.to_owned(), is_whole));
+        };
+        check(&[&one], "one\n", true);
+        check(&[&one, &two], "one\ntwo\n", true);
+        check(&[&one, &two, &[0; 512]], "one\ntwo\n", true);
+        check(&[&one, b"\x1e rubbish"], "one\n", true);
+        check(&[&one, &[], &member(""), &two], "one\ntwo\n", true);
+        // What begins like a member and is none is damage.
+        check(&[&one, b"\x1f\x8b rubbish"], "one\n", false);
+        check(&[&one, &two[..two.len() - 1]], "one\ntwo\n", false);
+        check(&[b"plain\n"], "plain\n", true);
+        check(&[b""], "", true);
+    }
 }
