@@ -4,6 +4,7 @@
 //!
 //! What surprises: GoAccess, which millions trust, is the judge of the page counts.
 
+mod files;
 mod follow;
 mod traffic;
 

@@ -24,13 +24,14 @@ use headcount_collector::sites::SiteSetting;
 use headcount_core::site::SiteHost;
 use headcount_core::time::{Clock, Day};
 use headcount_store::control::{self, Control};
+use headcount_store::sqlite::ImportNote;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use self::count::{Books, Counting, Taken};
 use self::input::{Input, LogFile, Recorder, Stream};
 use self::lines::Lines;
 use self::summary::Summary;
-use self::trail::{Known, recognise};
+use self::trail::{Known, SHORT_LINES, recognise};
 use crate::cli::ImportArgs;
 use crate::config::{self, Config, ConfigError, Flags, RawSite};
 use crate::process::{self, Signals};
@@ -283,6 +284,33 @@ impl Run {
         Ok(look())
     }
 
+    /// The note with which a file goes on, itself `None` for a new one; `None` if the file is left
+    /// alone.
+    #[expect(clippy::option_option, reason = "left alone, new, or known: see above")]
+    fn note_of(&mut self, name: &str, known: Known) -> anyhow::Result<Option<Option<ImportNote>>> {
+        Ok(match known {
+            Known::New => Some(None),
+            Known::Short(_) | Known::OlderCopy if self.anew => Some(None),
+            // Nothing of it is in the counts, so it can be counted as if it were new.
+            Known::Counted(note) if self.anew && self.books.forget_empty(&note)? => Some(None),
+            Known::Counted(note) => Some(Some(note)),
+            Known::Short(note) => {
+                self.summary.remark(format!(
+                    "{name}: has fewer than {SHORT_LINES} lines, and was taken for a file that was \
+                     counted; if it is another one, use --anew"
+                ));
+                Some(Some(note))
+            }
+            Known::OlderCopy => {
+                self.summary.remark(format!(
+                    "{name}: begins like a file that was counted further, so nothing of it was \
+                     counted; if it is another one, use --anew"
+                ));
+                None
+            }
+        })
+    }
+
     /// Begins a file, or goes on with it; `None` if it is left alone.
     fn begin(
         &mut self,
@@ -290,18 +318,7 @@ impl Run {
         known: Known,
         stream: Stream,
     ) -> anyhow::Result<Option<Open>> {
-        let note = match known {
-            Known::New => None,
-            Known::Counted(note) => Some(note),
-            Known::OlderCopy if self.anew => None,
-            Known::OlderCopy => {
-                self.summary.remark(format!(
-                    "{name}: begins like a file that was counted further, so nothing of it was \
-                     counted; if it is another one, use --anew"
-                ));
-                return Ok(None);
-            }
-        };
+        let Some(note) = self.note_of(&name, known)? else { return Ok(None) };
         self.summary.file();
         let counting = Counting::begin(name, note, &mut self.books)?;
         Ok(Some(Open { counting, lines: Lines::new(stream) }))
@@ -332,6 +349,13 @@ impl Run {
 
     /// Says what is left over of a file.
     fn close(&mut self, open: &Open, name: &str) {
+        if let Some(lines) = open.counting.in_vain() {
+            self.summary.remark(format!(
+                "{name}: none of its {lines} lines was counted, for the reasons above; if that is \
+                 wrong, change --methods, --statuses, --endings, --without or the site's aliases, \
+                 and give it again with --anew"
+            ));
+        }
         let waiting = open.counting.waiting();
         if waiting > 0 {
             self.summary.remark(format!(

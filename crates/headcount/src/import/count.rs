@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use headcount_collector::import::{LogJudge, Part, Pending};
+use headcount_collector::import::{LogJudge, Part, Pending, Skipped};
 use headcount_core::batch::Batch;
 use headcount_core::site::SiteHost;
 use headcount_core::time::{Clock, Day};
@@ -70,6 +70,14 @@ impl Books {
     /// If it cannot be read.
     pub(crate) fn notes(&self) -> anyhow::Result<Vec<ImportNote>> {
         Ok(self.writer.imports(&self.host)?)
+    }
+
+    /// Forgets a file, if nothing of it was counted: neither a view nor a refusal.
+    ///
+    /// # Errors
+    /// If the store cannot be read or written.
+    pub(crate) fn forget_empty(&mut self, note: &ImportNote) -> anyhow::Result<bool> {
+        Ok(self.writer.forget_empty_import(note)?)
     }
 
     fn applied(&mut self, src: &str) -> anyhow::Result<u64> {
@@ -164,6 +172,8 @@ pub(crate) struct Counting {
     attributes: u64,
     pending: Pending,
     last_day: Day,
+    /// Whether nothing was known of it, and none of its lines was counted since.
+    is_vain: bool,
 }
 
 impl Counting {
@@ -176,11 +186,13 @@ impl Counting {
         known: Option<ImportNote>,
         books: &mut Books,
     ) -> anyhow::Result<Self> {
+        let is_vain = known.is_none();
         let note = match known {
             Some(note) => note,
             None => ImportNote { id: drawn()?, ..ImportNote::default() },
         };
         Ok(Self {
+            is_vain,
             name,
             pages: books.applied(&note.src())?,
             attributes: books.applied(&note.src_of_attributes())?,
@@ -199,6 +211,11 @@ impl Counting {
     /// Lines whose attributes wait.
     pub(crate) fn waiting(&self) -> u64 {
         self.pages - self.attributes.min(self.pages)
+    }
+
+    /// Its lines, if it was new, has some, and none of them was a view or a refusal.
+    pub(crate) fn in_vain(&self) -> Option<u64> {
+        Some(self.lines()).filter(|lines| self.is_vain && *lines > 0)
     }
 
     /// The latest day of a view or a refusal.
@@ -239,6 +256,7 @@ impl Counting {
         };
         let taken = judge.take(line.bytes, part, &mut self.pending);
         self.last_day = self.last_day.max(self.pending.last_day());
+        self.is_vain &= !matches!(taken, Ok(_) | Err(Skipped::Refused(_)));
         if part == Part::Everything {
             summary.line((&self.name, number), taken);
         } else {

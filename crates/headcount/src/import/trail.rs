@@ -14,11 +14,12 @@ use headcount_store::sqlite::{Digest, ImportNote};
 use super::lines::{Line, Lines};
 
 /// Lines at the first waymark; each next is at twice as many.
-const FIRST_WAYMARK: u64 = 64;
+const FIRST_WAYMARK: u64 = SHORT_LINES;
 /// So many lines may pass before one has a time.
 const HOUR_WITHIN: u64 = 64;
-/// Below so many lines, files must begin in the same hour to be the same: few lengths say little.
-const SHORT_LINES: u64 = 8;
+/// Fewer lines say little: files must then begin in the same hour to be the same, and what was
+/// counted further is not looked for.
+pub(crate) const SHORT_LINES: u64 = 8;
 /// What is kept of the hash of a line.
 const KEPT_BITS: u8 = 0x0f;
 const CONTEXT: &str = "headcount 2026-11-21 trail of an imported file";
@@ -38,6 +39,8 @@ pub(crate) enum Known {
     New,
     /// So far it was counted.
     Counted(ImportNote),
+    /// It was counted, as far as its fewer than [`SHORT_LINES`] lines tell.
+    Short(ImportNote),
     /// It ends before the end of what was counted, and was the same up to its last waymark.
     OlderCopy,
 }
@@ -105,8 +108,10 @@ pub(crate) fn recognise<R: Read>(lines: &mut Lines<R>, notes: &[ImportNote]) -> 
     while alive.iter().any(|note| note.lines > trail.lines) {
         let Ok(Some(line)) = lines.next() else {
             let ends_here = found.is_some_and(|note: &ImportNote| note.lines == trail.lines);
-            let is_older = trail.lines >= FIRST_WAYMARK && !ends_here;
-            return if is_older { Known::OlderCopy } else { of(found) };
+            let is_older = trail.lines >= FIRST_WAYMARK
+                && !ends_here
+                && alive.iter().any(|note| note.first_hour == trail.first_hour);
+            return if is_older { Known::OlderCopy } else { of(found, ends_here) };
         };
         trail.pass(line);
         found = alive.iter().copied().find(|note| trail.is_at(note)).or(found);
@@ -115,11 +120,17 @@ pub(crate) fn recognise<R: Read>(lines: &mut Lines<R>, notes: &[ImportNote]) -> 
             alive.retain(|note| note.waymarks.get(at) == here);
         }
     }
-    of(found)
+    let is_whole = found.is_some_and(|note| note.lines < SHORT_LINES && note.lines == trail.lines)
+        && !matches!(lines.next(), Ok(Some(_)));
+    of(found, is_whole)
 }
 
-fn of(found: Option<&ImportNote>) -> Known {
-    found.map_or(Known::New, |note| Known::Counted(note.clone()))
+fn of(found: Option<&ImportNote>, is_whole: bool) -> Known {
+    match found {
+        None => Known::New,
+        Some(note) if is_whole && note.lines < SHORT_LINES => Known::Short(note.clone()),
+        Some(note) => Known::Counted(note.clone()),
+    }
 }
 
 #[cfg(test)]
@@ -146,11 +157,12 @@ mod tests {
 
     #[test]
     fn a_file_is_known_when_it_has_grown_and_no_other_is() {
-        for count in [1, 5, 63, 64, 65, 1_000] {
+        for count in [1, 5, 7, 8, 9, 63, 64, 65, 1_000] {
             let text = lines(count, "a");
             let note = noted(&text, 1);
             let notes = [noted(&lines(2_000, "other"), 2), note.clone(), noted("z\n", 3)];
-            assert_eq!(known(&text, &notes), Known::Counted(note.clone()), "{count}");
+            let same = if count < 8 { Known::Short } else { Known::Counted };
+            assert_eq!(known(&text, &notes), same(note.clone()), "{count}");
             let grown = text.clone() + &lines(300, "more") + "no end";
             assert_eq!(known(&grown, &notes), Known::Counted(note), "{count}");
             assert_eq!(known(&lines(count + 10, "bb"), &notes), Known::New, "{count}");
@@ -170,11 +182,13 @@ mod tests {
     fn an_older_copy_is_told_from_another_file() {
         let notes = [noted(&lines(1_000, "a"), 1)];
         assert_eq!(known(&lines(700, "a"), &notes), Known::OlderCopy);
-        assert_eq!(known(&lines(64, "a"), &notes), Known::OlderCopy);
+        for count in [8, 9, 63, 64] {
+            assert_eq!(known(&lines(count, "a"), &notes), Known::OlderCopy, "{count}");
+        }
         assert_eq!(known(&lines(700, "bb"), &notes), Known::New);
         assert_eq!(known(&(lines(300, "a") + &lines(400, "bb")), &notes), Known::New);
         // Too short to be told from another one that begins alike.
-        assert_eq!(known(&lines(63, "a"), &notes), Known::New);
+        assert_eq!(known(&lines(7, "a"), &notes), Known::New);
     }
 
     #[test]
@@ -183,8 +197,11 @@ mod tests {
             format!("192.0.2.1 - - [20/Nov/2026:{hour:02}:00:00 +0000] \"GET / HTTP/1.1\" 200 1\n")
         };
         let notes = [noted(&line(10), 1)];
-        assert_eq!(known(&line(10), &notes), Known::Counted(notes[0].clone()));
+        assert_eq!(known(&line(10), &notes), Known::Short(notes[0].clone()));
         assert_eq!(known(&line(11), &notes), Known::New);
+        // It has grown, so it is the same one.
+        let grown = line(10) + "more\n";
+        assert_eq!(known(&grown, &notes), Known::Counted(notes[0].clone()));
     }
 
     #[test]
