@@ -278,6 +278,27 @@ proptest! {
         );
     }
 
+    /// An object of a batch says what it has, whatever that is, and nothing else of it.
+    #[test]
+    fn an_object_is_read_as_a_query(
+        url in "\\PC{1,40}",
+        link in "\\PC{1,40}",
+        other in "\\PC{0,40}",
+    ) {
+        let object = serde_json::json!({
+            "cip": other, "idsite": 7, "link": link, "rec": "1", "title": [other], "url": url,
+        });
+        let body = serde_json::json!({ "requests": [object, { "uid": other }] }).to_string();
+        let Ok(matomo::Requests::Many(many)) = matomo::requests("", body.as_bytes()) else {
+            return Err(TestCaseError::fail("no batch"));
+        };
+        prop_assert_eq!(
+            shown(matomo::read(&many[0].0)),
+            format!("s=example.org p={url} c={link}")
+        );
+        prop_assert_eq!(shown(matomo::read(&many[1].0)), "malformed");
+    }
+
     /// A name that was spelled for a declaration is spelled so already.
     #[test]
     fn a_spelling_is_its_own(raw in "\\PC{0,60}") {
