@@ -26,8 +26,8 @@ const FOLLOWED_MAX: usize = 64;
 /// Looks at a renamed file that has not grown before it is let go: three minutes. A server that
 /// is asked to open its logs anew does so when its last old connection ends.
 const QUIET_LOOKS_MAX: u32 = 360;
-/// Renamed files of one name that are open at most.
-const LEAVING_MAX: usize = 4;
+/// Renamed files of one name that are open at most: each has a buffer.
+const LEAVING_MAX: usize = 2;
 
 /// A name that is followed.
 struct Followed {
