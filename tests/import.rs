@@ -4,6 +4,8 @@
 //!
 //! What surprises: GoAccess, which millions trust, is the judge of the page counts.
 
+mod files;
+mod follow;
 mod totals;
 pub(crate) mod traffic;
 

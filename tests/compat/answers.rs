@@ -100,6 +100,7 @@ fn what_is_wrong_is_said_in_one_line() {
     let server = start(dir.path());
     let big = format!("{{\"n\":\"pageview\",\"p\":\"{}\"}}", "x".repeat(33_000));
     let many = format!("{{\"requests\":[{}]}}", vec!["\"?rec=1\""; 101].join(","));
+    let bigger = format!("rec=1&url={}", "x".repeat(132_000));
     for (line, body, status, part) in [
         ("POST /api/event", "", 400, "\"n\""),
         ("POST /api/event", "{\"n\":\"pageview\",\"u\":\"/a\",\"d\":\"x.y\"}", 404, "site add"),
@@ -115,6 +116,7 @@ fn what_is_wrong_is_said_in_one_line() {
         ("POST /matomo.php", "{\"requests\":[]}", 400, "rec=1"),
         ("POST /matomo.php", "{\"requests\":[\"?idsite=7\",\"x\"]}", 400, "rec=1"),
         ("POST /matomo.php", many.as_str(), 413, "100"),
+        ("POST /matomo.php", bigger.as_str(), 413, "131072"),
         ("GET /matomo.php?rec=1&idsite=8&url=/a", "", 404, "site add"),
     ] {
         let reply = send(&server, line, "", body);
@@ -125,6 +127,10 @@ fn what_is_wrong_is_said_in_one_line() {
     let absolute = send(&server, "GET http://x/count?p=/a", "", "");
     assert_eq!(absolute.status, 400, "{absolute:?}");
     assert!(server.number("SELECT sum(views) FROM page_counts") <= 0);
+    let metrics = server.ask_ops("/metrics");
+    // Of a batch, each request; of a body that was not read, one.
+    let rejected = "headcount_beacons_rejected_total{reason=\"matomo_too_large\"} 102\n";
+    assert!(metrics.contains(rejected), "{metrics}");
     assert_eq!(server.stop(), Some(0));
 }
 
@@ -179,15 +185,25 @@ fn a_batch_counts_each_of_its_requests() {
     assert_eq!(reply.body, "{\"status\":\"success\",\"tracked\":4,\"invalid\":2}");
     let full = vec![a.as_str(); 100];
     assert_eq!(send(&server, "POST /matomo.php", "", &bulk(&full)).status, 200);
+    // An element may be an object, and one that is neither costs no other. A full batch of long
+    // ones is within the limit.
+    let object = "{\"rec\":1,\"idsite\":7,\"url\":\"/objekt\",\"uid\":\"anna\"}";
+    let reply = send(&server, "POST /matomo.php", "", &bulk(&[object, "7", &one("/objekt")]));
+    assert_eq!(reply.body, "{\"status\":\"success\",\"tracked\":2,\"invalid\":1}");
+    let long = one(&format!("/l&action_name={}", "x".repeat(1_200)));
+    let reply = send(&server, "POST /matomo.php", "", &bulk(&vec![long.as_str(); 100]));
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    server.wait_for("SELECT sum(views) FROM page_counts WHERE page = '/objekt'", 2);
+    server.wait_for("SELECT sum(views) FROM page_counts WHERE page = '/l'", 100);
     server.wait_for("SELECT sum(views) FROM page_counts WHERE page = '/a'", 102);
     server.wait_for("SELECT sum(views) FROM page_counts WHERE page = '/b'", 1);
     server.wait_for("SELECT sum(refused) FROM refusal_counts WHERE reason = 'robot'", 1);
     let metrics = server.ask_ops("/metrics");
     for line in [
-        "headcount_hits_accepted_total 103\n",
+        "headcount_hits_accepted_total 205\n",
         "headcount_hits_refused_total{reason=\"robot\"} 1\n",
         "headcount_beacons_rejected_total{reason=\"unknown_site\"} 1\n",
-        "headcount_beacons_rejected_total{reason=\"not_matomo\"} 1\n",
+        "headcount_beacons_rejected_total{reason=\"not_matomo\"} 2\n",
     ] {
         assert!(metrics.contains(line), "{line}{metrics}");
     }

@@ -23,7 +23,7 @@ pub fn compat_bodies(bytes: &[u8]) -> [bool; 3] {
     let batch = match matomo::requests("", bytes) {
         Ok(matomo::Requests::Many(many)) => many.iter().any(|one| matomo::read(&one.0).is_some()),
         Ok(matomo::Requests::One(one)) => matomo::read(&one).is_some(),
-        Err(_) => false,
+        Ok(matomo::Requests::TooMany(_)) | Err(_) => false,
     };
     [plausible::read(bytes).is_some(), umami::read(bytes).is_some(), batch]
 }

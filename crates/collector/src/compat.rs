@@ -18,8 +18,9 @@ use std::borrow::Cow;
 use crate::beacon::{Beacon, Text, host_of, lower};
 use crate::sites::SiteTable;
 
-/// Bytes of one of these clients' bodies at most: titles, properties and whole batches are in it.
-/// All connections together hold no more than their number times this.
+/// Bytes of one of these clients' bodies at most: titles and properties are in it. Matomo's, which
+/// may be batches, have a limit of their own. All connections together hold no more than their
+/// number times that.
 pub(crate) const BODY_BYTES_MAX: u64 = 32 * 1024;
 
 /// A tool whose tracker is understood.

@@ -164,7 +164,7 @@ pub struct LogJudge {
     texts: HashMap<NameId, (Day, Box<str>), RandomState>,
     /// The number of the running visitors' key, as the filter sees it: a day that never was.
     key: Day,
-    /// First views since that key was drawn, of the site and of pages.
+    /// First views since that key was drawn, of the site and of pages: the filter's marks.
     marks: u64,
     marks_max: u64,
     cells: Vec<EdgeCell>,
@@ -173,7 +173,6 @@ pub struct LogJudge {
 }
 
 /// What was counted of one log and has not left.
-#[derive(Default)]
 pub struct Pending {
     pages: Tally<SiteId, NameId>,
     /// Attributes of days that were over before the first of a running day came.
@@ -181,6 +180,15 @@ pub struct Pending {
     attributes: Tally<SiteId, NameId>,
     /// Whether the attributes hold a day that was not over.
     runs: bool,
+    /// The latest day of a cell, whether it was added or had been counted before.
+    last_day: Day,
+}
+
+impl Default for Pending {
+    fn default() -> Self {
+        let [pages, past, attributes] = [Tally::default(), Tally::default(), Tally::default()];
+        Self { pages, past, attributes, runs: false, last_day: Day(0) }
+    }
 }
 
 impl Pending {
@@ -199,6 +207,12 @@ impl Pending {
         self.len() == 0
     }
 
+    /// The latest day of a line that made a cell, be it of a view or of a refusal, and whether it
+    /// was added or had been counted before. The first of all days if none did.
+    pub fn last_day(&self) -> Day {
+        self.last_day
+    }
+
     /// Whether the last line began a day that is not over, so that what came before it may leave
     /// alone: see [`LogJudge::past_attributes`].
     pub fn has_past(&self) -> bool {
@@ -207,6 +221,7 @@ impl Pending {
 
     fn add(&mut self, cell: &EdgeCell, (part, today): (Part, Day)) {
         let (site, key, counts) = cell;
+        self.last_day = self.last_day.max(key.day());
         if !matches!(key, CellKey::Attribute { .. }) {
             if part == Part::Everything {
                 self.pages.add(*site, *key, counts);
@@ -260,8 +275,7 @@ impl LogJudge {
             texts: HashMap::default(),
             key: Day(0),
             marks: 0,
-            // Half leaves room for what comes before the next `tidy`.
-            marks_max: marks_max / 2,
+            marks_max,
             cells: Vec::new(),
             admitting: HashMap::default(),
         })
@@ -274,6 +288,11 @@ impl LogJudge {
     pub fn take(&mut self, line: &[u8], part: Part, pending: &mut Pending) -> Result<Day, Skipped> {
         let request = Some(line).filter(|line| line.len() <= LINE_BYTES_MAX).and_then(log::read);
         let request = request.ok_or(Skipped::Unreadable)?;
+        // Decided by the lines alone, so that reading them again turns the key at the same ones.
+        if self.marks >= self.marks_max {
+            self.key = self.key.plus(1);
+            self.marks = 0;
+        }
         let now = self.shared.clock.unix_seconds();
         let hour = self.hour(&request, now)?;
         self.cells.clear();
@@ -397,8 +416,7 @@ impl LogJudge {
         self.batches(cells.into_iter().map(|(_, key, counts)| (key, counts)))
     }
 
-    /// Forgets names of days before `day`, and the visitors' key when its filter is half full.
-    /// Call it when nothing is pending.
+    /// Forgets names of days before `day`. Call it when nothing is pending.
     pub fn tidy(&mut self, day: Day) {
         self.shared.names.forget_before(day);
         self.judge.forget_names();
@@ -406,10 +424,6 @@ impl LogJudge {
         self.texts.retain(|_, (of, _)| *of >= day);
         let texts = &self.texts;
         self.admitting.retain(|page, _| texts.contains_key(page));
-        if self.marks >= self.marks_max {
-            self.key = self.key.plus(1);
-            self.marks = 0;
-        }
     }
 
     fn learn(&mut self) {

@@ -22,8 +22,10 @@ pub(crate) enum Rejection {
     Ping,
     /// The body is over the limit.
     BodyTooLarge,
-    /// The body of another tool's tracker is over its limits.
+    /// The body of another tool's tracker is over the limit.
     CompatTooLarge,
+    /// The body of Matomo's tracker is over its limits.
+    MatomoTooLarge,
     /// The request line is over the limit.
     UriTooLong,
     /// The site is not one of ours.
@@ -43,7 +45,7 @@ pub(crate) enum Rejection {
 }
 
 impl Rejection {
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::NotJson,
         Self::NotPlausible,
         Self::NotUmami,
@@ -51,6 +53,7 @@ impl Rejection {
         Self::Ping,
         Self::BodyTooLarge,
         Self::CompatTooLarge,
+        Self::MatomoTooLarge,
         Self::UriTooLong,
         Self::UnknownSite,
         Self::NoPage,
@@ -71,6 +74,7 @@ impl Rejection {
             Self::Ping => "ping",
             Self::BodyTooLarge => "body_too_large",
             Self::CompatTooLarge => "compat_too_large",
+            Self::MatomoTooLarge => "matomo_too_large",
             Self::UriTooLong => "uri_too_long",
             Self::UnknownSite => "unknown_site",
             Self::NoPage => "no_page",
@@ -92,7 +96,9 @@ impl Rejection {
             | Self::AbsoluteForm
             | Self::Incomplete => StatusCode::BAD_REQUEST,
             Self::Ping => StatusCode::OK,
-            Self::BodyTooLarge | Self::CompatTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyTooLarge | Self::CompatTooLarge | Self::MatomoTooLarge => {
+                StatusCode::PAYLOAD_TOO_LARGE
+            }
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
             Self::UnknownSite | Self::UnknownTracker => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
@@ -116,7 +122,8 @@ impl Rejection {
             }
             Self::Ping => "",
             Self::BodyTooLarge => "the body is over 4096 bytes\n",
-            Self::CompatTooLarge => "the body is over 32768 bytes, or holds over 100 requests\n",
+            Self::CompatTooLarge => "the body is over 32768 bytes\n",
+            Self::MatomoTooLarge => "the body is over 131072 bytes, or holds over 100 requests\n",
             Self::UriTooLong => "the request line is over 4096 bytes\n",
             Self::UnknownSite => "no such site here; add it with: headcount site add HOST\n",
             Self::NoPage => "no page; send it as \"p\"\n",
@@ -136,6 +143,7 @@ impl Rejection {
             self,
             Self::BodyTooLarge
                 | Self::CompatTooLarge
+                | Self::MatomoTooLarge
                 | Self::UriTooLong
                 | Self::AbsoluteForm
                 | Self::Incomplete

@@ -265,7 +265,8 @@ pub(crate) struct ImportArgs {
     /// Lines between two commits at most: what a kill costs
     #[arg(long, value_name = "LINES", default_value_t = 500_000)]
     pub(crate) commit_lines: u64,
-    /// Count a file although it looks like an older copy of one that was counted
+    /// Count a file although it looks like an older copy of one that was counted, or was counted
+    /// and has fewer than eight lines or gave nothing
     #[arg(long)]
     pub(crate) anew: bool,
     #[command(flatten)]

@@ -14,6 +14,7 @@ mod summary;
 mod trail;
 
 use std::fs::File;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -23,13 +24,14 @@ use headcount_collector::sites::SiteSetting;
 use headcount_core::site::SiteHost;
 use headcount_core::time::{Clock, Day};
 use headcount_store::control::{self, Control};
+use headcount_store::sqlite::ImportNote;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use self::count::{Books, Counting};
-use self::input::{Input, Recorder, Stream};
+use self::count::{Books, Counting, Taken};
+use self::input::{Input, LogFile, Recorder, Stream};
 use self::lines::Lines;
 use self::summary::Summary;
-use self::trail::{Known, recognise};
+use self::trail::{Known, SHORT_LINES, recognise};
 use crate::cli::ImportArgs;
 use crate::config::{self, Config, ConfigError, Flags, RawSite};
 use crate::process::{self, Signals};
@@ -47,9 +49,10 @@ pub(crate) fn run(args: &ImportArgs) -> anyhow::Result<()> {
     let rules = rules(args)?;
     let _lock = enter(&config, &host)?;
     let clock: Arc<dyn Clock> = Arc::new(WallClock);
-    let books = Books::open(&config.data_dir, &host, &clock, args.commit_lines)?;
-    let judge = LogJudge::start(setting(&config, &host, rules, &clock)?)?;
     let stop = Arc::new(AtomicBool::new(false));
+    let commits = (args.commit_lines, Arc::clone(&stop));
+    let books = Books::open(&config.data_dir, &host, &clock, commits)?;
+    let judge = LogJudge::start(setting(&config, &host, rules, &clock)?)?;
     let inputs = input::inputs(&args.files)?;
     let bar = bar(&inputs);
     let (summary, anew) = (Summary::default(), args.anew);
@@ -77,7 +80,8 @@ pub(crate) fn run(args: &ImportArgs) -> anyhow::Result<()> {
         .map_err(process::fallen)
         .context("the import")?
     })?;
-    commands::say(&summary.text(host.as_str()))
+    commands::say(&summary.text(host.as_str()))?;
+    summary.failure().map_or(Ok(()), |failure| bail!(failure))
 }
 
 /// Checks that a site may be imported into the data folder, and holds it against other imports.
@@ -201,6 +205,16 @@ struct Open {
     lines: Lines<Stream>,
 }
 
+/// Where reading has come to its end.
+enum End {
+    /// Of what is there.
+    OfFile,
+    /// Of another file than the one that was recognised: nothing of it is to be written.
+    OfAnother,
+    /// Of what can be read.
+    Failed(io::Error),
+}
+
 impl Run {
     fn all(mut self, inputs: &[Input], follow: bool) -> anyhow::Result<Summary> {
         if follow {
@@ -223,67 +237,126 @@ impl Run {
 
     /// Counts a file to its end.
     fn one(&mut self, input: &Input) -> anyhow::Result<()> {
-        self.bar.set_message(input.name());
-        let Some(mut open) = self.open(input, input.open(&self.bar)?)? else { return Ok(()) };
-        let read = self.read(&mut open);
+        let name = input.name();
+        self.bar.set_message(name.clone());
+        let (known, stream) = match self.look_at(input)? {
+            Ok(looked) => looked,
+            Err(error) => {
+                self.summary.fail(format!("{error:#}"));
+                return Ok(());
+            }
+        };
+        let Some(mut open) = self.begin(name.clone(), known, stream)? else { return Ok(()) };
+        let failed = match self.read(&mut open)? {
+            End::OfFile => None,
+            End::OfAnother => {
+                let changed = "was changed while it was read; import it again";
+                self.summary.fail(format!("{name}: {changed}"));
+                return Ok(());
+            }
+            End::Failed(error) => Some(error),
+        };
         // What came before a damaged end is counted, and known when the file is whole.
         open.counting.write(&mut self.judge, &mut self.books)?;
         open.counting.tidy(&mut self.judge);
-        read.with_context(|| input.name())?;
-        self.close(&open, input);
+        self.close(&open, &name);
+        if let Some(error) = failed {
+            self.summary.fail(format!("{name}: {error}"));
+        }
         Ok(())
     }
 
-    /// Finds out what is known of a file, and begins it.
-    fn open(&mut self, input: &Input, stream: Stream) -> anyhow::Result<Option<Open>> {
-        let name = input.name();
+    /// Finds out what is known of a file, and gives its lines from the beginning; or why it
+    /// cannot be read.
+    fn look_at(&self, input: &Input) -> anyhow::Result<anyhow::Result<(Known, Stream)>> {
         let notes = self.books.notes()?;
-        let (known, stream) = match input {
+        let look = || match input {
             Input::Stdin => {
-                let mut lines = Lines::new(Recorder::new(stream));
-                let known = recognise(&mut lines, &notes).with_context(|| name.clone())?;
-                (known, lines.into_stream().again())
+                let mut lines = Lines::new(Recorder::new(input::stdin(&self.bar)?));
+                let known = recognise(&mut lines, &notes);
+                Ok((known, lines.into_stream().again()?))
             }
-            Input::File(_) => {
-                let mut lines = Lines::new(input.open(&ProgressBar::hidden())?);
-                (recognise(&mut lines, &notes).with_context(|| name.clone())?, stream)
+            Input::File(path) => {
+                let file = LogFile::open(path)?;
+                let mut lines = Lines::new(file.stream(&ProgressBar::hidden())?);
+                Ok((recognise(&mut lines, &notes), file.stream(&self.bar)?))
             }
         };
-        let note = match known {
-            Known::New => None,
-            Known::Counted(note) => Some(note),
-            Known::OlderCopy if self.anew => None,
+        Ok(look())
+    }
+
+    /// The note with which a file goes on, itself `None` for a new one; `None` if the file is left
+    /// alone.
+    #[expect(clippy::option_option, reason = "left alone, new, or known: see above")]
+    fn note_of(&mut self, name: &str, known: Known) -> anyhow::Result<Option<Option<ImportNote>>> {
+        Ok(match known {
+            Known::New => Some(None),
+            Known::Short(_) | Known::OlderCopy if self.anew => Some(None),
+            // Nothing of it is in the counts, so it can be counted as if it were new.
+            Known::Counted(note) if self.anew && self.books.forget_empty(&note)? => Some(None),
+            Known::Counted(note) => Some(Some(note)),
+            Known::Short(note) => {
+                self.summary.remark(format!(
+                    "{name}: has fewer than {SHORT_LINES} lines, and was taken for a file that was \
+                     counted; if it is another one, use --anew"
+                ));
+                Some(Some(note))
+            }
             Known::OlderCopy => {
                 self.summary.remark(format!(
                     "{name}: begins like a file that was counted further, so nothing of it was \
                      counted; if it is another one, use --anew"
                 ));
-                return Ok(None);
+                None
             }
-        };
+        })
+    }
+
+    /// Begins a file, or goes on with it; `None` if it is left alone.
+    fn begin(
+        &mut self,
+        name: String,
+        known: Known,
+        stream: Stream,
+    ) -> anyhow::Result<Option<Open>> {
+        let Some(note) = self.note_of(&name, known)? else { return Ok(None) };
         self.summary.file();
         let counting = Counting::begin(name, note, &mut self.books)?;
         Ok(Some(Open { counting, lines: Lines::new(stream) }))
     }
 
     /// Reads what is there. Stops when told to, at the end of a line.
-    fn read(&mut self, open: &mut Open) -> anyhow::Result<()> {
-        while let Some(line) = open.lines.next()? {
+    ///
+    /// # Errors
+    /// If counts that must leave cannot be written.
+    fn read(&mut self, open: &mut Open) -> anyhow::Result<End> {
+        loop {
+            let line = match open.lines.next() {
+                Ok(Some(line)) => line,
+                Ok(None) => return Ok(End::OfFile),
+                Err(error) => return Ok(End::Failed(error)),
+            };
             let around = (&mut self.books, &mut self.summary);
-            let has_written = open.counting.take(line, &mut self.judge, around)?;
-            if has_written && !self.follows {
-                open.counting.tidy(&mut self.judge);
+            match open.counting.take(line, &mut self.judge, around)? {
+                Taken::Another => return Ok(End::OfAnother),
+                Taken::Tidy if !self.follows => open.counting.tidy(&mut self.judge),
+                Taken::Tidy | Taken::Counted => {}
             }
             if open.counting.lines().is_multiple_of(1_024) && self.is_stopped() {
-                break;
+                return Ok(End::OfFile);
             }
         }
-        Ok(())
     }
 
     /// Says what is left over of a file.
-    fn close(&mut self, open: &Open, input: &Input) {
-        let name = input.name();
+    fn close(&mut self, open: &Open, name: &str) {
+        if let Some(lines) = open.counting.in_vain() {
+            self.summary.remark(format!(
+                "{name}: none of its {lines} lines was counted, for the reasons above; if that is \
+                 wrong, change --methods, --statuses, --endings, --without or the site's aliases, \
+                 and give it again with --anew"
+            ));
+        }
         let waiting = open.counting.waiting();
         if waiting > 0 {
             self.summary.remark(format!(

@@ -73,7 +73,11 @@ async fn take(
     let body = if client == Client::Goatcounter || parts.method == Method::GET {
         Bytes::new()
     } else {
-        whole(body, BODY_BYTES_MAX, Rejection::CompatTooLarge).await?
+        let (bytes_max, beyond) = match client {
+            Client::Matomo => (matomo::BODY_BYTES_MAX, Rejection::MatomoTooLarge),
+            _ => (BODY_BYTES_MAX, Rejection::CompatTooLarge),
+        };
+        whole(body, bytes_max, beyond).await?
     };
     let query = parts.uri.query().unwrap_or("");
     let mut hearing = Hearing::open(worker, (&parts.headers, peer));
@@ -125,6 +129,11 @@ impl<'w> Hearing<'w> {
             }
             matomo::Requests::Many(many) => {
                 many.iter().for_each(|one| self.hear(read(&one.0)));
+                Ok(Kind::Batch)
+            }
+            matomo::Requests::TooMany(count) => {
+                let one = || Verdict::Rejected(Rejection::MatomoTooLarge);
+                self.verdicts.extend(std::iter::repeat_with(one).take(count));
                 Ok(Kind::Batch)
             }
         }

@@ -3,46 +3,59 @@
 //! What it is not: a reader of visitor ids, user ids, titles, variables, dimensions, times,
 //! addresses or orders.
 //!
-//! What surprises: `ua` is read: who tracks on a server relays its visitor's `User-Agent` there.
+//! What surprises: an element of a batch may be an object in place of a query, as in Matomo's own
+//! `BulkTracking`; one that is neither is one invalid request, and the others count. `ua` is read: who tracks on a server relays its visitor's `User-Agent` there.
 //! Events are declared as `category:action`; their name is skipped, since it is free text.
+
+mod batch;
 
 use std::borrow::Cow;
 
 use serde::Deserialize;
 
+use self::batch::Elements;
 use super::{Name, Reading, Said, event_name, pairs};
 use crate::beacon::{Beacon, Text, decoded, is_object};
 use crate::rejection::Rejection;
 
+/// Bytes of a body at most: a full batch of long requests. Its tracker for Node and its log importer
+/// send many at once, and a batch that is refused is lost whole.
+pub(crate) const BODY_BYTES_MAX: u64 = 128 * 1024;
 /// Requests in one body at most.
 pub(crate) const REQUESTS_MAX: usize = 100;
+
+/// Fields that are read.
+const KEYS: [&str; 14] = [
+    "rec", "idsite", "url", "urlref", "ua", "link", "download", "e_c", "e_a", "ping", "ca",
+    "idgoal", "c_n", "ec_id",
+];
 
 /// What a request holds.
 pub(crate) enum Requests<'a> {
     /// One hit, as a query.
     One(Cow<'a, str>),
-    /// Many, each as a query.
+    /// Many, each as a query; empty is what can be none.
     Many(Vec<Text<'a>>),
+    /// So many, which are too many.
+    TooMany(usize),
 }
 
 #[derive(Deserialize)]
 struct Bulk<'a> {
     #[serde(borrow)]
-    requests: Vec<Text<'a>>,
+    requests: Elements<'a>,
 }
 
 /// Takes query and body apart.
 ///
 /// # Errors
-/// [`Rejection`] for a body that is neither form nor batch, and for too large a batch.
+/// [`Rejection`] for a body that is neither form nor batch.
 pub(crate) fn requests<'a>(query: &'a str, body: &'a [u8]) -> Result<Requests<'a>, Rejection> {
     if is_object(body) {
         let Bulk { requests } = serde_json::from_slice(body).map_err(|_| Rejection::NotMatomo)?;
-        return if requests.len() > REQUESTS_MAX {
-            Err(Rejection::CompatTooLarge)
-        } else {
-            Ok(Requests::Many(requests))
-        };
+        let Elements { queries, count } = requests;
+        let is_over = count > REQUESTS_MAX;
+        return Ok(if is_over { Requests::TooMany(count) } else { Requests::Many(queries) });
     }
     let form = std::str::from_utf8(body).map_err(|_| Rejection::NotMatomo)?.trim();
     Ok(Requests::One(match (query, form) {

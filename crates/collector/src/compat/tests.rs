@@ -167,6 +167,7 @@ fn matomo_comes_in_queries_forms_and_batches() {
             Ok(matomo::Requests::Many(many)) => {
                 many.iter().map(|one| one.0.clone().into_owned()).collect()
             }
+            Ok(matomo::Requests::TooMany(count)) => vec![format!("{count} are too many")],
             Err(rejection) => vec![rejection.as_str().to_owned()],
         };
         assert_eq!(parts, expect, "{query}");
@@ -175,10 +176,24 @@ fn matomo_comes_in_queries_forms_and_batches() {
     check("", b"a=1\r\n", &["a=1"]);
     check("a=1", b"b=2", &["a=1&b=2"]);
     check("x=1", br#"{"requests":["?a=1","?b=2"],"token_auth":"t"}"#, &["?a=1", "?b=2"]);
-    check("", br#"{"requests":[{"a":1}]}"#, &["not_matomo"]);
+    // As in Matomo, an object says what a query says; what is neither is one that is invalid.
+    check(
+        "",
+        br#"{"requests":["?a=1",{"rec":1,"idsite":"7","url":"https://x.y/?a=b&c","uid":"anna",
+        "ua":["x"],"ca":true},7,null,[1],{"cip":"1.2.3.4"}]}"#,
+        &[
+            "?a=1",
+            "rec=1&idsite=7&url=https%3A%2F%2Fx%2Ey%2F%3Fa%3Db%26c&ua=&ca=1&",
+            "",
+            "",
+            "",
+            "",
+        ],
+    );
+    check("", br#"{"requests":{"a":1}}"#, &["not_matomo"]);
     check("", b"\xff", &["not_matomo"]);
     let batch = |n: usize| format!(r#"{{"requests":[{}]}}"#, vec!["\"?\""; n].join(","));
-    check("", batch(101).as_bytes(), &["compat_too_large"]);
+    check("", batch(101).as_bytes(), &["101 are too many"]);
     check("", batch(100).as_bytes(), &["?"; 100]);
     assert!(matomo::wants_image("a=1&send_image=1") && !matomo::wants_image("send_image=0"));
 }
@@ -261,6 +276,27 @@ proptest! {
             shown(matomo::read(&format!("rec=1&{pair}url=/a&idsite=7"))),
             shown(matomo::read("rec=1&url=/a&idsite=7"))
         );
+    }
+
+    /// An object of a batch says what it has, whatever that is, and nothing else of it.
+    #[test]
+    fn an_object_is_read_as_a_query(
+        url in "\\PC{1,40}",
+        link in "\\PC{1,40}",
+        other in "\\PC{0,40}",
+    ) {
+        let object = serde_json::json!({
+            "cip": other, "idsite": 7, "link": link, "rec": "1", "title": [other], "url": url,
+        });
+        let body = serde_json::json!({ "requests": [object, { "uid": other }] }).to_string();
+        let Ok(matomo::Requests::Many(many)) = matomo::requests("", body.as_bytes()) else {
+            return Err(TestCaseError::fail("no batch"));
+        };
+        prop_assert_eq!(
+            shown(matomo::read(&many[0].0)),
+            format!("s=example.org p={url} c={link}")
+        );
+        prop_assert_eq!(shown(matomo::read(&many[1].0)), "malformed");
     }
 
     /// A name that was spelled for a declaration is spelled so already.

@@ -194,3 +194,42 @@ fn names_of_days_that_are_gone_are_forgotten() {
         assert_eq!(judge.shared.names.total(), 9);
     }
 }
+
+#[test]
+fn the_last_day_is_that_of_a_view_or_of_a_refusal() {
+    let (mut judge, mut pending) = (judge(|_| ()), Pending::default());
+    let asked = "GET /a HTTP/1.1";
+    let robot = |day| line("192.0.2.1", day, asked, 200).replace(CHROME, "Googlebot/2.1");
+    let of = |day: u32| Hour::of_unix(NOW).day().minus(21 - day);
+    for (line, part, expect) in [
+        (line("192.0.2.1", 20, asked, 404), Part::Everything, Day(0)),
+        (robot(18), Part::Everything, of(18)),
+        (line("192.0.2.1", 19, asked, 200), Part::Everything, of(19)),
+        (robot(20), Part::Everything, of(20)),
+        (robot(17), Part::Everything, of(20)),
+        (robot(21), Part::Nothing, of(21)),
+    ] {
+        let _taken = judge.take(line.as_bytes(), part, &mut pending);
+        assert_eq!(pending.last_day(), expect, "{line}");
+    }
+}
+
+#[test]
+fn the_key_turns_when_the_filter_is_full_whatever_was_counted_before() {
+    let line = |n: u32| line(&format!("198.51.{n}.1"), 20, "GET /a HTTP/1.1", 200);
+    let keys = |part| {
+        let (mut judge, mut pending) = (judge(|_| ()), Pending::default());
+        assert_eq!(judge.marks_max, 1024 * 1024 / 2);
+        judge.marks_max = 20;
+        let mut keys = Vec::new();
+        for n in 0..40 {
+            judge.take(line(n).as_bytes(), part, &mut pending).unwrap();
+            assert!(judge.marks <= judge.marks_max);
+            keys.push(judge.key);
+        }
+        keys
+    };
+    let read_again = keys(Part::Nothing);
+    assert_eq!(read_again.last(), Some(&Day(3)));
+    assert_eq!(keys(Part::Everything), read_again);
+}

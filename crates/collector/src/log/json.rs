@@ -15,6 +15,9 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use super::{Request, or_nothing, request_line, time};
 use crate::judge::is_ahead;
 
+/// What Caddy writes in place of a value that it was told to hide.
+const REDACTED: &str = "REDACTED";
+
 /// Names that are read.
 #[derive(Deserialize)]
 #[serde(field_identifier)]
@@ -39,8 +42,11 @@ enum Key {
     Referrer,
     #[serde(rename = "http_user_agent", alias = "user_agent")]
     Agent,
-    #[serde(rename = "host", alias = "http_host", alias = "server_name")]
+    #[serde(rename = "host", alias = "http_host")]
     Host,
+    /// What nginx's settings call the server that answered, which may be `_` or a pattern.
+    #[serde(rename = "server_name")]
+    Server,
     #[serde(
         rename = "time_iso8601",
         alias = "time_local",
@@ -92,6 +98,7 @@ struct Found<'a> {
     referrer: Option<Cow<'a, str>>,
     agent: Option<Cow<'a, str>>,
     host: Option<Cow<'a, str>>,
+    server: Option<Cow<'a, str>>,
     unix_seconds: Option<u64>,
     refusal: Option<RefusalReason>,
 }
@@ -115,9 +122,15 @@ pub(super) fn read(line: &[u8]) -> Option<Request<'_>> {
             Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
             Cow::Owned(text) => Cow::Owned(text.into_bytes()),
         }),
-        host: found.host,
+        host: found.host.or(found.server.filter(|name| is_host(name))),
         refusal: found.refusal,
     })
+}
+
+/// Whether the name of a server is that of a host: not nginx's `_`, and no pattern.
+fn is_host(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':'))
+        && name.bytes().any(|byte| byte.is_ascii_alphanumeric())
 }
 
 impl Found<'_> {
@@ -148,6 +161,7 @@ impl<'a> Visitor<'a> for Fields<'_, 'a> {
                 Key::Referrer => found.referrer = map.next_value::<Scalar<'a>>()?.text(),
                 Key::Agent => found.agent = map.next_value::<Scalar<'a>>()?.text(),
                 Key::Host => found.host = map.next_value::<Scalar<'a>>()?.text(),
+                Key::Server => found.server = map.next_value::<Scalar<'a>>()?.text(),
                 Key::Status => found.status = map.next_value::<Scalar<'a>>()?.status(),
                 Key::Time => {
                     let time = map.next_value::<Scalar<'a>>()?.time();
@@ -208,14 +222,15 @@ impl<'a> Visitor<'a> for Asked<'_, 'a> {
     }
 }
 
-/// Caddy's `headers`: lists of texts.
+/// Caddy's `headers`: lists of texts. Its filters may put a text or nothing in place of a list, and
+/// of all of them.
 struct Headers<'f, 'a>(&'f mut Found<'a>);
 
 impl<'a> serde::de::DeserializeSeed<'a> for Headers<'_, 'a> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'a>>(self, value: D) -> Result<(), D::Error> {
-        value.deserialize_map(self)
+        value.deserialize_any(self)
     }
 }
 
@@ -224,6 +239,14 @@ impl<'a> Visitor<'a> for Headers<'_, 'a> {
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object of headers")
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
     }
 
     fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
@@ -238,7 +261,8 @@ impl<'a> Visitor<'a> for Headers<'_, 'a> {
             let First(Scalar::Text(value)) = map.next_value::<First<'a>>()? else { continue };
             match header {
                 Header::Referrer => found.referrer = Some(value),
-                Header::Agent => found.agent = Some(value),
+                // It was sent, and what it was is not known.
+                Header::Agent => found.agent = Some(value).filter(|value| value != REDACTED),
                 Header::Dnt if value == "1" => found.refuse(RefusalReason::Dnt),
                 Header::Gpc if value == "1" => found.refuse(RefusalReason::Gpc),
                 Header::Purpose if is_ahead(value.as_bytes()) => {
@@ -294,11 +318,14 @@ impl<'a> Scalar<'a> {
 
 impl<'a> Deserialize<'a> for Scalar<'a> {
     fn deserialize<D: Deserializer<'a>>(value: D) -> Result<Self, D::Error> {
-        value.deserialize_any(AnyScalar)
+        value.deserialize_any(AnyScalar { opens_lists: false })
     }
 }
 
-struct AnyScalar;
+struct AnyScalar {
+    /// Whether the first of a list is taken for it.
+    opens_lists: bool,
+}
 
 impl<'a> Visitor<'a> for AnyScalar {
     type Value = Scalar<'a>;
@@ -338,8 +365,9 @@ impl<'a> Visitor<'a> for AnyScalar {
     }
 
     fn visit_seq<A: SeqAccess<'a>>(self, mut list: A) -> Result<Scalar<'a>, A::Error> {
+        let first = if self.opens_lists { list.next_element()? } else { None };
         while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Scalar::Other)
+        Ok(first.unwrap_or(Scalar::Other))
     }
 
     fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Scalar<'a>, A::Error> {
@@ -353,22 +381,6 @@ struct First<'a>(Scalar<'a>);
 
 impl<'a> Deserialize<'a> for First<'a> {
     fn deserialize<D: Deserializer<'a>>(value: D) -> Result<Self, D::Error> {
-        value.deserialize_seq(AnyFirst).map(Self)
-    }
-}
-
-struct AnyFirst;
-
-impl<'a> Visitor<'a> for AnyFirst {
-    type Value = Scalar<'a>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of texts")
-    }
-
-    fn visit_seq<A: SeqAccess<'a>>(self, mut list: A) -> Result<Scalar<'a>, A::Error> {
-        let first = list.next_element()?.unwrap_or(Scalar::Other);
-        while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(first)
+        value.deserialize_any(AnyScalar { opens_lists: true }).map(Self)
     }
 }

@@ -68,6 +68,42 @@ fn reads_json_lines() {
 }
 
 #[test]
+fn reads_json_lines_as_filters_and_settings_leave_them() {
+    let nginx = |hosts: &str, expect: &str| {
+        check(
+            &format!(
+                r#"{{"msec":971211336,"remote_addr":"192.0.2.1","request":"GET / HTTP/1.1","status":200,{hosts}}}"#
+            ),
+            Some(&format!("192.0.2.1 971211336 GET / 200 <> <unknown> {expect}")),
+        );
+    };
+    // The name of the server is told where no host is, and not where it is none.
+    nginx(r#""http_host":"example.org","server_name":"_""#, "example.org");
+    nginx(r#""server_name":"www.example.org","host":"example.org""#, "example.org");
+    nginx(r#""server_name":"example.org""#, "example.org");
+    for none in ["_", "", "*.example.org", "~^(?<name>.+)$"] {
+        nginx(&format!(r#""server_name":"{none}""#), "-");
+    }
+    let caddy = |headers: &str, expect: &str| {
+        check(
+            &format!(
+                r#"{{"ts":971211336,"request":{{"remote_ip":"192.0.2.1","method":"GET","uri":"/","headers":{headers}}},"status":200}}"#
+            ),
+            Some(&format!("192.0.2.1 971211336 GET / 200 {expect} -")),
+        );
+    };
+    caddy("null", "<> <unknown>");
+    caddy(r#""REDACTED""#, "<> <unknown>");
+    caddy(r#"{"User-Agent":"curl/7","Referer":null}"#, "<> <curl/7>");
+    caddy(
+        r#"{"User-Agent":"REDACTED","Referer":["https://x.se/","b"]}"#,
+        "<https://x.se/> <unknown>",
+    );
+    caddy(r#"{"User-Agent":["REDACTED"],"Referer":[]}"#, "<> <unknown>");
+    caddy(r#"{"User-Agent":[1],"Referer":{"a":[]},"Dnt":7}"#, "<> <>");
+}
+
+#[test]
 fn what_is_no_line_of_a_log_is_none() {
     for line in [
         "",

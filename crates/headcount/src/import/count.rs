@@ -7,10 +7,11 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use headcount_collector::import::{LogJudge, Part, Pending};
+use headcount_collector::import::{LogJudge, Part, Pending, Skipped};
 use headcount_core::batch::Batch;
 use headcount_core::site::SiteHost;
 use headcount_core::time::{Clock, Day};
@@ -37,6 +38,8 @@ pub(crate) struct Books {
     clock: Arc<dyn Clock>,
     /// Lines of one file between two commits at most.
     commit_lines: u64,
+    /// Whether it was told to stop: then a write that is refused is not tried again.
+    stop: Arc<AtomicBool>,
 }
 
 impl Books {
@@ -48,10 +51,11 @@ impl Books {
         data_dir: &Path,
         host: &SiteHost,
         clock: &Arc<dyn Clock>,
-        commit_lines: u64,
+        (commit_lines, stop): (u64, Arc<AtomicBool>),
     ) -> anyhow::Result<Self> {
         Ok(Self {
             commit_lines: commit_lines.max(1),
+            stop,
             writer: Writer::open(&data_dir.join(sqlite::FILE_NAME))?,
             control: Control::open(&data_dir.join(control::FILE_NAME))?,
             host: host.clone(),
@@ -68,28 +72,51 @@ impl Books {
         Ok(self.writer.imports(&self.host)?)
     }
 
+    /// Forgets a file, if nothing of it was counted: neither a view nor a refusal.
+    ///
+    /// # Errors
+    /// If the store cannot be read or written.
+    pub(crate) fn forget_empty(&mut self, note: &ImportNote) -> anyhow::Result<bool> {
+        Ok(self.writer.forget_empty_import(note)?)
+    }
+
     fn applied(&mut self, src: &str) -> anyhow::Result<u64> {
         Ok(self.writer.progress(src)?.applied)
     }
 
     /// Writes what was counted and how far the file has come, or nothing of it.
     fn apply(&mut self, inserts: &[Insert], note: &ImportNote) -> anyhow::Result<()> {
-        // Whoever erases notes it first and then waits for this lock: what is written before the
-        // note is erased, and nothing is written after it.
+        while let Err(error) = self.try_apply(inserts, note)? {
+            if !error.is_retryable() {
+                return Err(why(error));
+            }
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(error).context(
+                    "stopped while the store refused a write; what was not written is counted \
+                     when this is run again",
+                );
+            }
+            tracing::warn!(error = %error, "store refused a write, trying again");
+            std::thread::sleep(RETRY_PAUSE);
+        }
+        Ok(())
+    }
+
+    /// Writes once. Whoever erases notes it first and then waits for the lock: what is written
+    /// before the note is erased, and nothing is written after it. The lock is held for one
+    /// attempt, so that a store that refuses does not keep an erasure waiting.
+    fn try_apply(
+        &mut self,
+        inserts: &[Insert],
+        note: &ImportNote,
+    ) -> anyhow::Result<Result<(), StoreError>> {
         let _lock = folder::lock_erasing(&self.folder)?;
         let is_gone = self.control.tombstones()?.contains(&self.host)
             || self.control.erasures_open()?.contains(&self.host);
         if is_gone {
             bail!("{} was erased in the meantime; the import has stopped", self.host);
         }
-        while let Err(error) = self.writer.apply_import(&self.host, inserts, note) {
-            if !error.is_retryable() {
-                return Err(why(error));
-            }
-            tracing::warn!(error = %error, "store refused a write, trying again");
-            std::thread::sleep(RETRY_PAUSE);
-        }
-        Ok(())
+        Ok(self.writer.apply_import(&self.host, inserts, note))
     }
 
     fn insert(
@@ -104,13 +131,35 @@ impl Books {
     }
 }
 
+/// Another name's file, with the same lines, was counted further in the meantime.
+#[derive(Debug)]
+pub(crate) struct CountedElsewhere;
+
+impl std::fmt::Display for CountedElsewhere {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the same file is counted elsewhere at this moment; run it again")
+    }
+}
+
+impl std::error::Error for CountedElsewhere {}
+
 fn why(error: StoreError) -> anyhow::Error {
     match error {
-        StoreError::OutOfOrder { .. } => {
-            anyhow::anyhow!("the same file is counted elsewhere at this moment; run it again")
-        }
+        StoreError::OutOfOrder { .. } => CountedElsewhere.into(),
         error => error.into(),
     }
+}
+
+/// What taking a line came to.
+pub(crate) enum Taken {
+    /// It is counted.
+    Counted,
+    /// It is counted, and counts were written, or so many lines had been counted before: see
+    /// [`Counting::tidy`].
+    Tidy,
+    /// The lines up to it are not those that were noted: this is another file, of which nothing
+    /// may be written under this note.
+    Another,
 }
 
 /// A file that is being counted.
@@ -123,6 +172,8 @@ pub(crate) struct Counting {
     attributes: u64,
     pending: Pending,
     last_day: Day,
+    /// Whether nothing was known of it, and none of its lines was counted since.
+    is_vain: bool,
 }
 
 impl Counting {
@@ -135,11 +186,13 @@ impl Counting {
         known: Option<ImportNote>,
         books: &mut Books,
     ) -> anyhow::Result<Self> {
+        let is_vain = known.is_none();
         let note = match known {
             Some(note) => note,
             None => ImportNote { id: drawn()?, ..ImportNote::default() },
         };
         Ok(Self {
+            is_vain,
             name,
             pages: books.applied(&note.src())?,
             attributes: books.applied(&note.src_of_attributes())?,
@@ -160,7 +213,12 @@ impl Counting {
         self.pages - self.attributes.min(self.pages)
     }
 
-    /// The latest day of a view.
+    /// Its lines, if it was new, has some, and none of them was a view or a refusal.
+    pub(crate) fn in_vain(&self) -> Option<u64> {
+        Some(self.lines()).filter(|lines| self.is_vain && *lines > 0)
+    }
+
+    /// The latest day of a view or a refusal.
     pub(crate) fn last_day(&self) -> Day {
         self.last_day
     }
@@ -174,11 +232,11 @@ impl Counting {
     /// here. Ask it where this file is alone.
     pub(crate) fn tidy(&self, judge: &mut LogJudge) {
         if self.pending.is_empty() {
-            judge.tidy(self.last_day.minus(1));
+            judge.tidy(self.pending.last_day().minus(1));
         }
     }
 
-    /// Takes the next line. Gives whether counts were written.
+    /// Takes the next line.
     ///
     /// # Errors
     /// If counts that must leave cannot be written.
@@ -187,7 +245,7 @@ impl Counting {
         line: Line<'_>,
         judge: &mut LogJudge,
         (books, summary): (&mut Books, &mut Summary),
-    ) -> anyhow::Result<bool> {
+    ) -> anyhow::Result<Taken> {
         let number = self.trail.lines() + 1;
         let part = if number <= self.attributes {
             Part::Nothing
@@ -197,15 +255,17 @@ impl Counting {
             Part::Everything
         };
         let taken = judge.take(line.bytes, part, &mut self.pending);
-        if let Ok(day) = taken {
-            self.last_day = self.last_day.max(day);
-        }
+        self.last_day = self.last_day.max(self.pending.last_day());
+        self.is_vain &= !matches!(taken, Ok(_) | Err(Skipped::Refused(_)));
         if part == Part::Everything {
             summary.line((&self.name, number), taken);
         } else {
             summary.known();
         }
         self.trail.pass(line);
+        if self.trail.lines() == self.note.lines && !self.trail.is_at(&self.note) {
+            return Ok(Taken::Another);
+        }
         let since = self.trail.lines().saturating_sub(self.pages.max(self.attributes));
         if self.pending.has_past() {
             // This line is the first of a day that is not over.
@@ -213,9 +273,11 @@ impl Counting {
         } else if self.pending.pages_len() >= CELLS_MAX || since >= books.commit_lines {
             self.write(judge, books)?;
         } else {
-            return Ok(false);
+            // Names of what was counted before are learnt, too.
+            let is_far = number <= self.pages && number.is_multiple_of(books.commit_lines);
+            return Ok(if is_far { Taken::Tidy } else { Taken::Counted });
         }
-        Ok(true)
+        Ok(Taken::Tidy)
     }
 
     /// Writes the pages, and the attributes of all lines but the last.

@@ -7,11 +7,14 @@
 //! When the stream has grown, asking again goes on with it.
 
 use std::io::{self, Read};
+use std::ops::Range;
 
 use headcount_collector::import::LINE_BYTES_MAX;
 
 /// Bytes kept of a line: one more than is read of it, so that who reads it sees that it is longer.
 const KEPT_BYTES: usize = LINE_BYTES_MAX + 1;
+/// Bytes remembered of what was read last: more than the one line that tells a time.
+const RECENT_BYTES: usize = 512;
 /// Bytes read at once.
 const BUFFER_BYTES: usize = 1024 * 1024;
 
@@ -26,6 +29,7 @@ pub(crate) struct Lines<R> {
     /// Bytes passed over of the line that begins at `start`.
     passed: u64,
     taken: u64,
+    recent: Vec<u8>,
 }
 
 /// One line.
@@ -40,7 +44,8 @@ pub(crate) struct Line<'a> {
 impl<R: Read> Lines<R> {
     pub(crate) fn new(reader: R) -> Self {
         let buffer = vec![0; BUFFER_BYTES];
-        Self { reader, buffer, start: 0, seen: 0, end: 0, passed: 0, taken: 0 }
+        let recent = Vec::with_capacity(RECENT_BYTES);
+        Self { reader, buffer, start: 0, seen: 0, end: 0, passed: 0, taken: 0, recent }
     }
 
     /// The stream, without what was read of it.
@@ -51,6 +56,12 @@ impl<R: Read> Lines<R> {
     /// Bytes read from the stream.
     pub(crate) fn taken(&self) -> u64 {
         self.taken
+    }
+
+    /// The last of them: what stands before the place up to which was read, if the file is still
+    /// the same.
+    pub(crate) fn recent(&self) -> &[u8] {
+        &self.recent
     }
 
     /// Whether a line has begun whose end has not come.
@@ -78,6 +89,7 @@ impl<R: Read> Lines<R> {
             if read == 0 {
                 return Ok(None);
             }
+            self.remember(self.end..self.end + read);
             self.end += read;
             self.taken += widened(read);
         };
@@ -85,6 +97,14 @@ impl<R: Read> Lines<R> {
         (self.start, self.seen) = (at + 1, at + 1);
         let bytes = self.buffer.get(start..at.min(start + KEPT_BYTES)).unwrap_or_default();
         Ok(Some(Line { bytes, length: passed + widened(at + 1 - start) }))
+    }
+
+    fn remember(&mut self, read: Range<usize>) {
+        let fresh = self.buffer.get(read).unwrap_or_default();
+        let fresh = fresh.get(fresh.len().saturating_sub(RECENT_BYTES)..).unwrap_or_default();
+        let over = (self.recent.len() + fresh.len()).saturating_sub(RECENT_BYTES);
+        self.recent.drain(..over);
+        self.recent.extend_from_slice(fresh);
     }
 
     /// Moves what is there to the front, and shortens a line that is too long.
@@ -141,6 +161,7 @@ mod tests {
         assert_eq!(next(), None);
         assert!(lines.has_rest());
         assert_eq!(lines.taken(), 21);
+        assert_eq!(lines.recent(), b"one\n\ntwo andhalf\nrest");
     }
 
     #[test]
@@ -154,5 +175,6 @@ mod tests {
         assert_eq!((second.bytes, second.length), (&b"short"[..], 6));
         assert!(lines.next().unwrap().is_none());
         assert_eq!(lines.buffer.len(), BUFFER_BYTES);
+        assert_eq!(lines.recent(), &text[text.len() - RECENT_BYTES..]);
     }
 }

@@ -25,6 +25,7 @@ pub(crate) struct Summary {
     skipped: BTreeMap<Skipped, u64>,
     unreadable: Vec<String>,
     remarks: Vec<String>,
+    failed: Vec<String>,
 }
 
 impl Summary {
@@ -58,6 +59,22 @@ impl Summary {
         }
     }
 
+    /// A file that could not be read to its end, and why.
+    pub(crate) fn fail(&mut self, why: String) {
+        if self.failed.len() < REMARKS_MAX && !self.failed.contains(&why) {
+            self.failed.push(why);
+        }
+    }
+
+    /// One line about those, if there are some.
+    pub(crate) fn failure(&self) -> Option<String> {
+        let (first, others) = self.failed.split_first()?;
+        Some(match others.len() {
+            0 => first.clone(),
+            more => format!("{first} (and {more} more, named above)"),
+        })
+    }
+
     /// Lines read.
     pub(crate) fn lines(&self) -> u64 {
         self.views + self.known + self.skipped.values().sum::<u64>()
@@ -84,7 +101,7 @@ impl Summary {
                 say(format!("not counted, {}: {count}{places}", why.as_str()));
             }
         }
-        self.remarks.iter().for_each(|remark| say(remark.clone()));
+        self.remarks.iter().chain(&self.failed).for_each(|remark| say(remark.clone()));
         text
     }
 }
@@ -104,10 +121,15 @@ mod tests {
         }
         summary.line(("a.log", 10), Err(Skipped::NoPage));
         summary.remark("a.log: a remark".to_owned());
+        assert_eq!(summary.failure(), None);
+        summary.fail("b.gz: cut".to_owned());
         let expect = "example.org: 1 views counted from 10 lines of 1 files\n  \
                       counted before: 1\n  \
                       not counted, unreadable: 7 (first at a.log:3, a.log:4, a.log:5, a.log:6, a.log:7)\n  \
-                      not counted, not a page: 1\n  a.log: a remark\n";
+                      not counted, not a page: 1\n  a.log: a remark\n  b.gz: cut\n";
         assert_eq!(summary.text("example.org"), expect);
+        assert_eq!(summary.failure().as_deref(), Some("b.gz: cut"));
+        summary.fail("c.gz: cut".to_owned());
+        assert_eq!(summary.failure().as_deref(), Some("b.gz: cut (and 1 more, named above)"));
     }
 }

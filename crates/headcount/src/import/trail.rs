@@ -6,7 +6,7 @@
 //! What surprises: neither name, place nor compression matters. A file that has grown begins like
 //! the shorter one did, so its beginning is what is looked for.
 
-use std::io::{self, Read};
+use std::io::Read;
 
 use headcount_collector::import::hour_of;
 use headcount_store::sqlite::{Digest, ImportNote};
@@ -14,11 +14,12 @@ use headcount_store::sqlite::{Digest, ImportNote};
 use super::lines::{Line, Lines};
 
 /// Lines at the first waymark; each next is at twice as many.
-const FIRST_WAYMARK: u64 = 64;
+const FIRST_WAYMARK: u64 = SHORT_LINES;
 /// So many lines may pass before one has a time.
 const HOUR_WITHIN: u64 = 64;
-/// Below so many lines, files must begin in the same hour to be the same: few lengths say little.
-const SHORT_LINES: u64 = 8;
+/// Fewer lines say little: files must then begin in the same hour to be the same, and what was
+/// counted further is not looked for.
+pub(crate) const SHORT_LINES: u64 = 8;
 /// What is kept of the hash of a line.
 const KEPT_BITS: u8 = 0x0f;
 const CONTEXT: &str = "headcount 2026-11-21 trail of an imported file";
@@ -38,6 +39,8 @@ pub(crate) enum Known {
     New,
     /// So far it was counted.
     Counted(ImportNote),
+    /// It was counted, as far as its fewer than [`SHORT_LINES`] lines tell.
+    Short(ImportNote),
     /// It ends before the end of what was counted, and was the same up to its last waymark.
     OlderCopy,
 }
@@ -87,7 +90,8 @@ impl Trail {
         is_here.then(|| usize::try_from(doubled.trailing_zeros()).unwrap_or(usize::MAX))
     }
 
-    fn is_at(&self, note: &ImportNote) -> bool {
+    /// Whether it has come to where the note is, over the same lines.
+    pub(crate) fn is_at(&self, note: &ImportNote) -> bool {
         note.lines == self.lines
             && note.digest == self.digest()
             && (note.lines >= SHORT_LINES || note.first_hour == self.first_hour)
@@ -95,19 +99,19 @@ impl Trail {
 }
 
 /// Looks what is known of the file with these lines. Reads only as far as one of the notes could
-/// still be its own: a new file is told after its first lines.
-///
-/// # Errors
-/// Of the stream.
-pub(crate) fn recognise<R: Read>(lines: &mut Lines<R>, notes: &[ImportNote]) -> io::Result<Known> {
+/// still be its own: a new file is told after its first lines. What cannot be read is its end, so
+/// that what comes before that is counted.
+pub(crate) fn recognise<R: Read>(lines: &mut Lines<R>, notes: &[ImportNote]) -> Known {
     let mut trail = Trail::new();
     let mut alive: Vec<&ImportNote> = notes.iter().collect();
     let mut found = None;
     while alive.iter().any(|note| note.lines > trail.lines) {
-        let Some(line) = lines.next()? else {
+        let Ok(Some(line)) = lines.next() else {
             let ends_here = found.is_some_and(|note: &ImportNote| note.lines == trail.lines);
-            let is_older = trail.lines >= FIRST_WAYMARK && !ends_here;
-            return Ok(if is_older { Known::OlderCopy } else { of(found) });
+            let is_older = trail.lines >= FIRST_WAYMARK
+                && !ends_here
+                && alive.iter().any(|note| note.first_hour == trail.first_hour);
+            return if is_older { Known::OlderCopy } else { of(found, ends_here) };
         };
         trail.pass(line);
         found = alive.iter().copied().find(|note| trail.is_at(note)).or(found);
@@ -116,11 +120,17 @@ pub(crate) fn recognise<R: Read>(lines: &mut Lines<R>, notes: &[ImportNote]) -> 
             alive.retain(|note| note.waymarks.get(at) == here);
         }
     }
-    Ok(of(found))
+    let is_whole = found.is_some_and(|note| note.lines < SHORT_LINES && note.lines == trail.lines)
+        && !matches!(lines.next(), Ok(Some(_)));
+    of(found, is_whole)
 }
 
-fn of(found: Option<&ImportNote>) -> Known {
-    found.map_or(Known::New, |note| Known::Counted(note.clone()))
+fn of(found: Option<&ImportNote>, is_whole: bool) -> Known {
+    match found {
+        None => Known::New,
+        Some(note) if is_whole && note.lines < SHORT_LINES => Known::Short(note.clone()),
+        Some(note) => Known::Counted(note.clone()),
+    }
 }
 
 #[cfg(test)]
@@ -142,16 +152,17 @@ mod tests {
     }
 
     fn known(text: &str, notes: &[ImportNote]) -> Known {
-        recognise(&mut Lines::new(text.as_bytes()), notes).unwrap()
+        recognise(&mut Lines::new(text.as_bytes()), notes)
     }
 
     #[test]
     fn a_file_is_known_when_it_has_grown_and_no_other_is() {
-        for count in [1, 5, 63, 64, 65, 1_000] {
+        for count in [1, 5, 7, 8, 9, 63, 64, 65, 1_000] {
             let text = lines(count, "a");
             let note = noted(&text, 1);
             let notes = [noted(&lines(2_000, "other"), 2), note.clone(), noted("z\n", 3)];
-            assert_eq!(known(&text, &notes), Known::Counted(note.clone()), "{count}");
+            let same = if count < 8 { Known::Short } else { Known::Counted };
+            assert_eq!(known(&text, &notes), same(note.clone()), "{count}");
             let grown = text.clone() + &lines(300, "more") + "no end";
             assert_eq!(known(&grown, &notes), Known::Counted(note), "{count}");
             assert_eq!(known(&lines(count + 10, "bb"), &notes), Known::New, "{count}");
@@ -171,11 +182,13 @@ mod tests {
     fn an_older_copy_is_told_from_another_file() {
         let notes = [noted(&lines(1_000, "a"), 1)];
         assert_eq!(known(&lines(700, "a"), &notes), Known::OlderCopy);
-        assert_eq!(known(&lines(64, "a"), &notes), Known::OlderCopy);
+        for count in [8, 9, 63, 64] {
+            assert_eq!(known(&lines(count, "a"), &notes), Known::OlderCopy, "{count}");
+        }
         assert_eq!(known(&lines(700, "bb"), &notes), Known::New);
         assert_eq!(known(&(lines(300, "a") + &lines(400, "bb")), &notes), Known::New);
         // Too short to be told from another one that begins alike.
-        assert_eq!(known(&lines(63, "a"), &notes), Known::New);
+        assert_eq!(known(&lines(7, "a"), &notes), Known::New);
     }
 
     #[test]
@@ -184,8 +197,29 @@ mod tests {
             format!("192.0.2.1 - - [20/Nov/2026:{hour:02}:00:00 +0000] \"GET / HTTP/1.1\" 200 1\n")
         };
         let notes = [noted(&line(10), 1)];
-        assert_eq!(known(&line(10), &notes), Known::Counted(notes[0].clone()));
+        assert_eq!(known(&line(10), &notes), Known::Short(notes[0].clone()));
         assert_eq!(known(&line(11), &notes), Known::New);
+        // It has grown, so it is the same one.
+        let grown = line(10) + "more\n";
+        assert_eq!(known(&grown, &notes), Known::Counted(notes[0].clone()));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_the_end() {
+        struct Cut<'a>(&'a [u8]);
+        impl Read for Cut<'_> {
+            fn read(&mut self, room: &mut [u8]) -> std::io::Result<usize> {
+                match self.0.read(room)? {
+                    0 => Err(std::io::Error::other("cut")),
+                    read => Ok(read),
+                }
+            }
+        }
+        let text = lines(100, "a");
+        let known = |notes: &[ImportNote]| recognise(&mut Lines::new(Cut(text.as_bytes())), notes);
+        assert_eq!(known(&[]), Known::New);
+        assert_eq!(known(&[noted(&lines(90, "a"), 1)]), Known::Counted(noted(&lines(90, "a"), 1)));
+        assert_eq!(known(&[noted(&lines(120, "a"), 1)]), Known::OlderCopy);
     }
 
     #[test]

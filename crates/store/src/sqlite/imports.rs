@@ -125,6 +125,19 @@ impl Writer {
         applied
     }
 
+    /// Forgets a file of which nothing was counted; gives whether that is so. Of any other nothing
+    /// is changed.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written.
+    pub fn forget_empty_import(&mut self, note: &ImportNote) -> Result<bool, StoreError> {
+        let row = (note.id.cast_signed(), note.src(), note.src_of_attributes());
+        self.conn
+            .execute(include_str!("sql/forget_empty_import.sql"), row)
+            .doing("forget an import")
+            .map(|forgotten| forgotten > 0)
+    }
+
     /// Forgets the files whose last day is before `day`: their lines are past their retention.
     pub(super) fn forget_imports(&self, day: Day) -> Result<(), StoreError> {
         self.conn

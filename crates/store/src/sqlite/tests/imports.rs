@@ -105,3 +105,19 @@ fn a_note_with_a_flipped_bit_is_refused() {
     writer.conn.execute("UPDATE imports SET lines = lines + 1", []).unwrap();
     assert!(matches!(writer.imports(&site), Err(StoreError::Damaged { .. })));
 }
+
+#[test]
+fn only_a_file_of_which_nothing_was_counted_is_forgotten() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = Writer::open(&dir.path().join("counts.db")).unwrap();
+    let (site, full) = (host("example.org"), note(100));
+    let empty = ImportNote { id: 7, ..note(50) };
+    let (batches, totals) = (Vec::new(), Counts::ZERO);
+    let nothing = Insert { batches, totals, ..insert(&empty, 1) };
+    writer.apply_import(&site, &[insert(&full, 1)], &full).unwrap();
+    writer.apply_import(&site, &[nothing], &empty).unwrap();
+    assert!(!writer.forget_empty_import(&full).unwrap());
+    assert!(writer.forget_empty_import(&empty).unwrap());
+    assert!(!writer.forget_empty_import(&empty).unwrap());
+    assert_eq!(writer.imports(&site).unwrap(), [full]);
+}
