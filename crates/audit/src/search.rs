@@ -19,6 +19,8 @@ const FORM_BYTES_MIN: usize = 4;
 const PACKED_MAX: usize = 200_000;
 /// Bytes that one packed part may unpack to.
 const UNPACKED_BYTES_MAX: u64 = 256 << 20;
+/// Bytes that all packed parts of one artefact may unpack to.
+const ALL_UNPACKED_BYTES_MAX: u64 = 8 << 30;
 
 /// What was found: a marker's name and the form.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -201,9 +203,12 @@ impl Search {
             });
         })?;
         look.skipped = begin;
+        let mut left = ALL_UNPACKED_BYTES_MAX;
         for (offset, kind) in packed {
             file.seek(SeekFrom::Start(offset))?;
-            look.add(self.unpacked(&mut *file, kind));
+            let inside = self.unpacked(&mut *file, kind, left.min(UNPACKED_BYTES_MAX));
+            left = left.saturating_sub(inside.bytes);
+            look.add(inside);
         }
         if name.ends_with(".bin") {
             file.seek(SeekFrom::Start(0))?;
@@ -216,11 +221,11 @@ impl Search {
     }
 
     /// What is in one packed part. Bytes that only looked packed end it.
-    fn unpacked(&self, reader: impl Read, kind: Kind) -> Look {
+    fn unpacked(&self, reader: impl Read, kind: Kind, limit: u64) -> Look {
         let Ok(opened) = unpack::open(reader, kind) else { return Look::default() };
         let mut kept = Keeping { inner: opened, ended: false };
-        let mut look = self.stream(&mut kept, UNPACKED_BYTES_MAX, |_, _, _| ()).unwrap_or_default();
-        if look.bytes == UNPACKED_BYTES_MAX {
+        let mut look = self.stream(&mut kept, limit, |_, _, _| ()).unwrap_or_default();
+        if look.bytes == limit {
             // How much more there is nobody knows without unpacking it.
             look.skipped += 1;
         }

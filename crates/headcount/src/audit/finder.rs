@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::time::Instant;
 
@@ -71,6 +72,27 @@ struct Place {
     tested: bool,
 }
 
+/// A file that cannot be read any more when the time is over.
+struct Timed {
+    file: File,
+    deadline: Instant,
+}
+
+impl Read for Timed {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if Instant::now() >= self.deadline {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        self.file.read(buffer)
+    }
+}
+
+impl Seek for Timed {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
+    }
+}
+
 /// The search and what it came to.
 pub(super) struct Finder {
     pub(super) search: Search,
@@ -96,8 +118,12 @@ impl Finder {
             return self.not_tested(artefact, &format!("{at}: no time was left"));
         }
         let limit = FILE_BYTES_MAX.min(self.left);
-        let opened =
-            File::open(path).and_then(|mut file| self.search.look_into(&mut file, at, limit));
+        let deadline = self.deadline;
+        let opened = File::open(path).and_then(|file| {
+            let look = self.search.look_into(&mut Timed { file, deadline }, at, limit)?;
+            // What is packed ends in silence when the time does.
+            if Instant::now() < deadline { Ok(look) } else { Err(io::ErrorKind::TimedOut.into()) }
+        });
         match opened {
             Ok(look) => {
                 self.left = self.left.saturating_sub(look.bytes);
@@ -105,7 +131,7 @@ impl Finder {
                 self.bytes(artefact, &format!("name of {}", shown(at)), at.as_bytes());
                 self.note(artefact, at, look);
             }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => self.not_tested(artefact, &format!("{at}: {}", error.kind())),
         }
     }
@@ -132,6 +158,8 @@ impl Finder {
 
     /// Says what the artefact is.
     pub(super) fn said(&mut self, artefact: &'static str, what: &str) {
+        let is_clean = self.search.within(what.as_bytes()).is_empty();
+        let what = if is_clean { what } else { "a text with a marker" };
         let said = &mut self.places.entry(artefact).or_default().said;
         if !said.iter().any(|known| known == what) {
             said.push(what.to_owned());

@@ -149,7 +149,7 @@ impl Process {
 /// The file of a line of `/proc/PID/maps`, if it is mapped to be shared and written.
 fn shared_file(line: &str) -> Option<&str> {
     let mut words = line.split_ascii_whitespace();
-    let is_shared = words.nth(1)?.contains("ws");
+    let is_shared = matches!(words.nth(1)?.as_bytes(), [_, b'w', _, b's']);
     let path = line.get(line.find(" /")? + 1..)?;
     (is_shared && path.starts_with('/') && !path.starts_with("/dev/")).then_some(path)
 }
