@@ -112,7 +112,10 @@ fn nothing_of_yesterday_is_in_memory() {
 
     // Midnight comes, and nobody with it.
     time.set("+1d");
-    let midnight = || Image::of(server.pid()).secrets().key != first.key;
+    let midnight = || {
+        let now = Image::secrets_of(server.pid());
+        now.key != first.key && now.blocks.is_empty()
+    };
     assert!(until(PATIENCE, midnight), "the key of yesterday is still used");
     let image = Image::of(server.pid());
     assert_gone(&image, &first, "after midnight");
@@ -130,11 +133,15 @@ fn nothing_of_yesterday_is_in_memory() {
     let store = rusqlite::Connection::open(server.data().join("counts.db")).unwrap();
     store.busy_timeout(PATIENCE).unwrap();
     store.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let last = Image::of(server.pid()).secrets();
+    let last = Image::secrets_of(server.pid());
     assert!(last.key.len() == KEY && !last.blocks.is_empty());
     visit(&server, 5);
     server.signal("TERM");
-    assert!(until(PATIENCE, || Image::of(server.pid()).secrets().key.is_empty()));
+    let wiped = || {
+        let now = Image::secrets_of(server.pid());
+        now.key.is_empty() && now.blocks.is_empty()
+    };
+    assert!(until(PATIENCE, wiped), "the last counts wait, and key and marks with them");
     let image = Image::of(server.pid());
     assert_gone(&image, &last, "stopping");
     assert_gone(&image, &second, "stopping");
@@ -286,7 +293,7 @@ fn another_process_of_the_same_user_cannot_look_in() {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
     assert!(status.contains(&format!("Uid:\t{NOBODY}\t{NOBODY}")), "{status}");
     // The key is not among what a process is started with, and no setting for it exists.
-    let key = Image::of(server.pid()).secrets().key;
+    let key = Image::secrets_of(server.pid()).key;
     for file in ["environ", "cmdline"] {
         let text = std::fs::read(format!("/proc/{}/{file}", server.pid())).unwrap();
         assert!(memchr::memmem::find(&text, &key).is_none() && key.len() == KEY, "{file}");
@@ -304,7 +311,7 @@ fn what_may_not_be_locked_is_said() {
         let settings = [PROXY, SETTINGS].concat();
         let server = Server::start_binary(&binary, dir.path(), &settings, &[]).unwrap();
         visit(&server, 2);
-        let secrets = Image::of(server.pid()).secrets();
+        let secrets = Image::secrets_of(server.pid());
         assert!(
             secrets.size == locked && secrets.key.len() == KEY,
             "{limit_kib}: {}",

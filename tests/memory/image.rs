@@ -22,12 +22,24 @@ const ALIGNMENT: usize = 4;
 pub(crate) const BLOCK: usize = 64;
 
 /// Some pages in a row.
+#[derive(Default)]
 struct Region {
     at: u64,
+    to: u64,
     name: String,
     /// Of `smaps`: `lo` is locked, `dd` is out of dumps, `dc` is out of children.
     flags: Vec<String>,
     bytes: Vec<u8>,
+}
+
+impl Region {
+    fn has(&self, flag: &str) -> bool {
+        self.flags.iter().any(|of| of == flag)
+    }
+
+    fn is_locked(&self) -> bool {
+        ["lo", "dd", "dc"].iter().all(|flag| self.has(flag))
+    }
 }
 
 /// All regions at one moment.
@@ -45,24 +57,33 @@ pub(crate) struct Secrets {
 impl Image {
     /// Of the process `pid`.
     pub(crate) fn of(pid: u32) -> Self {
+        Self::with(pid, |_| true)
+    }
+
+    /// What lies in the locked memory of the process `pid`.
+    pub(crate) fn secrets_of(pid: u32) -> Secrets {
+        Self::with(pid, Region::is_locked).secrets()
+    }
+
+    fn with(pid: u32, reads: impl Fn(&Region) -> bool) -> Self {
         let smaps = std::fs::read_to_string(format!("/proc/{pid}/smaps"));
         let memory = File::open(format!("/proc/{pid}/mem"));
         let (Ok(smaps), Ok(memory)) = (smaps, memory) else {
             panic!("only root reads the memory of headcount; run as root: sudo -E tests/run")
         };
-        let mut regions = Vec::new();
+        let mut regions: Vec<Region> = Vec::new();
         for line in smaps.lines() {
             if let Some(flags) = line.strip_prefix("VmFlags:") {
-                let last: &mut Region = regions.last_mut().unwrap();
+                let last = regions.last_mut().unwrap();
                 last.flags = flags.split_whitespace().map(str::to_owned).collect();
-            } else if let Some((range, rest)) = range(line) {
+            } else if let Some(((from, to), rest)) = range(line) {
                 let name = rest.split_whitespace().nth(4).unwrap_or_default().to_owned();
-                regions.push(Region {
-                    at: range.0,
-                    name,
-                    flags: Vec::new(),
-                    bytes: if rest.starts_with("rw") { read(&memory, range) } else { Vec::new() },
-                });
+                regions.push(Region { at: from, to, name, ..Region::default() });
+            }
+        }
+        for region in &mut regions {
+            if region.has("wr") && reads(region) {
+                region.bytes = read(&memory, (region.at, region.to));
             }
         }
         Self(regions)
@@ -73,17 +94,10 @@ impl Image {
         self.0.iter().map(|region| region.bytes.len()).sum()
     }
 
-    fn locked(&self) -> impl Iterator<Item = &Region> {
-        let has = |region: &&Region| {
-            ["lo", "dd", "dc"].iter().all(|flag| region.flags.iter().any(|of| of == flag))
-        };
-        self.0.iter().filter(has)
-    }
-
     /// What lies in memory that is locked and out of dumps and children; no key, if there is none.
     pub(crate) fn secrets(&self) -> Secrets {
         let mut secrets = Secrets { key: Vec::new(), blocks: Vec::new(), size: 0 };
-        for region in self.locked() {
+        for region in self.0.iter().filter(|region| region.is_locked()) {
             secrets.size += region.bytes.len();
             for page in region.bytes.chunks(PAGE) {
                 let (head, rest) = page.split_at(KEY);
