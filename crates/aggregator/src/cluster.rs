@@ -350,7 +350,7 @@ impl Driver {
             return Ok(());
         }
         self.close_from = Instant::now() + CLOSE_AFTER;
-        if self.desk.close_before(before, self.setting.keeping.k)? {
+        if self.desk.close_before(before, self.setting.keeping.k_day)? {
             self.closed = Some(before);
         }
         Ok(())

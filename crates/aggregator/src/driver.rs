@@ -300,7 +300,7 @@ impl Driver {
         if self.closed == Some(before) || self.started.elapsed() < CLOSE_AFTER {
             return Ok(());
         }
-        match self.writer.close_before(before, self.keeping.k) {
+        match self.writer.close_before(before, self.keeping.k_day) {
             Ok(folded) => {
                 if folded > 0 {
                     tracing::info!(%before, folded, "days are closed, small values folded");

@@ -18,7 +18,7 @@ pub struct Keeping {
     pub retention_days: u32,
     /// Values of attributes with fewer visitors in a day lose their names at its close. 0 and 1
     /// close nothing.
-    pub k: u32,
+    pub k_day: u32,
 }
 
 /// The first day that is not closed at this hour.

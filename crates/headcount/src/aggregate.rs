@@ -66,7 +66,7 @@ async fn live(
     let create = config.kafka.as_ref().is_some_and(|raw| raw.create_topic);
     let setting = ClusterSetting {
         topic: kafka.topic.clone(),
-        keeping: Keeping { retention_days: config.retention_days, k: config.k },
+        keeping: Keeping { retention_days: config.retention_days, k_day: config.k_day },
         set_aside,
     };
     let of_room = Arc::clone(&room);

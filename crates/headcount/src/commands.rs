@@ -352,8 +352,8 @@ fn stats(args: &StatsArgs) -> anyhow::Result<()> {
     match by.question(&host, range, config.k, STATS_ROWS_MAX) {
         Some(question) => {
             check_time(question.time, config.hours()).map_err(|error| usage(&error))?;
-            let (zone, open_days) = (time_zone.zone().clone(), config.hours());
-            let question = Question { zone, open_days, ..question };
+            let open_k = config.hours().then_some(config.k_day);
+            let question = Question { zone: time_zone.zone().clone(), open_k, ..question };
             let answer = reader.ask(&question)?;
             let mut text = String::new();
             let by_day = Breakdown::Time(TimeBucket::Day);

@@ -60,6 +60,8 @@ pub(crate) struct Config {
     pub(crate) release: ReleaseRule,
     /// Threshold for attribute values.
     pub(crate) k: u32,
+    /// Threshold for attribute values by which a UTC day is closed.
+    pub(crate) k_day: u32,
     /// UTC days that counts are kept.
     pub(crate) retention_days: u32,
     /// Another country database than the built-in one.

@@ -188,6 +188,7 @@ impl Desk {
             time_zone: config.time_zones(),
             visitors_note: Arc::new(move || note.to_owned()),
             k: config.k,
+            k_day: config.k_day,
             hours: config.hours(),
             retention_days: config.retention_days,
             https: false,

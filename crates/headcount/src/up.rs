@@ -180,7 +180,7 @@ fn start(config: &Config, clock: &Arc<dyn Clock>, metrics: &Arc<Metrics>) -> any
         return Err(error.into());
     }
     let lane = collector.lane();
-    let keeping = Keeping { retention_days: config.retention_days, k: config.k };
+    let keeping = Keeping { retention_days: config.retention_days, k_day: config.k_day };
     let aggregator = Aggregator::start(writer, subscriber, lane, keeping, Arc::clone(clock))?;
     Ok(Rooms { collector, aggregator: Some(aggregator) })
 }
@@ -200,6 +200,7 @@ fn stats(config: &Config, house: &Arc<House>, code: String) -> anyhow::Result<St
         time_zone: config.time_zones(),
         visitors_note: Arc::new(move || of_note.visitors_note()),
         k: config.k,
+        k_day: config.k_day,
         hours: config.hours(),
         retention_days: config.retention_days,
         https: false,

@@ -134,7 +134,7 @@ impl Breakdown {
             limit,
             offset: 0,
             k,
-            open_days: true,
+            open_k: None,
         })
     }
 }

@@ -37,7 +37,10 @@ pub struct Parts {
     pub visitors_note: Arc<dyn Fn() -> String + Send + Sync>,
     /// Attribute values with fewer visitors than this fold into `(other)`.
     pub k: u32,
-    /// Whether hours are told; else days are the finest time.
+    /// The threshold by which UTC days are closed.
+    pub k_day: u32,
+    /// Whether hours are told; else days are the finest time, and of a day that is not closed no
+    /// value of an attribute is told.
     pub hours: bool,
     /// Days that can be read, counted back from today.
     pub retention_days: u32,
@@ -75,12 +78,10 @@ struct Inner {
 impl Stats {
     /// The state of one process.
     pub fn new(mut parts: Parts) -> Self {
-        if !parts.hours {
-            // A day that is not over is finer than a day, too.
-            let ask = Arc::clone(&parts.backend.ask);
-            parts.backend.ask =
-                Arc::new(move |question| ask(&Question { open_days: false, ..question.clone() }));
-        }
+        // Where no hours are told, a day that is not over is too fine as well.
+        let open_k = parts.hours.then_some(parts.k_day);
+        let ask = Arc::clone(&parts.backend.ask);
+        parts.backend.ask = Arc::new(move |question| ask(&Question { open_k, ..question.clone() }));
         Self(Arc::new(Inner {
             queue: Queue::new(parts.backend.clone(), parts.readers),
             sessions: Sessions::default(),
@@ -92,6 +93,11 @@ impl Stats {
     /// The threshold for attribute values.
     pub(crate) fn k(&self) -> u32 {
         self.0.parts.k
+    }
+
+    /// The threshold by which UTC days are closed.
+    pub(crate) fn k_day(&self) -> u32 {
+        self.0.parts.k_day
     }
 
     /// Whether hours are told.

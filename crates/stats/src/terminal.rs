@@ -129,9 +129,10 @@ pub fn table(question: &Question, found: &Answer) -> String {
     let is_other = |row: &Row| row.names.iter().any(|name| name == OTHER);
     if matches!(question.by, By::Attribute(_)) && question.k > 1 && found.rows.iter().any(is_other)
     {
-        let (k, until) = (question.k, ", all of a day until two hours after its end");
-        let until = if question.open_days { "" } else { until };
-        text.push_str(&format!("{OTHER}: fewer than {k} visitors of a UTC day{until}\n"));
+        text.push_str(&match question.open_k {
+            Some(k) => format!("{OTHER}: fewer than {k} visitors of a UTC day\n"),
+            None => format!("{OTHER}: all of a UTC day until two hours after its end\n"),
+        });
     }
     if found.folded > 0 {
         let (folded, k) = (found.folded, question.k);

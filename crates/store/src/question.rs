@@ -113,9 +113,10 @@ pub struct Question {
     /// Attribute values with fewer visitors than this in the asked period fold into `(other)`;
     /// if only one would, the next smallest goes with it. 0 and 1 fold nothing.
     pub k: u32,
-    /// Whether UTC days that are not closed tell those values of attributes that a close with `k`
-    /// would leave them now; else all of their values are in `(other)`.
-    pub open_days: bool,
+    /// The threshold by which values of attributes on UTC days that are not closed are folded, day
+    /// by day, as their close would do it now; none: all of their values are in `(other)`. Without
+    /// effect where `k` is 0 or 1.
+    pub open_k: Option<u32>,
 }
 
 /// One row of an answer.

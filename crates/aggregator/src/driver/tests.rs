@@ -59,7 +59,7 @@ fn sources(path: &Path, day: Day) -> Vec<(String, u64)> {
         limit: 10,
         offset: 0,
         k: 5,
-        open_days: true,
+        open_k: Some(5),
     };
     let answer = Reader::open(path).unwrap().ask(&question).unwrap();
     answer.rows.into_iter().map(|row| (row.names[0].clone(), row.metrics[0])).collect()
@@ -91,7 +91,7 @@ fn a_day_is_closed_in_time_and_goes_in_time() {
     fill(&mut writer, day);
     let clock = Arc::new(ManualClock::at(at(day, 24 + 1)));
     let (publisher, subscriber) = local::pair(1);
-    let keeping = Keeping { retention_days: RETENTION_DAYS, k: 5 };
+    let keeping = Keeping { retention_days: RETENTION_DAYS, k_day: 5 };
     let of_thread = Arc::clone(&clock) as Arc<dyn Clock>;
     let aggregator = Aggregator::start(writer, subscriber, (1, 1), keeping, of_thread).unwrap();
     let named = |text: &str, n| (text.to_owned(), n);

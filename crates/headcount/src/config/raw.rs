@@ -43,6 +43,8 @@ pub(crate) struct RawConfig {
     pub(crate) crowd: Option<u32>,
     /// Threshold for attribute values; left out: the preset's.
     pub(crate) k: Option<u32>,
+    /// Threshold by which a UTC day is closed; left out: the preset's, and not above `k`.
+    pub(crate) k_day: Option<u32>,
     /// UTC days that counts are kept.
     pub(crate) retention_days: u32,
     /// Time zone of dashboards and API, by its name.
@@ -80,6 +82,7 @@ impl Default for RawConfig {
             preset: "standard".into(),
             crowd: None,
             k: None,
+            k_day: None,
             retention_days: 365,
             time_zone: "UTC".into(),
             country_file: String::new(),
@@ -308,7 +311,7 @@ fn lay_variable(table: &mut Table, name: &str, value: &str) -> Result<(), Config
         None => defaults.get(&key),
     };
     let number = Value::Integer(0);
-    let known = if matches!(key.as_str(), "crowd" | "k") { Some(&number) } else { known };
+    let known = if matches!(key.as_str(), "crowd" | "k" | "k_day") { Some(&number) } else { known };
     let value =
         match known {
             Some(Value::String(_)) => Value::String(value.to_owned()),

@@ -29,7 +29,7 @@ fn error(text: &str) -> String {
 fn the_example_file_is_the_defaults() {
     let text = include_str!("../../../../deploy/headcount.example.toml");
     let example: RawConfig = toml::from_str(text).unwrap();
-    let expect = RawConfig { crowd: Some(8), k: Some(5), ..RawConfig::default() };
+    let expect = RawConfig { crowd: Some(8), k: Some(5), k_day: Some(3), ..RawConfig::default() };
     assert_eq!(example, expect);
     let all = toml::Table::try_from(expect).unwrap();
     let given: toml::Table = text.parse().unwrap();
@@ -40,7 +40,7 @@ fn the_example_file_is_the_defaults() {
         }
     }
     let defaults = Config::load(&Flags::default(), []).unwrap();
-    assert_eq!((defaults.release.crowd, defaults.k), (8, 5));
+    assert_eq!((defaults.release.crowd, defaults.k, defaults.k_day), (8, 5, 3));
 }
 
 #[test]

@@ -101,6 +101,7 @@ impl Facts {
             ("preset", if config.release.admission { "strict" } else { "standard" }.to_owned()),
             ("crowd", config.release.crowd.to_string()),
             ("k", config.k.to_string()),
+            ("k_day", config.k_day.to_string()),
             ("retention_days", config.retention_days.to_string()),
             ("trusted_proxies", set(config.addresses.has_proxies())),
             ("country_file", set(config.country_file.is_some())),

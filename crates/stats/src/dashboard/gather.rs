@@ -40,6 +40,8 @@ pub(crate) struct Subject {
     /// Rows of each list to ask for; [`LIST_ROWS`] of them are shown.
     pub(crate) rows_asked: u32,
     pub(crate) now: Hour,
+    /// The threshold by which UTC days are closed.
+    pub(crate) k_day: u32,
     /// Whether hours are told.
     pub(crate) hours: bool,
 }
@@ -115,6 +117,6 @@ fn question(subject: &Subject, by: By, metrics: &[Metric]) -> Question {
         limit: subject.rows_asked,
         offset: 0,
         k: subject.k,
-        open_days: true,
+        open_k: None,
     }
 }

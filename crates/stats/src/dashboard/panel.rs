@@ -106,7 +106,8 @@ pub(crate) fn other(links: &Links<'_>, by: Breakdown, answer: &Answer) -> Option
     let folded = grouped(answer.folded);
     let days = match by {
         Breakdown::Attribute(_) if k > 1 => format!(
-            "what fewer than {k} visitors of a UTC day had{}, and ",
+            "what fewer than {} visitors of a UTC day had{}, and ",
+            links.subject.k_day,
             if links.subject.hours { "" } else { ", all of a day until two hours after its end" }
         ),
         _ => String::new(),

@@ -152,7 +152,6 @@ impl RawQuery {
         let include = self.include(time)?;
         let (limit, offset) = self.pagination()?;
         let (from, to, zone) = (range.from, range.to, bounds.zone.clone());
-        let open_days = true;
         let question = Question {
             site,
             from,
@@ -166,7 +165,7 @@ impl RawQuery {
             limit,
             offset,
             k,
-            open_days,
+            open_k: None,
         };
         Ok(Plan { question, range, dimensions, order_words, include })
     }

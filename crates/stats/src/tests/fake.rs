@@ -67,6 +67,7 @@ impl Fake {
             time_zone: Arc::new(move |_| TimeZone::named(time_zone).expect("a zone")),
             visitors_note: Arc::new(|| "restarts today: 1; at most 0.4 % too low".to_owned()),
             k: 5,
+            k_day: 3,
             hours: self.hours,
             retention_days: 365,
             https: self.https,

@@ -288,7 +288,7 @@ fn ask_values(
         })
         .filter(|row| row.metrics.iter().any(|number| *number != 0));
     // Where a day tells nothing, it does not tell how many values it has either.
-    let of_days = of_open_days.iter().filter(|_| question.open_days).map(|it| it.1);
+    let of_days = of_open_days.iter().filter(|_| question.open_k.is_some()).map(|it| it.1);
     let folded = hidden.len() + of_days.collect::<HashSet<_>>().difference(&hidden).count();
     let folded = u64::try_from(folded).unwrap_or(u64::MAX);
     Ok(cut(question, sorted(question, rows.collect()), folded))
@@ -302,10 +302,10 @@ fn hidden_of_open_days<'a>(days: &'a [DayOfValue], question: &Question) -> HashS
         open_days.entry(day.day).or_default().push(value);
     }
     let hidden = |values: &[DayValue<'a>]| -> Vec<&'a str> {
-        if !question.open_days {
+        let Some(k) = question.open_k else {
             return values.iter().map(|value| value.name).collect();
-        }
-        let small = small(values, question.k);
+        };
+        let small = small(values, k);
         small.below.into_iter().chain(small.with_them).collect()
     };
     let names = |(day, values): (&u32, &Vec<DayValue<'a>>)| {

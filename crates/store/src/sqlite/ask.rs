@@ -251,7 +251,7 @@ fn hidden_values(
     let folded = ids.len();
     ids.extend(other.iter().map(|it| it.0));
     // Where a day tells nothing, it does not tell how many values it has either.
-    let of_days = of_open_days.iter().filter(|_| question.open_days).map(|it| it.1);
+    let of_days = of_open_days.iter().filter(|_| question.open_k.is_some()).map(|it| it.1);
     let folded = folded + of_days.collect::<HashSet<i64>>().difference(&ids).count();
     Ok(Hidden { ids, of_open_days, folded })
 }
@@ -262,16 +262,16 @@ fn small_of(
     names: &mut NameTexts<'_>,
     question: &Question,
 ) -> Result<HashSet<i64>, StoreError> {
-    if !question.open_days {
+    let Some(k) = question.open_k else {
         return Ok(values.iter().map(|it| it.0).collect());
-    }
+    };
     let mut named = Vec::with_capacity(values.len());
     for (id, counts) in values {
         named.push((*id, names.text(*id)?, *counts));
     }
     let table: Vec<DayValue<'_>> =
         named.iter().map(|(_, name, counts)| DayValue { name, counts: *counts }).collect();
-    let small = small(&table, question.k);
+    let small = small(&table, k);
     let hidden: HashSet<&str> = small.below.into_iter().chain(small.with_them).collect();
     Ok(named.iter().filter(|it| hidden.contains(&*it.1)).map(|it| it.0).collect())
 }

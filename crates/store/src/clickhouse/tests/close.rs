@@ -17,7 +17,7 @@ fn by_source(time: Option<TimeBucket>) -> Question {
 
 /// As the strict preset asks: of days that are not closed no value is told.
 fn strict() -> Question {
-    Question { open_days: false, ..by_source(None) }
+    Question { open_k: None, ..by_source(None) }
 }
 
 /// What is kept of sources in the table, by day, name and visitors, merged or not.
@@ -155,8 +155,8 @@ proptest! {
         }
         let (file, server) = (place.reader(), Reader::connect(&settings).unwrap());
         for time in [None, Some(TimeBucket::Day), Some(TimeBucket::Week), Some(TimeBucket::Month)] {
-            for open_days in [true, false] {
-                let asked = Question { open_days, ..by_source(time) };
+            for open_k in [Some(K), Some(2), None] {
+                let asked = Question { open_k, ..by_source(time) };
                 let [server, file] = [server.ask(&asked).unwrap(), file.ask(&asked).unwrap()];
                 prop_assert_eq!(lines(&server), lines(&file));
                 prop_assert_eq!(server.folded, file.folded);

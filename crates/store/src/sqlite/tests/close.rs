@@ -20,7 +20,7 @@ fn ask(place: &Place, from: u32, to: u32) -> Vec<String> {
 
 /// As the strict preset asks: of days that are not closed no value is told.
 fn strict(from: u32, to: u32) -> Question {
-    Question { open_days: false, ..by_source(from, to) }
+    Question { open_k: None, ..by_source(from, to) }
 }
 
 #[test]
@@ -168,20 +168,20 @@ proptest! {
             }
             sums
         };
-        let asked = |from, to, open_days| Question {
+        let asked = |from, to, open_k| Question {
             metrics: METRICS[..3].to_vec(),
-            open_days,
+            open_k,
             ..by_source(FIRST_DAY + from, FIRST_DAY + to)
         };
-        for (from, open_days) in (0..DAYS).flat_map(|from| [(from, true), (from, false)]) {
+        for (from, open_k) in (0..DAYS).flat_map(|from| [(from, Some(K)), (from, None)]) {
             for to in from..DAYS {
-                let whole = asked(from, to, open_days);
+                let whole = asked(from, to, open_k);
                 let mut of_days = BTreeMap::<String, Vec<u64>>::new();
                 for day in from..=to {
-                    for (name, numbers) in sums(&asked(day, day, open_days)) {
+                    for (name, numbers) in sums(&asked(day, day, open_k)) {
                         if name != "(other)" {
                             prop_assert!(numbers[1] >= u64::from(K), "{name} {numbers:?}");
-                            prop_assert!(day < open || open_days, "{name} {numbers:?}");
+                            prop_assert!(day < open || open_k.is_some(), "{name} {numbers:?}");
                         }
                         let sum = of_days.entry(name).or_insert_with(|| vec![0; 3]);
                         sum.iter_mut().zip(numbers).for_each(|(sum, n)| *sum += n);
@@ -195,7 +195,7 @@ proptest! {
                 );
             }
         }
-        let total: u64 = sums(&asked(0, DAYS, true)).values().map(|sum| sum[1]).sum();
+        let total: u64 = sums(&asked(0, DAYS, Some(K))).values().map(|sum| sum[1]).sum();
         prop_assert_eq!(total, cells.iter().map(|cell| cell.2.visitors).sum::<u64>());
     }
 }

@@ -41,7 +41,7 @@ fn question() -> Question {
         limit: 100,
         offset: 0,
         k: 0,
-        open_days: true,
+        open_k: Some(5),
     }
 }
 

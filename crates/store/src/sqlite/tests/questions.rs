@@ -25,7 +25,7 @@ pub(crate) fn question(by: By, metrics: &[Metric]) -> Question {
         limit: 1_000,
         offset: 0,
         k: 5,
-        open_days: true,
+        open_k: Some(5),
     }
 }
 
