@@ -168,7 +168,8 @@ fn moved(
     for id in ids.into_iter().filter(|id| old.get(*id) != new.get(*id)) {
         let is_bound_to = |key: &str| bound.contains(&(id.clone(), key.to_owned()));
         // A preset brings its own crowd and k.
-        let of_preset = key == "preset" && (is_bound_to("crowd") || is_bound_to("k"));
+        let of_preset =
+            key == "preset" && ["crowd", "k", "k_day"].iter().any(|key| is_bound_to(key));
         assert!(is_bound_to(key) || of_preset, "{key} changed {id}, which is not bound to it");
         assert_ne!(before.hash(), after.hash(), "{key} changed {id}, and not the hash");
         moved.push((id.clone(), key.to_owned()));
