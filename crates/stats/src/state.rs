@@ -120,6 +120,8 @@ impl Stats {
     pub(crate) async fn bounds(&self, site: &SiteHost) -> Result<Bounds, Unanswered> {
         let (site, time_zone) = (site.clone(), self.time_zone(site));
         let first = self.0.queue.answer(None, move |store| store.first_day(&site)).await?;
+        // West of UTC the first hours of a UTC day belong to the day before.
+        let first = first.map(|day| time_zone.zone().day_of(day.first_hour()));
         Ok(Bounds { first, ..self.kept(&time_zone) })
     }
 

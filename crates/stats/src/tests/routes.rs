@@ -337,6 +337,22 @@ async fn only_the_range_all_looks_for_the_first_day() {
 }
 
 #[tokio::test]
+async fn all_begins_with_the_local_day_of_the_first_hour() {
+    // The first UTC day with counts is 2026-03-05.
+    for (time_zone, first) in
+        [("UTC", "2026-03-05"), ("America/New_York", "2026-03-04"), ("Asia/Kolkata", "2026-03-05")]
+    {
+        let stats = Fake { time_zone, ..Fake::default() }.stats();
+        let body = QUERY.replace("\"7d\"", "\"all\"");
+        let token = bearer(TOKEN);
+        let got = send(&stats, "POST /api/v2/query", &[("authorization", &token)], &body).await;
+        let answer: serde_json::Value = serde_json::from_str(&got.text).expect("JSON");
+        let begin = answer["query"]["date_range"][0].as_str().expect("a date");
+        assert!(begin.starts_with(first), "{time_zone}: {begin}");
+    }
+}
+
+#[tokio::test]
 async fn the_oldest_day_is_the_oldest_that_retention_leaves() {
     let stats = Fake::default().stats();
     let token = bearer(TOKEN);
