@@ -321,8 +321,9 @@ fn stats(args: &StatsArgs) -> anyhow::Result<()> {
         ConfigError(format!("--format {}: one of table, json, csv is needed", args.format))
     })?;
     let time_zone = config.time_zone(&host);
-    let oldest = WallClock.hour().day().oldest_kept(config.retention_days);
     let today = time_zone.zone().day_at(WallClock.unix_seconds());
+    let oldest = WallClock.hour().day().oldest_kept(config.retention_days);
+    let oldest = date::oldest_whole(oldest, time_zone.zone()).min(today);
     let day = |flag: &str, text: &Option<String>, default| match text {
         None => Ok(default),
         Some(text) => date::day_of(text, time_zone.zone())

@@ -12,7 +12,7 @@ use headcount_core::site::SiteHost;
 use headcount_core::time::{Clock, Hour};
 
 use crate::backend::{Backend, Said, Unanswered};
-use crate::query::date::Bounds;
+use crate::query::date::{Bounds, oldest_whole};
 use crate::queue::{Queue, Reading};
 use crate::reply::Trouble;
 use crate::session::{Access, Codes, Sessions};
@@ -110,8 +110,8 @@ impl Stats {
     /// The days that can be asked about without knowing a site's first. Retention counts UTC days.
     pub(crate) fn kept(&self, time_zone: &TimeZone) -> Bounds {
         let utc_day = Hour::of_unix(self.now()).day();
-        let oldest = utc_day.oldest_kept(self.0.parts.retention_days);
         let zone = time_zone.zone().clone();
+        let oldest = oldest_whole(utc_day.oldest_kept(self.0.parts.retention_days), &zone);
         let today = zone.day_at(self.now());
         Bounds { today, oldest: oldest.min(today), first: None, zone }
     }

@@ -354,10 +354,16 @@ async fn all_begins_with_the_local_day_of_the_first_hour() {
 
 #[tokio::test]
 async fn the_oldest_day_is_the_oldest_that_retention_leaves() {
-    let stats = Fake::default().stats();
     let token = bearer(TOKEN);
-    // 365 days with today, 2026-11-21.
-    for (day, status) in [("2025-11-22", StatusCode::OK), ("2025-11-21", StatusCode::BAD_REQUEST)] {
+    // 365 UTC days with today, 2026-11-21; of 2025-11-22 in India, hours before them are gone.
+    for (time_zone, day, status) in [
+        ("UTC", "2025-11-22", StatusCode::OK),
+        ("UTC", "2025-11-21", StatusCode::BAD_REQUEST),
+        ("America/New_York", "2025-11-22", StatusCode::OK),
+        ("Asia/Kolkata", "2025-11-23", StatusCode::OK),
+        ("Asia/Kolkata", "2025-11-22", StatusCode::BAD_REQUEST),
+    ] {
+        let stats = Fake { time_zone, ..Fake::default() }.stats();
         let body = QUERY.replace("\"7d\"", &format!("[\"{day}\", \"{day}\"]"));
         let got = send(&stats, "POST /api/v2/query", &[("authorization", &token)], &body).await;
         assert_eq!(got.status, status, "{day}: {}", got.text);
