@@ -3,7 +3,7 @@
 //! What it is not: drawing; see [`super::plot`].
 //!
 //! What surprises: everything is added up from hours. So a day that has not ended is compared with
-//! as many hours of the day before, and a day of summer time may have 23.
+//! as many hours of the day before, both without the running one, and a day of summer time may have 23.
 
 use std::collections::HashMap;
 
@@ -39,8 +39,10 @@ pub(crate) struct Bucket {
 pub(crate) struct Series {
     pub(crate) buckets: Vec<Bucket>,
     pub(crate) totals: Numbers,
-    /// The period before, as far as this one has come.
-    pub(crate) before: Option<Numbers>,
+    /// Whether the period before is kept.
+    pub(crate) has_before: bool,
+    /// This period up to its running hour, and as many hours of the one before; none in the first.
+    pub(crate) compared: Option<[Numbers; 2]>,
 }
 
 impl Series {
@@ -57,23 +59,25 @@ impl Series {
             let running = (group.first..=group.last).contains(now);
             buckets.push(Bucket { label, title, numbers, before: None, running });
         }
-        let mut total_before = None;
+        let shown = |numbers: Numbers| numbers.map(|number| viewer.number(number));
+        let mut compared = None;
         if let Some(before) = before {
-            let (mut total, mut all) = (Numbers::default(), Numbers::default());
-            let elapsed = now.0.saturating_sub(first_hour(time_zone, *range).0);
-            let is_running = buckets.iter().any(|bucket| bucket.running);
-            let end = first_hour(time_zone, *before).0.saturating_add(elapsed);
+            let mut all = Numbers::default();
             let groups = groups(time_zone, *before, bucket);
-            for (at, group) in groups.iter().enumerate() {
-                if let Some(bucket) = buckets.get_mut(at) {
-                    bucket.before = Some(added(viewer, &mut all, sum(&hours, group)));
-                }
-                let last = if is_running { group.last.min(Hour(end)) } else { group.last };
-                add(&mut total, sum(&hours, &Group { first: group.first, last }));
+            for (group, bucket) in groups.iter().zip(&mut buckets) {
+                bucket.before = Some(added(viewer, &mut all, sum(&hours, group)));
             }
-            total_before = Some(total.map(|number| viewer.number(number)));
+            let is_running = buckets.iter().any(|bucket| bucket.running);
+            let ended = now.0.saturating_sub(first_hour(time_zone, *range).0);
+            let both = [*range, *before].map(|range| {
+                let (first, last) =
+                    (first_hour(time_zone, range), time_zone.zone().last_hour(range.to));
+                let end = if is_running { first.0.saturating_add(ended) } else { last.0 + 1 };
+                shown(sum_before(&hours, first, Hour(end).min(Hour(last.0 + 1))))
+            });
+            compared = (!is_running || ended > 0).then_some(both);
         }
-        Self { buckets, totals: totals.map(|number| viewer.number(number)), before: total_before }
+        Self { buckets, totals: shown(totals), has_before: before.is_some(), compared }
     }
 
     /// What is drawn of one metric.
@@ -156,8 +160,13 @@ fn hours_of(answer: &Answer) -> HashMap<Hour, Numbers> {
 }
 
 fn sum(hours: &HashMap<Hour, Numbers>, group: &Group) -> Numbers {
+    sum_before(hours, group.first, Hour(group.last.0.saturating_add(1)))
+}
+
+/// The hours from `first` on that begin before `end`.
+fn sum_before(hours: &HashMap<Hour, Numbers>, first: Hour, end: Hour) -> Numbers {
     let mut sum = Numbers::default();
-    for numbers in (group.first.0..=group.last.0).filter_map(|hour| hours.get(&Hour(hour))) {
+    for numbers in (first.0..end.0).filter_map(|hour| hours.get(&Hour(hour))) {
         add(&mut sum, *numbers);
     }
     sum

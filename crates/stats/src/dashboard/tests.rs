@@ -4,8 +4,11 @@
 //!
 //! What surprises: the payloads stand in every place where a name can: pages, links, the filter.
 
-use headcount_store::question::Books;
+use std::sync::Arc;
 
+use headcount_store::question::{Books, Row, TimeBucket};
+
+use crate::query::date::Range;
 use crate::tests::fake::{Fake, NOW, SHARE, TOKEN};
 use crate::tests::routes::{cookie, send};
 
@@ -133,7 +136,9 @@ async fn the_page_says_what_it_knows() {
 #[tokio::test]
 async fn a_change_is_told_in_words() {
     let html = page(&Fake::default(), "/?period=7d").await;
-    assert!(html.contains("compared with as many hours of the period before"));
+    assert!(
+        html.contains("without its running hour it is compared with as many hours of the period")
+    );
     let past = page(&Fake::default(), "/?from=2026-10-01&to=2026-10-07").await;
     assert!(!past.contains("compared with as many hours"));
     for (value, before, words) in [
@@ -149,6 +154,45 @@ async fn a_change_is_told_in_words() {
         ),
     ] {
         assert_eq!(super::view::change(value, before), words);
+    }
+}
+
+#[tokio::test]
+async fn a_running_period_is_compared_by_whole_hours() {
+    // Ten views in each hour, and one in the running one, which is three minutes old.
+    let mut backend = Fake::default().backend();
+    let answer = Arc::clone(&backend.ask);
+    backend.ask = Arc::new(move |question| {
+        let mut answer = answer(question)?;
+        if question.time.is_some() {
+            let range = Range { from: question.from, to: question.to, narrowed: false };
+            let hours = range.labels(TimeBucket::Hour).into_iter();
+            let hours = hours.filter(|hour| hour.as_str() <= "2026-11-21T12:00:00Z");
+            let views = |hour: &str| if hour == "2026-11-21T12:00:00Z" { 1 } else { 10 };
+            let row = |hour: String| {
+                let metrics = vec![views(&hour); 4];
+                Row { time: Some(hour), names: vec![], metrics }
+            };
+            answer.rows = hours.map(row).collect();
+        }
+        Ok(answer)
+    });
+    let stats = Fake::default().stats_over(backend);
+    let session = cookie(&stats).await;
+    for (period, value, words) in [
+        ("day", "121", "as many as before"),
+        ("7d", "1\u{202f}561", "as many as before"),
+        ("yesterday", "240", "as many as before"),
+        ("month", "4\u{202f}921", "as many as before"),
+    ] {
+        let line = format!("GET /?period={period}");
+        let got = send(&stats, &line, &[("cookie", &session)], "").await;
+        let shown = format!("<span class=\"value\">{value}</span><span class=\"change\">{words}<");
+        assert!(
+            got.text.contains(&shown),
+            "{period}: {:?}",
+            got.text.split("class=\"value\"").nth(1)
+        );
     }
 }
 

@@ -140,7 +140,7 @@ impl DashboardPage {
             all_pages: links.page(None),
             headlines: headlines(&links, &series),
             metric,
-            has_before: series.before.is_some(),
+            has_before: series.has_before,
             bucket: bucket_name(bucket),
             wide: plot::svg(&points, metric, plot::WIDE),
             narrow: plot::svg(&points, metric, plot::NARROW),
@@ -162,13 +162,15 @@ impl DashboardPage {
 fn headlines(links: &Links<'_>, series: &Series) -> Vec<Headline> {
     let headline = |metric: Metric| {
         let number = |numbers: &[u64; 4]| numbers.get(place(metric)).copied().unwrap_or(0);
-        let value = number(&series.totals);
         Headline {
             label: metric_column(metric),
             href: links.metric(metric),
             current: links.subject.metric == metric,
-            value: grouped(value),
-            change: series.before.as_ref().map(|before| change(value, number(before))),
+            value: grouped(number(&series.totals)),
+            change: series
+                .compared
+                .as_ref()
+                .map(|[now, before]| change(number(now), number(before))),
             meaning: match metric {
                 Metric::Views => "pages looked at",
                 Metric::Visitors => "different visitors of each UTC day, added up",
@@ -200,7 +202,7 @@ pub(crate) fn change(value: u64, before: u64) -> String {
 fn lines(series: &Series, metric: Metric) -> Vec<Line> {
     let line = |bucket: &super::series::Bucket| {
         let mut numbers: Vec<String> = bucket.numbers.iter().copied().map(grouped).collect();
-        if series.before.is_some() {
+        if series.has_before {
             let before = bucket.before.and_then(|before| before.get(place(metric)).copied());
             numbers.push(before.map(grouped).unwrap_or_default());
         }
