@@ -9,6 +9,7 @@ use std::collections::HashMap;
 
 use headcount_core::time::{Day, Hour};
 use headcount_store::question::{Answer, Metric, TimeBucket};
+use headcount_store::zone::Zone;
 
 use super::gather::{HEADLINE, Subject};
 use super::period;
@@ -46,9 +47,9 @@ pub(crate) struct Series {
 }
 
 impl Series {
-    /// Adds up the hours of an answer.
-    pub(crate) fn of(subject: &Subject, answer: &Answer, viewer: &Viewer) -> Self {
-        let hours = hours_of(answer);
+    /// Adds up the hours and days of answers.
+    pub(crate) fn of(subject: &Subject, answers: &[Answer], viewer: &Viewer) -> Self {
+        let hours = hours_of(subject.time_zone.zone(), answers);
         let Subject { time_zone, range, before, now, .. } = subject;
         let bucket = range.bucket();
         let mut totals = Numbers::default();
@@ -144,19 +145,38 @@ fn groups(time_zone: &TimeZone, range: Range, bucket: TimeBucket) -> Vec<Group> 
     days.iter().zip(ends).map(group).collect()
 }
 
-fn hours_of(answer: &Answer) -> HashMap<Hour, Numbers> {
-    let numbers = |metrics: &[u64]| {
+/// The hours of answers. A day of which there are no hours stands as its first one.
+fn hours_of(zone: &Zone, answers: &[Answer]) -> HashMap<Hour, Numbers> {
+    let (mut days, mut hours) = (HashMap::new(), HashMap::new());
+    let rows = answers.iter().flat_map(|answer| &answer.rows);
+    for row in rows {
         let mut numbers = Numbers::default();
-        numbers.iter_mut().zip(metrics).for_each(|(to, from)| *to = *from);
-        numbers
-    };
-    let hour = |text: &str| {
-        let day = Day::parse(text.get(..10)?)?;
-        let of_day: u32 = text.get(11..13)?.parse().ok()?;
-        Some(Hour(day.first_hour().0.saturating_add(of_day)))
-    };
-    let rows = answer.rows.iter();
-    rows.filter_map(|row| Some((hour(row.time.as_deref()?)?, numbers(&row.metrics)))).collect()
+        numbers.iter_mut().zip(&row.metrics).for_each(|(to, from)| *to = *from);
+        let Some((day, of_day)) = row.time.as_deref().and_then(bucket_of) else { continue };
+        match of_day {
+            Some(of_day) => {
+                let hour = Hour(day.first_hour().0.saturating_add(of_day));
+                hours.insert(hour, numbers);
+            }
+            None => {
+                days.insert(day, numbers);
+            }
+        }
+    }
+    for hour in hours.keys() {
+        days.remove(&zone.day_of(*hour));
+    }
+    hours.extend(days.into_iter().map(|(day, numbers)| (zone.first_hour(day), numbers)));
+    hours
+}
+
+/// The day of a label, and its UTC hour where it is one.
+fn bucket_of(label: &str) -> Option<(Day, Option<u32>)> {
+    let day = Day::parse(label.get(..10)?)?;
+    match label.get(11..13) {
+        Some(hour) => Some((day, Some(hour.parse().ok()?))),
+        None => Some((day, None)),
+    }
 }
 
 fn sum(hours: &HashMap<Hour, Numbers>, group: &Group) -> Numbers {

@@ -5,6 +5,7 @@
 //! What surprises: the payloads stand in every place where a name can: pages, links, the filter.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use headcount_store::question::{Books, Row, TimeBucket};
 
@@ -162,31 +163,42 @@ async fn a_running_period_is_compared_by_whole_hours() {
     // Ten views in each hour, and one in the running one, which is three minutes old.
     let mut backend = Fake::default().backend();
     let answer = Arc::clone(&backend.ask);
+    let asked = Arc::new(AtomicUsize::new(0));
+    let most = Arc::clone(&asked);
     backend.ask = Arc::new(move |question| {
         let mut answer = answer(question)?;
-        if question.time.is_some() {
+        if let Some(bucket) = question.time {
             let range = Range { from: question.from, to: question.to, narrowed: false };
-            let hours = range.labels(TimeBucket::Hour).into_iter();
-            let hours = hours.filter(|hour| hour.as_str() <= "2026-11-21T12:00:00Z");
-            let views = |hour: &str| if hour == "2026-11-21T12:00:00Z" { 1 } else { 10 };
-            let row = |hour: String| {
-                let metrics = vec![views(&hour); 4];
-                Row { time: Some(hour), names: vec![], metrics }
+            let hour = "2026-11-21T12:00:00Z";
+            let labels = range.labels(bucket).into_iter().filter(|label| label.as_str() <= hour);
+            let views = |label: &str| match bucket {
+                TimeBucket::Hour => 10 - 9 * u64::from(label == hour),
+                _ => 240 - 119 * u64::from(label == "2026-11-21"),
             };
-            answer.rows = hours.map(row).collect();
+            let row = |label: String| {
+                let metrics = vec![views(&label); 4];
+                Row { time: Some(label), names: vec![], metrics }
+            };
+            answer.rows = labels.map(row).collect();
+            most.fetch_max(answer.rows.len(), Ordering::SeqCst);
         }
         Ok(answer)
     });
     let stats = Fake::default().stats_over(backend);
     let session = cookie(&stats).await;
-    for (period, value, words) in [
-        ("day", "121", "as many as before"),
-        ("7d", "1\u{202f}561", "as many as before"),
-        ("yesterday", "240", "as many as before"),
-        ("month", "4\u{202f}921", "as many as before"),
+    for (period, value, rows_max) in [
+        ("period=day", "121", 48),
+        ("period=7d", "1\u{202f}561", 14 * 24),
+        ("period=yesterday", "240", 48),
+        ("period=month", "4\u{202f}921", 52 * 24),
+        ("from=2026-08-01&to=2026-11-21", "27\u{202f}001", 235),
     ] {
-        let line = format!("GET /?period={period}");
+        let line = format!("GET /?{period}");
+        asked.store(0, Ordering::SeqCst);
         let got = send(&stats, &line, &[("cookie", &session)], "").await;
+        let rows = asked.load(Ordering::SeqCst);
+        assert!(rows <= rows_max, "{rows} rows for {period}");
+        let words = "as many as before";
         let shown = format!("<span class=\"value\">{value}</span><span class=\"change\">{words}<");
         assert!(
             got.text.contains(&shown),

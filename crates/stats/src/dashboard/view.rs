@@ -98,7 +98,7 @@ impl DashboardPage {
         let Page { viewer, subject, period, bounds, sites, visitors_note } = page;
         let links = page.links();
         let bucket = subject.range.bucket();
-        let series = Series::of(subject, &found.hours, viewer);
+        let series = Series::of(subject, &found.over_time, viewer);
         let points = series.points(subject.metric);
         let metric = metric_column(subject.metric);
         let link_of_site = |site: &headcount_core::site::SiteHost| Link {
