@@ -6,7 +6,8 @@
 //! What surprises: each test has a topic and a database of its own in shared servers, but those
 //! that kill a server have it alone.
 
-mod crash;
+pub(crate) mod crash;
+mod erasure;
 mod full;
 mod hole;
 mod local;

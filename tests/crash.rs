@@ -28,7 +28,7 @@ const SENDERS: usize = 4;
 /// Hits that a sender has under way at once.
 const UNDER_WAY: usize = 4;
 /// No limit is in the way of the load.
-const SETTINGS: &str = "[limits]\nhits_per_prefix_per_minute = 0\npages_per_site_day = 1000000\n\
+pub(crate) const SETTINGS: &str = "[limits]\nhits_per_prefix_per_minute = 0\npages_per_site_day = 1000000\n\
     names_total = 2000000";
 /// Failpoints on the way of a release, which is due twice a second only.
 const RELEASES: [&str; 6] =
@@ -58,8 +58,8 @@ pub(crate) fn word(mut number: usize) -> String {
 }
 
 /// A view of a page, as the tracker says it.
-fn view(page: &str) -> String {
-    format!("{{\"s\":\"{SITE}\",\"p\":\"{page}\"}}")
+fn view(site: &str, page: &str) -> String {
+    format!("{{\"s\":\"{site}\",\"p\":\"{page}\"}}")
 }
 
 /// The status of the next answer; only that of a 204 leaves the connection usable.
@@ -74,8 +74,9 @@ fn answer(stream: &mut TcpStream) -> Option<u16> {
     String::from_utf8(head).ok()?.split(' ').nth(1)?.parse().ok()
 }
 
-/// Sends hits until the server is gone or `over` is set, several at once on each connection.
-fn sender(address: &str, prefix: &str, over: &AtomicBool) -> Sent {
+/// Sends hits to a site until the server is gone or `over` is set, several at once on each
+/// connection.
+pub(crate) fn sender(address: &str, (site, prefix): (&str, &str), over: &AtomicBool) -> Sent {
     let (mut sent, mut number) = (Sent::default(), 0);
     while !over.load(Ordering::Relaxed) {
         let Ok(mut stream) = TcpStream::connect(address) else { break };
@@ -85,7 +86,8 @@ fn sender(address: &str, prefix: &str, over: &AtomicBool) -> Sent {
             let pages: Vec<_> =
                 (number..number + UNDER_WAY).map(|n| format!("{prefix}/{}", word(n))).collect();
             number += UNDER_WAY;
-            let requests: String = pages.iter().map(|page| request(CHROME, &view(page))).collect();
+            let requests: String =
+                pages.iter().map(|page| request(CHROME, &view(site, page))).collect();
             let written = stream.write_all(requests.as_bytes()).is_ok();
             let mut alive = written;
             for page in pages {
@@ -131,7 +133,7 @@ fn round(folder: &Path, number: usize, end: &End<'_>, sent: &mut Sent) -> bool {
             .map(|n| format!("/r{}/s{}", word(number), word(n)))
             .map(|prefix| {
                 let (over, address) = (&over, &address);
-                scope.spawn(move || sender(address, &prefix, over))
+                scope.spawn(move || sender(address, (SITE, &prefix), over))
             })
             .collect();
         match end {
@@ -186,7 +188,7 @@ fn page_views(data: &Path) -> HashMap<String, i64> {
 
 /// What is wrong with the counts, if anything: answered pages must be there, others may be, and
 /// none twice.
-fn verdict(data: &Path, sent: &Sent) -> Option<String> {
+pub(crate) fn verdict(data: &Path, sent: &Sent) -> Option<String> {
     let views = page_views(data);
     for (page, found) in &views {
         let known = sent.pages.contains_key(page);
@@ -319,7 +321,7 @@ fn hit_until(server: &Server, prefix: &str, status: u16, sent: &mut Sent) {
     let deadline = Instant::now() + PATIENCE;
     for number in 0.. {
         let page = format!("{prefix}/{}", word(number));
-        let reply = server.hit(&view(&page)).unwrap();
+        let reply = server.hit(&view(SITE, &page)).unwrap();
         sent.pages.insert(page, reply.status == 204);
         if reply.status == 503 {
             assert!(reply.head.to_lowercase().contains("\r\nretry-after: "), "{}", reply.head);

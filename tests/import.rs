@@ -4,7 +4,7 @@
 //!
 //! What surprises: GoAccess, which millions trust, is the judge of the page counts.
 
-mod traffic;
+pub(crate) mod traffic;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;

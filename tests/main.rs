@@ -27,6 +27,8 @@ mod commands;
 mod notice;
 // kill -9, failpoints, full disks, damaged files.
 mod crash;
+// Erasing a site while it is counted, killed at every step.
+mod erasure;
 // What must not be there: non-interference, canaries.
 mod privacy;
 // Promises of privacy policies that no other test has.

@@ -74,7 +74,7 @@ pub(crate) struct Load {
 }
 
 /// Ends the load when dropped: a scope waits for its senders, also after a panic.
-struct Ending<'a>(&'a AtomicBool);
+pub(crate) struct Ending<'a>(pub(crate) &'a AtomicBool);
 
 impl Drop for Ending<'_> {
     fn drop(&mut self) {

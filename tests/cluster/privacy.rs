@@ -47,7 +47,7 @@ const VIEWS: [&str; 5] = [
 ];
 
 /// Changes the configuration before anything runs.
-fn rewrite(cluster: &Cluster, from: &str, to: &str) {
+pub(super) fn rewrite(cluster: &Cluster, from: &str, to: &str) {
     let text = std::fs::read_to_string(cluster.config()).unwrap();
     assert!(text.contains(from), "{text}");
     std::fs::write(cluster.config(), text.replace(from, to)).unwrap();

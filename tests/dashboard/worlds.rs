@@ -114,6 +114,8 @@ pub(crate) fn fill(data: &Path) {
     let (src, closed_day) = ("worlds".to_owned(), now.day());
     let insert = Insert { src, lo: 1, hi: 1, closed_day, batches, totals, last_seqs: vec![] };
     writer.apply(&insert).unwrap();
+    // As if the day were over: values of a day that is not are shown nowhere.
+    writer.close_before(now.day().plus(1), 5).unwrap();
 }
 
 fn small(now: Hour) -> Vec<Cell<'static>> {

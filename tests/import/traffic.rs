@@ -50,7 +50,7 @@ pub(super) const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// Unix time of now, asked of SQLite.
-pub(super) fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     let db = rusqlite::Connection::open_in_memory().unwrap();
     let now: i64 = db.query_row("SELECT unixepoch()", [], |row| row.get(0)).unwrap();
     u64::try_from(now).unwrap()
@@ -65,7 +65,7 @@ pub(super) fn stamp(unix_seconds: u64) -> String {
 }
 
 /// One view of a page in the combined format.
-pub(super) fn view(unix_seconds: u64, network: u64, page: &str) -> String {
+pub(crate) fn view(unix_seconds: u64, network: u64, page: &str) -> String {
     let time = stamp(unix_seconds);
     format!("198.51.{network}.7 - - [{time}] \"GET {page} HTTP/1.1\" 200 512 \"-\" \"{CHROME}\"\n")
 }

@@ -165,6 +165,15 @@ pub(crate) fn note_files(found: &mut Found, search: &Search, folder: &Path) {
     }
 }
 
+/// Whether a text is in a file of a folder, as it is written.
+pub(crate) fn holds(folder: &Path, text: &str) -> bool {
+    let mut search = Search { needles: HashMap::new(), begins: vec![false; 1 << 16] };
+    search.needle(text, text.as_bytes());
+    let mut found = Found::new();
+    note_files(&mut found, &search, folder);
+    !found.is_empty()
+}
+
 #[test]
 fn the_search_finds_every_form() {
     let search = Search::new();

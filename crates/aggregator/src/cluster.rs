@@ -26,12 +26,17 @@ use thiserror::Error;
 
 pub use self::feed::{Feed, FeedError};
 use self::post::{Outcome, Post};
+use crate::keeping::{Keeping, closed_before};
 use crate::lane::Alarm;
 
 /// How long one look at Kafka waits.
 const PATIENCE: Duration = Duration::from_millis(100);
 /// How old what is open gets before it is written.
 const CLOSE_AGE: Duration = Duration::from_millis(1_500);
+/// From a start to its first close of a day: what waited in Kafka is read before.
+const CLOSE_AFTER: Duration = Duration::from_secs(60);
+/// A partition that is so many records behind still has something of the day before.
+const BEHIND_RECORDS: u64 = 1_000;
 /// Pause after Kafka failed.
 const KAFKA_PAUSE: Duration = Duration::from_secs(1);
 /// Between two audits, and never more than a twentieth of the time in them.
@@ -63,8 +68,8 @@ pub enum ClusterError {
 pub struct ClusterSetting {
     /// The topic, which names the sources in the ledger.
     pub topic: String,
-    /// UTC days that counts are kept.
-    pub retention_days: u32,
+    /// What the store is kept to.
+    pub keeping: Keeping,
     /// Partitions and positions that a human lets it pass.
     pub set_aside: Vec<(u32, u64)>,
 }
@@ -164,7 +169,9 @@ impl ClusterAggregator {
             setting,
             clock,
             stop: Arc::clone(&stop),
+            started: Instant::now(),
             purged: None,
+            closed: None,
             audited: None,
         };
         let thread = std::thread::Builder::new()
@@ -201,7 +208,9 @@ struct Driver {
     setting: ClusterSetting,
     clock: Arc<dyn Clock>,
     stop: Arc<AtomicBool>,
+    started: Instant,
     purged: Option<Day>,
+    closed: Option<Day>,
     audited: Option<(Instant, Duration)>,
 }
 
@@ -315,18 +324,32 @@ impl Driver {
         let started = Instant::now();
         // One of the group cleans up and audits: whoever has the first partition.
         if self.posts.contains_key(&0) {
-            let kept = self.setting.retention_days.saturating_sub(1);
+            let kept = self.setting.keeping.retention_days.saturating_sub(1);
             let oldest = self.clock.hour().day().minus(kept);
             if self.purged != Some(oldest) && self.desk.purge(oldest)? {
                 self.purged = Some(oldest);
             }
             self.desk.sweep()?;
+            self.close_days()?;
             self.desk.audit(self.clock.unix_seconds())?;
         } else {
             self.desk.read_books()?;
         }
         self.audited = Some((Instant::now(), started.elapsed()));
         self.look_at_lag();
+        Ok(())
+    }
+
+    /// Closes the days that are over, but not while batches of them may wait in Kafka.
+    fn close_days(&mut self) -> Result<(), ClusterError> {
+        let before = closed_before(self.clock.hour());
+        let is_behind = self.desk.is_behind();
+        if self.closed != Some(before) && !is_behind && self.started.elapsed() >= CLOSE_AFTER {
+            let keeping = self.setting.keeping;
+            if self.desk.close_before(before, keeping.k)? {
+                self.closed = Some(before);
+            }
+        }
         Ok(())
     }
 

@@ -22,6 +22,7 @@ use headcount_transport::local::{Heard, LocalSubscriber};
 use thiserror::Error;
 
 use crate::ends::{decoded, ledgered};
+use crate::keeping::{Keeping, closed_before};
 use crate::lane::{Alarm, Answer, Effect, Event, Lane};
 
 /// How long one look at the transport waits.
@@ -34,6 +35,8 @@ const AUDIT_INTERVAL: Duration = Duration::from_secs(2);
 const AUDIT_INTERVAL_IDLE: Duration = Duration::from_secs(60);
 /// See [`AUDIT_INTERVAL`].
 const AUDIT_SHARE: u32 = 50;
+/// From a start to its first close of a day: what the last end left in the edge file comes before.
+const CLOSE_AFTER: Duration = Duration::from_secs(if cfg!(test) { 0 } else { 5 });
 /// Requests waiting at most.
 const REQUESTS_MAX: usize = 16;
 /// How long an erasure may take before its asker gives up waiting.
@@ -91,7 +94,7 @@ impl Aggregator {
         writer: Writer,
         subscriber: LocalSubscriber,
         (collector, epoch): (u64, u64),
-        retention_days: u32,
+        keeping: Keeping,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, AggregatorError> {
         let src = local_src(collector, epoch);
@@ -107,8 +110,10 @@ impl Aggregator {
             inbox,
             status: Arc::clone(&status),
             clock,
-            retention_days,
+            keeping,
+            started: Instant::now(),
             purged: None,
+            closed: None,
             audited: None,
             changed: true,
         };
@@ -160,8 +165,10 @@ struct Driver {
     inbox: Receiver<Request>,
     status: Arc<Mutex<Status>>,
     clock: Arc<dyn Clock>,
-    retention_days: u32,
+    keeping: Keeping,
+    started: Instant,
     purged: Option<Day>,
+    closed: Option<Day>,
     audited: Option<(Instant, Duration)>,
     /// Whether anything was written since the last audit.
     changed: bool,
@@ -272,18 +279,38 @@ impl Driver {
             // The asker may have given up.
             drop(reply.send(erased));
         }
-        let oldest = self.today().oldest_kept(self.retention_days);
+        let oldest = self.today().oldest_kept(self.keeping.retention_days);
         if self.purged != Some(oldest) {
             match self.purge(oldest) {
                 Ok(()) => self.purged = Some(oldest),
                 Err(error) => self.survive(error)?,
             }
         }
+        self.close_days()?;
         let interval = if self.changed { AUDIT_INTERVAL } else { AUDIT_INTERVAL_IDLE };
         let due = self.audited.is_none_or(|(at, took)| {
             at.elapsed() >= interval.max(took.saturating_mul(AUDIT_SHARE))
         });
         if due { self.audit() } else { Ok(()) }
+    }
+
+    /// Closes the days that are over, but not before the edge has told what a standstill left there.
+    fn close_days(&mut self) -> Result<(), AggregatorError> {
+        let before = closed_before(self.clock.hour());
+        if self.closed == Some(before) || self.started.elapsed() < CLOSE_AFTER {
+            return Ok(());
+        }
+        match self.writer.close_before(before, self.keeping.k) {
+            Ok(folded) => {
+                if folded > 0 {
+                    tracing::info!(%before, folded, "days are closed, small values folded");
+                }
+                self.closed = Some(before);
+                self.changed = true;
+            }
+            Err(error) => self.survive(error)?,
+        }
+        Ok(())
     }
 
     fn purge(&mut self, oldest: Day) -> Result<(), StoreError> {
@@ -320,3 +347,6 @@ impl Driver {
         change(&mut self.status.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
+
+#[cfg(test)]
+mod tests;

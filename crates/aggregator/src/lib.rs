@@ -11,5 +11,7 @@ pub mod lane;
 
 mod driver;
 mod ends;
+mod keeping;
 
 pub use crate::driver::{Aggregator, AggregatorError, Status, local_src};
+pub use crate::keeping::Keeping;

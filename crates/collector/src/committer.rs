@@ -14,6 +14,7 @@ use std::sync::mpsc::{Receiver, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use headcount_core::batch::BatchId;
 use headcount_core::site::SiteHost;
 use headcount_core::tally::Tally;
 use headcount_core::time::{Clock, Day, Hour};
@@ -59,7 +60,8 @@ pub(crate) type Answer<T> = Result<T, Arc<EdgeFileError>>;
 pub(crate) enum Command {
     /// Numbers for these hosts.
     Sites(Vec<SiteHost>, SyncSender<Answer<Vec<SiteId>>>),
-    /// Drop every cell of a host that has not left; answered when the outbox is empty too.
+    /// Drop every cell of a host that has not left; answered when what was in the outbox then has
+    /// left, too.
     Erase(SiteHost, SyncSender<Answer<()>>),
     /// Commit what there is, let go of what may, and end.
     Stop,
@@ -91,7 +93,13 @@ struct State {
     released_day: Day,
     /// The log has commits that a release has folded.
     is_log_due: bool,
-    erasing: Vec<SyncSender<Answer<()>>>,
+    erasing: Vec<Erasing>,
+}
+
+/// An erasure whose last batches are on their way.
+struct Erasing {
+    tails: Vec<(u32, BatchId)>,
+    reply: SyncSender<Answer<()>>,
 }
 
 impl State {
@@ -290,20 +298,20 @@ impl Committer {
             state.shipper.hear(news);
             failpoint::hit("ship-acked");
         }
-        if state.shipper.is_empty() && !state.erasing.is_empty() {
-            self.finish_erasing(state)?;
-        }
-        Ok(())
+        let has_passed = |it: &Erasing| state.shipper.has_passed(&it.tails);
+        if state.erasing.iter().any(has_passed) { self.finish_erasing(state) } else { Ok(()) }
     }
 
-    /// The last batches with counts of erased sites are in the store: now their bytes can go, once
-    /// for everybody who asked.
+    /// The last batches with counts of erased sites have arrived: now their bytes can go, once for
+    /// everybody whose have. Batches of others that came meanwhile are not waited for.
     fn finish_erasing(&mut self, state: &mut State) -> Result<(), EdgeFileError> {
         let cleared = clear(&mut self.file, &mut state.shipper);
         let cleared = self.answerable(cleared)?;
-        for reply in state.erasing.drain(..) {
+        failpoint::hit("erase-cleared");
+        let State { erasing, shipper, .. } = state;
+        for done in erasing.extract_if(.., |it| shipper.has_passed(&it.tails)) {
             // The asker may have given up.
-            drop(reply.send(cleared.clone()));
+            drop(done.reply.send(cleared.clone()));
         }
         Ok(())
     }
@@ -327,7 +335,10 @@ impl Committer {
                     self.round(state, true)?;
                     let erased = self.erase(state, &host);
                     match self.answerable(erased)? {
-                        Ok(()) => state.erasing.push(reply),
+                        Ok(()) => {
+                            failpoint::hit("erase-edge");
+                            state.erasing.push(Erasing { tails: state.shipper.tails(), reply });
+                        }
                         refused => drop(reply.send(refused)),
                     }
                 }

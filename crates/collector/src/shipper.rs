@@ -120,6 +120,21 @@ impl Shipper {
         }
     }
 
+    /// The last batch of each partition that is without an acknowledgement.
+    pub fn tails(&self) -> Vec<(u32, BatchId)> {
+        let last = |(partition, way): (&u32, &Way)| Some((*partition, way.records.back()?.id));
+        self.ways.iter().filter_map(last).collect()
+    }
+
+    /// Whether none of these batches waits for its acknowledgement, nor one before them.
+    pub fn has_passed(&self, tails: &[(u32, BatchId)]) -> bool {
+        let waits = |(partition, id): &(u32, BatchId)| {
+            let way = self.ways.get(partition);
+            way.is_some_and(|way| way.records.iter().any(|record| record.id == *id))
+        };
+        !tails.iter().any(waits)
+    }
+
     /// Batches without an acknowledgement.
     pub fn len(&self) -> usize {
         self.ways.values().map(|way| way.records.len()).sum()
@@ -198,6 +213,21 @@ mod tests {
         });
         assert_eq!(offered, [0, 1, 1]);
         assert_eq!(ship(&mut shipper), [(0, 1, 1)]);
+    }
+
+    /// Whoever waits for an erasure need not wait for those who are counted meanwhile.
+    #[test]
+    fn what_was_there_has_passed_although_more_has_come() {
+        let mut shipper = Shipper::new([record(0, 1, 8), record(0, 2, 1), record(3, 2, 4)]);
+        let tails = shipper.tails();
+        assert!(shipper.has_passed(&[]) && !shipper.has_passed(&tails));
+        shipper.put([record(0, 2, 2), record(1, 2, 1)]);
+        ship(&mut shipper);
+        shipper.hear(acked(3, 2, 4));
+        shipper.hear(acked(0, 1, 8));
+        assert!(!shipper.has_passed(&tails), "the last of its partition is not");
+        shipper.hear(acked(0, 2, 1));
+        assert!(shipper.has_passed(&tails) && !shipper.is_empty());
     }
 
     #[test]

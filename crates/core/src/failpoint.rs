@@ -8,7 +8,7 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Every name there is, in the order of a hit's way.
+/// The names on a hit's way, in its order.
 pub const NAMES: [&str; 12] = [
     "hit-clean",
     "hit-added",
@@ -24,6 +24,12 @@ pub const NAMES: [&str; 12] = [
     "ship-acked",
 ];
 
+/// The names on the way of an erasure, in its order.
+pub const ERASING: [&str; 5] =
+    ["erase-edge", "erase-cleared", "erase-chunk", "erase-wiped", "erase-done"];
+/// The names on the way of the close of a day.
+pub const CLOSING: [&str; 2] = ["close-before", "close-day"];
+
 static ARMED: OnceLock<(String, AtomicU64)> = OnceLock::new();
 
 /// Arms a failpoint as `NAME` or `NAME:N`: the Nth time it is passed, the process aborts.
@@ -33,12 +39,15 @@ static ARMED: OnceLock<(String, AtomicU64)> = OnceLock::new();
 pub fn arm(text: &str) -> Result<(), String> {
     let (name, count) = text.split_once(':').unwrap_or((text, "1"));
     let count = count.parse().ok().filter(|n| *n > 0);
-    match (NAMES.contains(&name), count) {
+    let is_known = NAMES.contains(&name) || ERASING.contains(&name) || CLOSING.contains(&name);
+    match (is_known, count) {
         (true, Some(count)) => {
             ARMED.get_or_init(|| (name.to_owned(), AtomicU64::new(count)));
             Ok(())
         }
-        _ => Err(format!("no failpoint `{text}`; write NAME or NAME:N with one of {NAMES:?}")),
+        _ => Err(format!(
+            "no failpoint `{text}`; write NAME or NAME:N with one of {NAMES:?}, {ERASING:?}, {CLOSING:?}"
+        )),
     }
 }
 

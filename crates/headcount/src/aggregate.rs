@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use headcount_aggregator::Keeping;
 use headcount_aggregator::cluster::{ClusterAggregator, ClusterSetting};
 use headcount_core::time::Clock;
 use headcount_store::clickhouse::Writer;
@@ -65,7 +66,7 @@ async fn live(
     let create = config.kafka.as_ref().is_some_and(|raw| raw.create_topic);
     let setting = ClusterSetting {
         topic: kafka.topic.clone(),
-        retention_days: config.retention_days,
+        keeping: Keeping { retention_days: config.retention_days, k: config.k },
         set_aside,
     };
     let of_room = Arc::clone(&room);

@@ -17,7 +17,7 @@ use headcount_core::site::SiteHost;
 use headcount_core::time::{Clock, Day};
 use headcount_stats::breakdown::Breakdown;
 use headcount_stats::query::date::{self, Bounds};
-use headcount_stats::terminal;
+use headcount_stats::{check_time, terminal};
 use headcount_store::StoreError;
 use headcount_store::clickhouse::{self, Writer};
 use headcount_store::control::{self, Control, Grant};
@@ -345,6 +345,7 @@ fn stats(args: &StatsArgs) -> anyhow::Result<()> {
     }
     match by.question(&host, range, config.k, STATS_ROWS_MAX) {
         Some(question) => {
+            check_time(question.time, config.hours()).map_err(|error| usage(&error))?;
             let question = Question { zone: time_zone.zone().clone(), ..question };
             let answer = reader.ask(&question)?;
             let mut text = String::new();

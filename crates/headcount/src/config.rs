@@ -85,6 +85,11 @@ pub(crate) struct Config {
 }
 
 impl Config {
+    /// Whether hours are told; not where the preset is strict.
+    pub(crate) fn hours(&self) -> bool {
+        !self.release.admission
+    }
+
     /// Reads and checks everything.
     ///
     /// # Errors

@@ -181,6 +181,7 @@ impl Desk {
             time_zone: config.time_zones(),
             visitors_note: Arc::new(move || note.to_owned()),
             k: config.k,
+            hours: config.hours(),
             retention_days: config.retention_days,
             https: false,
             signin_codes: vec![code],

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use headcount_aggregator::{Aggregator, local_src};
+use headcount_aggregator::{Aggregator, Keeping, local_src};
 use headcount_collector::metrics::Metrics;
 use headcount_collector::{Collector, EpochRule, Fallback};
 use headcount_core::site::SiteHost;
@@ -177,8 +177,8 @@ fn start(config: &Config, clock: &Arc<dyn Clock>, metrics: &Arc<Metrics>) -> any
         return Err(error.into());
     }
     let lane = collector.lane();
-    let aggregator =
-        Aggregator::start(writer, subscriber, lane, config.retention_days, Arc::clone(clock))?;
+    let keeping = Keeping { retention_days: config.retention_days, k: config.k };
+    let aggregator = Aggregator::start(writer, subscriber, lane, keeping, Arc::clone(clock))?;
     Ok(Rooms { collector, aggregator: Some(aggregator) })
 }
 
@@ -197,6 +197,7 @@ fn stats(config: &Config, house: &Arc<House>, code: String) -> anyhow::Result<St
         time_zone: config.time_zones(),
         visitors_note: Arc::new(move || of_note.visitors_note()),
         k: config.k,
+        hours: config.hours(),
         retention_days: config.retention_days,
         https: false,
         signin_codes: vec![code],

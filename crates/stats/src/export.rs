@@ -160,6 +160,7 @@ async fn respond(
     let rows = viewer.rows_asked(form.kind.rows_max());
     let question = by.question(&site, range, viewer.k(stats.k()), rows);
     let question = question.map(|it| Question { zone: bounds.zone, pages: page, ..it });
+    stats.check_time(question.as_ref().and_then(|question| question.time))?;
     let asker = viewer.clone();
     let job = move |store: &Reading| {
         let text = match question {

@@ -32,4 +32,4 @@ mod viewer;
 mod tests;
 
 pub use router::router;
-pub use state::{Parts, Stats};
+pub use state::{Parts, Stats, check_time};

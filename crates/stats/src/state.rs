@@ -10,8 +10,10 @@ use std::sync::Arc;
 use axum::response::Response;
 use headcount_core::site::SiteHost;
 use headcount_core::time::{Clock, Hour};
+use headcount_store::question::TimeBucket;
 
 use crate::backend::{Backend, Said, Unanswered};
+use crate::query::BadQuery;
 use crate::query::date::{Bounds, oldest_whole};
 use crate::queue::{Queue, Reading};
 use crate::reply::Trouble;
@@ -35,12 +37,28 @@ pub struct Parts {
     pub visitors_note: Arc<dyn Fn() -> String + Send + Sync>,
     /// Attribute values with fewer visitors than this fold into `(other)`.
     pub k: u32,
+    /// Whether hours are told; else days are the finest time.
+    pub hours: bool,
     /// Days that can be read, counted back from today.
     pub retention_days: u32,
     /// Whether the dashboard is reached over HTTPS: its cookie is then `Secure` and `__Host-`.
     pub https: bool,
     /// Codes that sign the operator in; make them with [`crate::session::new_secret`].
     pub signin_codes: Vec<String>,
+}
+
+/// Refuses hours where none are told: the API, exports and the command line alike.
+///
+/// # Errors
+/// With what to ask instead.
+pub fn check_time(time: Option<TimeBucket>, hours: bool) -> Result<(), BadQuery> {
+    if hours || time != Some(TimeBucket::Hour) {
+        return Ok(());
+    }
+    Err(BadQuery::new(
+        "hours are not told here (preset = \"strict\"): an hour of a small site is one visitor; ask \
+         by day, week or month",
+    ))
 }
 
 /// The shared state; cloning it is cheap.
@@ -68,6 +86,19 @@ impl Stats {
     /// The threshold for attribute values.
     pub(crate) fn k(&self) -> u32 {
         self.0.parts.k
+    }
+
+    /// Whether hours are told.
+    pub(crate) fn hours(&self) -> bool {
+        self.0.parts.hours
+    }
+
+    /// Refuses hours where none are told.
+    ///
+    /// # Errors
+    /// With what to ask instead.
+    pub(crate) fn check_time(&self, time: Option<TimeBucket>) -> Result<(), BadQuery> {
+        check_time(time, self.hours())
     }
 
     pub(crate) fn https(&self) -> bool {

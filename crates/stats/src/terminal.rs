@@ -5,7 +5,7 @@
 //! What surprises: names come from strangers. What could move the cursor, recolour or reorder the
 //! line is shown as U+FFFD, or escaped in JSON.
 
-use headcount_store::question::{Answer, Question, Refused, TimeBucket};
+use headcount_store::question::{Answer, By, Question, Refused, Row, TimeBucket};
 use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr as _;
 
@@ -16,6 +16,8 @@ use crate::query::words::metric_column;
 use crate::sheet::Sheet;
 use crate::text::{json_text, visible};
 
+/// The name of what is not told apart.
+const OTHER: &str = "(other)";
 /// Cells wider than this are cut, so that a long name does not break every line.
 const NAME_COLUMNS_MAX: usize = 80;
 /// Columns of the longest bar.
@@ -123,6 +125,14 @@ pub fn table(question: &Question, found: &Answer) -> String {
     let shown = u64::try_from(found.rows.len()).unwrap_or(u64::MAX);
     if found.rows_total > shown {
         text.push_str(&format!("{shown} of {} rows\n", found.rows_total));
+    }
+    let is_other = |row: &Row| row.names.iter().any(|name| name == OTHER);
+    if matches!(question.by, By::Attribute(_)) && question.k > 1 && found.rows.iter().any(is_other)
+    {
+        let k = question.k;
+        text.push_str(&format!(
+            "{OTHER}: fewer than {k} visitors of a UTC day, and all of days that are not closed yet\n"
+        ));
     }
     if found.folded > 0 {
         let (folded, k) = (found.folded, question.k);

@@ -9,6 +9,7 @@
 //! So Σ counts = Σ ledger holds at every moment, also in the middle of an erasure that was killed.
 
 mod ask;
+mod close;
 mod connect;
 mod facts;
 mod fault;

@@ -57,6 +57,11 @@ pub(crate) fn a_is_name(kind: i64) -> bool {
     kind == PAGE || kind == CLICK || kind >= FIRST_ATTRIBUTE
 }
 
+/// Whether a kind is an attribute's.
+pub(crate) fn is_attribute(kind: i64) -> bool {
+    kind >= FIRST_ATTRIBUTE
+}
+
 /// Whether `b` of this kind is the id of a name.
 pub(crate) fn b_is_name(kind: i64) -> bool {
     kind == CLICK

@@ -15,6 +15,7 @@ pub mod sqlite;
 pub mod zone;
 
 mod answer;
+mod close;
 mod file;
 mod kind;
 mod placement;

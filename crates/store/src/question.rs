@@ -111,7 +111,8 @@ pub struct Question {
     /// Rows to leave out first.
     pub offset: u32,
     /// Attribute values with fewer visitors than this in the asked period fold into `(other)`;
-    /// if only one would, the next smallest goes with it. 0 and 1 fold nothing.
+    /// if only one would, the next smallest goes with it. Of UTC days that are not closed all do.
+    /// 0 and 1 fold nothing.
     pub k: u32,
 }
 

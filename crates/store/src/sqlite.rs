@@ -8,6 +8,7 @@
 
 mod ask;
 mod books;
+mod close;
 mod codes;
 mod imports;
 mod meta;

@@ -279,6 +279,18 @@ impl Desk {
         Ok(self.tried(purged)?.is_some())
     }
 
+    /// `false` if it must be tried again.
+    pub(super) fn close_before(&mut self, day: Day, k: u32) -> Result<bool, StoreError> {
+        let closed = self.writer.close_before(day, k);
+        Ok(self.tried(closed)?.is_some())
+    }
+
+    /// Whether a partition waits for much that is in Kafka.
+    pub(super) fn is_behind(&self) -> bool {
+        let status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        status.partitions.values().any(|partition| partition.lag >= super::BEHIND_RECORDS)
+    }
+
     /// Goes on with erasures that were asked for or cut off.
     pub(super) fn sweep(&mut self) -> Result<(), StoreError> {
         let swept = self.writer.finish_erasures();

@@ -134,7 +134,7 @@ fn a_failed_disk_ends_the_committer_whoever_asked() {
     let folder = tempfile::tempdir().unwrap();
     let mut bench = Bench::open(&folder.path().join("edge.db"));
     let (reply, answer) = sync_channel(1);
-    bench.state.erasing.push(reply);
+    bench.state.erasing.push(Erasing { tails: bench.state.shipper.tails(), reply });
     bench.break_file();
     bench.committer.publish(&mut bench.state).unwrap_err();
     drop(bench);

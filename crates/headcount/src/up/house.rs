@@ -16,6 +16,7 @@ use anyhow::Context;
 use headcount_aggregator::Aggregator;
 use headcount_collector::metrics::Metrics;
 use headcount_collector::{Collector, Erasing, Fallback};
+use headcount_core::failpoint;
 use headcount_core::site::SiteHost;
 use headcount_core::time::Clock;
 use headcount_store::control::Control;
@@ -167,6 +168,7 @@ impl House {
                 let _lock = folder::lock_erasing(&self.data_dir)?;
                 aggregator.erase(&host)?;
             }
+            failpoint::hit("erase-done");
             sites.control.erasure_done(&host)?;
             tracing::info!(site = %host, "every count of a site was erased");
         }

@@ -40,6 +40,18 @@ pub(crate) struct Subject {
     /// Rows of each list to ask for; [`LIST_ROWS`] of them are shown.
     pub(crate) rows_asked: u32,
     pub(crate) now: Hour,
+    /// Whether hours are told.
+    pub(crate) hours: bool,
+}
+
+impl Subject {
+    /// The bucket of the plot.
+    pub(crate) fn bucket(&self) -> TimeBucket {
+        match self.range.bucket() {
+            TimeBucket::Hour if !self.hours => TimeBucket::Day,
+            bucket => bucket,
+        }
+    }
 }
 
 impl Subject {

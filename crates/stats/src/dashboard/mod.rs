@@ -196,6 +196,7 @@ fn page(stats: &Stats, viewer: Viewer, chosen: &Chosen) -> Result<Option<Page>, 
         k: viewer.k(stats.k()),
         rows_asked: viewer.rows_asked(LIST_ROWS),
         now: Hour::of_unix(stats.now()),
+        hours: stats.hours(),
     };
     let visitors_note = stats.visitors_note();
     Ok(Some(Page { viewer, subject, period, bounds, sites, visitors_note }))

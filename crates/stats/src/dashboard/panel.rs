@@ -104,6 +104,14 @@ pub(crate) fn other(links: &Links<'_>, by: Breakdown, answer: &Answer) -> Option
     };
     let few = format!("values with fewer than {k} visitors");
     let folded = grouped(answer.folded);
+    let days = match by {
+        Breakdown::Attribute(_) if k > 1 => format!(
+            "what fewer than {k} visitors of a UTC day had, all of days that are not closed (they are \
+             two hours after their end), and "
+        ),
+        _ => String::new(),
+    };
+    let edge = days + edge;
     Some(match answer.folded {
         0 if links.viewer.is_share() => {
             format!("(other) holds {edge}, and there may be {few} in it.")

@@ -51,7 +51,7 @@ impl Series {
     pub(crate) fn of(subject: &Subject, answers: &[Answer], viewer: &Viewer) -> Self {
         let hours = hours_of(subject.time_zone.zone(), answers);
         let Subject { time_zone, range, before, now, .. } = subject;
-        let bucket = range.bucket();
+        let bucket = subject.bucket();
         let mut totals = Numbers::default();
         let mut buckets = Vec::new();
         for group in groups(time_zone, *range, bucket) {
@@ -68,7 +68,8 @@ impl Series {
             for (group, bucket) in groups.iter().zip(&mut buckets) {
                 bucket.before = Some(added(viewer, &mut all, sum(&hours, group)));
             }
-            let is_running = buckets.iter().any(|bucket| bucket.running);
+            // Where no hours are told, the period before is compared whole.
+            let is_running = subject.hours && buckets.iter().any(|bucket| bucket.running);
             let ended = now.0.saturating_sub(first_hour(time_zone, *range).0);
             let both = [*range, *before].map(|range| {
                 let (first, last) =

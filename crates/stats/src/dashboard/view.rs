@@ -97,7 +97,7 @@ impl DashboardPage {
     pub(crate) fn new(page: &Page, found: &Gathered) -> Self {
         let Page { viewer, subject, period, bounds, sites, visitors_note } = page;
         let links = page.links();
-        let bucket = subject.range.bucket();
+        let bucket = subject.bucket();
         let series = Series::of(subject, &found.over_time, viewer);
         let points = series.points(subject.metric);
         let metric = metric_column(subject.metric);

@@ -90,6 +90,7 @@ async fn respond(
         stats.kept(&stats.time_zone(&site))
     };
     let plan = raw.plan(site, &bounds, stats.k())?;
+    stats.check_time(plan.question.time)?;
     let job = move |store: &Reading| {
         let found = store.ask(&plan.question)?;
         Ok(packing.json(&answer::to_json(&plan, &found)))

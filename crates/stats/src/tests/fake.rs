@@ -39,6 +39,7 @@ pub(crate) struct Fake {
     pub(crate) fails: bool,
     pub(crate) https: bool,
     pub(crate) time_zone: &'static str,
+    pub(crate) hours: bool,
 }
 
 impl Default for Fake {
@@ -46,7 +47,7 @@ impl Default for Fake {
         let names = ["/", "/prices", "/blog/how-we-count", "/about", "(other)"];
         let books = Some(Books { audit_delta: 0, tiled: true, checked_at: NOW });
         let names = names.map(str::to_owned).to_vec();
-        Self { names, books, fails: false, https: false, time_zone: "UTC" }
+        Self { names, books, fails: false, https: false, time_zone: "UTC", hours: true }
     }
 }
 
@@ -66,6 +67,7 @@ impl Fake {
             time_zone: Arc::new(move |_| TimeZone::named(time_zone).expect("a zone")),
             visitors_note: Arc::new(|| "restarts today: 1; at most 0.4 % too low".to_owned()),
             k: 5,
+            hours: self.hours,
             retention_days: 365,
             https: self.https,
             signin_codes: vec![CODE.to_owned()],

@@ -11,6 +11,7 @@ use std::thread::ThreadId;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
+use serde_json::json;
 use tower::ServiceExt as _;
 
 use super::fake::{CODE, Fake, OTHER_TOKEN, TOKEN};
@@ -368,4 +369,28 @@ async fn the_oldest_day_is_the_oldest_that_retention_leaves() {
         let got = send(&stats, "POST /api/v2/query", &[("authorization", &token)], &body).await;
         assert_eq!(got.status, status, "{day}: {}", got.text);
     }
+}
+
+#[tokio::test]
+async fn where_no_hours_are_told_days_are_the_finest_time_everywhere() {
+    let stats = Fake { hours: false, ..Fake::default() }.stats();
+    let bearer = format!("Bearer {TOKEN}");
+    let headers = [("authorization", bearer.as_str())];
+    let ask = async |time: &str, range: &str| {
+        let body = json!({"site_id": "example.org", "metrics": ["pageviews"],
+            "date_range": range, "dimensions": [time]});
+        let got = send(&stats, "POST /api/v2/query", &headers, &body.to_string()).await;
+        (got.status.as_u16(), got.text)
+    };
+    for (time, range) in [("time:hour", "7d"), ("time", "day")] {
+        let (status, text) = ask(time, range).await;
+        assert!(status == 400 && text.contains("ask by day, week or month"), "{status} {text}");
+    }
+    assert_eq!(ask("time:day", "day").await.0, 200);
+    let export = |by| format!("GET /api/v1/export.csv?site=example.org&by={by}");
+    assert_eq!(send(&stats, &export("hour"), &headers, "").await.status.as_u16(), 400);
+    assert_eq!(send(&stats, &export("day"), &headers, "").await.status.as_u16(), 200);
+    let session = cookie(&stats).await;
+    let page = send(&stats, "GET /?period=day", &[("cookie", &session)], "").await.text;
+    assert!(page.contains("by day") && !page.contains("by hour"), "{page}");
 }

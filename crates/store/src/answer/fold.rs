@@ -1,6 +1,8 @@
-//! Which attribute values are too small to be shown: a pure rule.
+//! Which attribute values are too small to be shown in an answer: a pure rule.
 //!
-//! What it is not: a rule for pages, clicks and totals. Those are exact.
+//! What it is not: a rule for pages, clicks and totals. Those are exact. Nor the promise about
+//! small values: that is kept by the close of each day (`close.rs`), after which this rule finds
+//! something only for readers with a higher threshold than that.
 //!
 //! What surprises: `k` is compared with visitors added up over days, so one person on five days
 //! would reach 5 alone. Therefore the largest single day must hold 3 different visitors too.

@@ -44,7 +44,7 @@ struct Group {
 #[derive(Row, Deserialize)]
 struct DayOfValue {
     day: u32,
-    name: String,
+    shown: String,
     views_sum: i64,
     visitors_sum: i64,
     visits_sum: i64,
@@ -255,12 +255,12 @@ fn ask_values(
     (question, attribute): (&Question, Attribute),
 ) -> Result<Answer, StoreError> {
     let query = bound(link, include_str!("sql/ask_days.sql"), question);
-    let query = query.param("kind", attribute_word(attribute));
+    let query = query.param("kind", attribute_word(attribute)).param("k", question.k);
     let days: Vec<DayOfValue> = link.rows(DOING, timeout, query)?;
     let mut strengths: HashMap<&str, Strength> = HashMap::new();
-    for day in days.iter().filter(|day| day.name != OTHER) {
+    for day in days.iter().filter(|day| day.shown != OTHER) {
         let counts = day.counts();
-        strengths.entry(&day.name).or_default().add_day(counts.visitors, counts.visits);
+        strengths.entry(&day.shown).or_default().add_day(counts.visitors, counts.visits);
     }
     let values: Vec<(&str, Strength)> = strengths.into_iter().collect();
     let numbered = (0i64..).zip(&values);
@@ -271,7 +271,7 @@ fn ask_values(
     let mut groups: HashMap<(u32, &str), Counts> = HashMap::new();
     for day in &days {
         let time = question.time.map_or(0, |time| bucket_of(time, day.day, None));
-        let name = if hidden.contains(&*day.name) { OTHER } else { &day.name };
+        let name = if hidden.contains(&*day.shown) { OTHER } else { &day.shown };
         groups.entry((time, name)).or_default().add(&day.counts());
     }
     let rows = groups

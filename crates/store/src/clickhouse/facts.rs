@@ -18,6 +18,12 @@ use crate::question::Books;
 pub(super) const OLDEST_READABLE_DAY: &str = "oldest_readable_day";
 /// Floors stand for the ledger of the weeks before this Monday.
 pub(super) const FLOORED_BEFORE_DAY: &str = "floored_before_day";
+/// Values of attributes of days before this one have been folded, and may be asked for.
+pub(super) const CLOSED_BEFORE_DAY: &str = "closed_before_day";
+/// Values of days before this one are not named any more, by no writer.
+pub(super) const CLOSING_BEFORE_DAY: &str = "closing_before_day";
+/// With which threshold.
+pub(super) const CLOSED_WITH_K: &str = "closed_with_k";
 const AUDIT_DELTA: &str = "audit_delta";
 const AUDIT_TILED: &str = "audit_tiled";
 const AUDIT_CHECKED_AT: &str = "audit_checked_at";

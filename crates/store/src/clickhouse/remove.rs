@@ -25,16 +25,16 @@ use crate::sqlite::Removed;
 /// Cells taken out in one block at most.
 const CELLS_PER_REMOVAL_MAX: usize = 100_000;
 /// Longest wait for a question about what is left.
-const TIMEOUT: Duration = Duration::from_secs(120);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(120);
 /// Longest wait for the merge of a week.
 const MERGE_TIMEOUT: Duration = Duration::from_secs(3_600);
 /// How long to try again while another merge of the week runs.
 const MERGE_BUSY_TIMEOUT: Duration = Duration::from_secs(120);
 const MERGE_PAUSE: Duration = Duration::from_millis(200);
 /// Before a removal that failed is sent again.
-const REMOVAL_PAUSE: Duration = Duration::from_secs(1);
+pub(super) const REMOVAL_PAUSE: Duration = Duration::from_secs(1);
 /// From the moment a writer has read the notes until its insert runs on the server.
-const NOTES_AGE_MARGIN: Duration = Duration::from_secs(1);
+pub(super) const NOTES_AGE_MARGIN: Duration = Duration::from_secs(1);
 /// Rounds of taking out and merging: a second is needed where an insert came between.
 const ROUNDS_MAX: u32 = 10;
 
@@ -270,7 +270,7 @@ impl Writer {
     }
 
     /// Merges a week to one part.
-    fn merge(&self, week: Day) -> Result<(), StoreError> {
+    pub(super) fn merge(&self, week: Day) -> Result<(), StoreError> {
         let sql = include_str!("sql/merge_week.sql").replace("{WEEK}", &week.to_string());
         let began = Instant::now();
         loop {

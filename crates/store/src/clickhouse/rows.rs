@@ -13,6 +13,7 @@ use headcount_core::cell::{Attribute, CellKey, Counts};
 use headcount_core::time::{Day, Hour};
 use serde::Serialize;
 
+use crate::close::{Closed, renamed, unnamed};
 use crate::error::StoreError;
 use crate::insert::Insert;
 use crate::kind;
@@ -128,13 +129,13 @@ pub(super) fn attribute_word(attribute: Attribute) -> &'static str {
 }
 
 /// The rows of an insert: its cells without those of `erased` sites, and its ledger row last.
-/// `week` is the partition.
+/// `week` is the partition. Values of closed days that may not be named are `(other)`.
 pub(super) fn rows_of<'a>(
     insert: &'a Insert,
     week: Day,
-    erased: &HashSet<String>,
+    (erased, closed): (&HashSet<String>, Closed),
 ) -> Result<Vec<CountRow<'a>>, StoreError> {
-    let mut rows = cells_of(insert, date(week)?, erased)?;
+    let mut rows = cells_of(insert, date(week)?, (erased, closed))?;
     let mut totals = [0i64; 5];
     for row in &rows {
         for (sum, number) in totals.iter_mut().zip(row.numbers()) {
@@ -169,13 +170,15 @@ const TOO_LARGE: StoreError = StoreError::BadInsert { why: "a number is too larg
 fn cells_of<'a>(
     insert: &'a Insert,
     week: u16,
-    erased: &HashSet<String>,
+    (erased, closed): (&HashSet<String>, Closed),
 ) -> Result<Vec<CountRow<'a>>, StoreError> {
     let mut rows: Vec<CountRow<'a>> = Vec::new();
+    let unnamed = unnamed(insert, closed);
     for (site, key, counts) in insert.batches.iter().flat_map(|batch| batch.cells()) {
         if erased.contains(site) {
             continue;
         }
+        let key = renamed(site, key, &unnamed);
         rows.push(CountRow::cell(week, (site, key))?.with_numbers(signed(counts)?));
     }
     fn place<'r>(row: &'r CountRow<'_>) -> (i8, &'r str, u32, &'r str, &'r str) {

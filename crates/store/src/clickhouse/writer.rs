@@ -18,6 +18,7 @@ use serde::Deserialize;
 use super::link::Link;
 use super::rows::{CountRow, rows_of, week_for, week_of};
 use super::{ApplyError, Settings, connect, facts};
+use crate::close::Closed;
 use crate::error::StoreError;
 use crate::insert::Insert;
 use crate::question::Books;
@@ -62,6 +63,8 @@ struct Known {
 #[derive(Default)]
 struct Notes {
     erased: HashSet<String>,
+    /// What closed days do with values.
+    closed: Closed,
     /// No insert goes into a week before this one: it may be dropped already.
     first_week: Day,
     read_at: Option<Instant>,
@@ -163,7 +166,8 @@ impl Writer {
         self.expect_next(insert).map_err(ApplyError::Refused)?;
         self.refresh_notes().map_err(ApplyError::Refused)?;
         let week = week_for(insert).max(self.notes.first_week);
-        let rows = rows_of(insert, week, &self.notes.erased).map_err(ApplyError::Refused)?;
+        let rows = rows_of(insert, week, (&self.notes.erased, self.notes.closed))
+            .map_err(ApplyError::Refused)?;
         let (src, lo) = (&insert.src, insert.lo);
         let token =
             if attempt == 0 { format!("{src}:{lo}") } else { format!("{src}:{lo}.{attempt}") };
@@ -261,7 +265,11 @@ impl Writer {
         let floored = facts::day(&self.link, facts::FLOORED_BEFORE_DAY)?;
         let readable = facts::day(&self.link, facts::OLDEST_READABLE_DAY)?;
         let erased = self.sites(include_str!("sql/erased_sites.sql"))?.into_iter().collect();
-        self.notes = Notes { erased, first_week: floored.max(week_of(readable)), read_at };
+        let closed = Closed {
+            before: facts::day(&self.link, facts::CLOSING_BEFORE_DAY)?,
+            k: facts::day(&self.link, facts::CLOSED_WITH_K)?.0,
+        };
+        self.notes = Notes { erased, closed, first_week: floored.max(week_of(readable)), read_at };
         Ok(())
     }
 

@@ -13,7 +13,7 @@ use std::rc::Rc;
 use headcount_core::cell::{Attribute, Counts};
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::{codes, meta};
+use super::{close, codes, meta};
 use crate::answer::fold::{Strength, Value, folded};
 use crate::answer::plan::{Scan, Take, plan};
 use crate::answer::{Draft, GROUPS_MAX, OTHER, bucket_of, cut, metrics_of, sorted, too_large};
@@ -49,7 +49,9 @@ pub(super) fn ask(conn: &Connection, question: &Question) -> Result<Answer, Stor
         question.zone.first_hour(question.from).max(oldest.first_hour()).0,
         question.zone.last_hour(question.to).0,
     ];
-    let stretch = Stretch { conn, site, days: [question.from.max(oldest).0, question.to.0], hours };
+    let open = if question.k > 1 { close::closed(conn)?.before.0 } else { u32::MAX };
+    let stretch =
+        Stretch { conn, site, open, days: [question.from.max(oldest).0, question.to.0], hours };
     let hidden = match question.by {
         By::Attribute(attribute) => hidden_values(&stretch, &mut names, (attribute, question.k))?,
         _ => Hidden::default(),
@@ -87,6 +89,8 @@ pub(super) fn site_id(conn: &Connection, host: &str) -> Result<Option<i64>, Stor
 struct Stretch<'a> {
     conn: &'a Connection,
     site: i64,
+    /// From this UTC day on attributes have no values.
+    open: u32,
     /// First and last UTC day, for attributes.
     days: [u32; 2],
     /// First and last UTC hour, for all others.
@@ -193,6 +197,8 @@ struct Hidden {
     ids: HashSet<i64>,
     /// How many of them because of `k`.
     folded: usize,
+    /// Days from this one on are not closed: all of their values are.
+    open: u32,
 }
 
 /// Folds over the whole period, so that a value is hidden in every bucket of time or in none.
@@ -204,6 +210,9 @@ fn hidden_values(
     let scan = Scan { kind: codes::attribute_kind(attribute), hourly: false, take: Take::All };
     let mut strengths: HashMap<i64, Strength> = HashMap::new();
     stretch.cells(scan, |cell| {
+        if cell.bucket >= stretch.open {
+            return Ok(());
+        }
         let strength = strengths.entry(cell.a).or_default();
         strength.add_day(cell.counts.visitors, cell.counts.visits);
         if strengths.len() > GROUPS_MAX { Err(too_large()) } else { Ok(()) }
@@ -218,7 +227,7 @@ fn hidden_values(
     let mut ids = folded(values.collect(), k);
     let folded = ids.len();
     ids.extend(other.iter().map(|it| it.0));
-    Ok(Hidden { ids, folded })
+    Ok(Hidden { ids, folded, open: stretch.open })
 }
 
 /// What of a cell the question groups by.
@@ -230,7 +239,9 @@ fn group_of(question: &Question, scan: Scan, cell: &Cell, hidden: &Hidden) -> Gr
         By::Page => (time, cell.a, 0),
         By::Target => (time, cell.b, 0),
         By::PageAndTarget => (time, cell.a, cell.b),
-        By::Attribute(_) if hidden.ids.contains(&cell.a) => (time, OTHER_ID, 0),
+        By::Attribute(_) if cell.bucket >= hidden.open || hidden.ids.contains(&cell.a) => {
+            (time, OTHER_ID, 0)
+        }
         By::Attribute(_) => (time, cell.a, 0),
     }
 }

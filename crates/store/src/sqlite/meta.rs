@@ -13,6 +13,10 @@ use crate::question::Books;
 
 /// Days before this one are not shown by any view.
 pub(super) const OLDEST_READABLE_DAY: &str = "oldest_readable_day";
+/// Values of attributes of days before this one have been folded, and may be asked for.
+pub(super) const CLOSED_BEFORE_DAY: &str = "closed_before_day";
+/// With which threshold the last one was.
+pub(super) const CLOSED_WITH_K: &str = "closed_with_k";
 /// 1 while deleted texts may still have traces in the file.
 pub(super) const TEXT_WIPE_DUE: &str = "text_wipe_due";
 const AUDIT_DELTA: &str = "audit_delta";

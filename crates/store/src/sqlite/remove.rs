@@ -10,6 +10,7 @@
 use std::collections::HashMap;
 
 use headcount_core::cell::Counts;
+use headcount_core::failpoint;
 use headcount_core::site::SiteHost;
 use headcount_core::time::Day;
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
@@ -100,6 +101,7 @@ impl Writer {
             self.remove_cells((id, host), None, (reason, &mut removed))?;
         }
         self.wipe_texts()?;
+        failpoint::hit("erase-wiped");
         Ok(removed)
     }
 
@@ -125,6 +127,9 @@ impl Writer {
                 let chunk = Chunk { site, site_hash, kind, before: bucket };
                 let (cells, totals) = chunk.delete(&tx, reason)?;
                 tx.commit().doing("commit a removal")?;
+                if reason.closed_day.is_none() {
+                    failpoint::hit("erase-chunk");
+                }
                 removed.add(&Removed { cells: cells.into(), totals });
                 if cells < CELLS_PER_REMOVAL_MAX {
                     break;
@@ -136,7 +141,7 @@ impl Writer {
 
     /// Writes both dictionaries anew with what is used, gives free pages back to the disk, and
     /// empties the write-ahead log.
-    fn wipe_texts(&mut self) -> Result<(), StoreError> {
+    pub(super) fn wipe_texts(&mut self) -> Result<(), StoreError> {
         self.names.clear();
         let doing = "wipe unused names";
         let tx =

@@ -1,6 +1,7 @@
 //! Tests of the SQLite store: what they share.
 
 mod apply;
+mod close;
 mod damage;
 mod imports;
 pub(crate) mod questions;

@@ -17,7 +17,8 @@ use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 use super::books::{self, LedgerRow, cell_hash};
 use super::codes::{self, Part};
 use super::names::{NameCache, Names};
-use super::{COUNTS_FILE, meta};
+use super::{COUNTS_FILE, close, meta};
+use crate::close::{renamed, unnamed};
 use crate::error::{Doing as _, StoreError};
 use crate::insert::{Applied, Insert};
 use crate::placement::{chain, text_hash, weigh};
@@ -33,12 +34,12 @@ pub struct Writer {
 
 /// A cell with its names as numbers.
 #[derive(Clone, Copy)]
-struct Row {
+pub(super) struct Row {
     /// Site, kind, bucket, `a`, `b`: the order of the table.
-    key: [i64; 5],
+    pub(super) key: [i64; 5],
     /// Hash of the cell, for the placement.
-    hash: u64,
-    counts: Counts,
+    pub(super) hash: u64,
+    pub(super) counts: Counts,
 }
 
 impl Writer {
@@ -264,9 +265,11 @@ fn merged_rows(
     cache: &mut NameCache,
     insert: &Insert,
 ) -> Result<Vec<Row>, StoreError> {
+    let unnamed = unnamed(insert, close::closed(tx)?);
     let mut names = Names::new(tx, cache)?;
     let mut rows = Vec::with_capacity(insert.batches.iter().map(|batch| batch.len()).sum());
     for (site, key, counts) in insert.batches.iter().flat_map(|batch| batch.cells()) {
+        let key = renamed(site, key, &unnamed);
         let site = names.site(site)?;
         let (kind, bucket, a, b) = codes::parts(key);
         let mut part = |part: Part<&str>| match part {
@@ -288,7 +291,7 @@ fn merged_rows(
     Ok(rows)
 }
 
-fn write_rows(tx: &Connection, rows: &[Row]) -> Result<(), StoreError> {
+pub(super) fn write_rows(tx: &Connection, rows: &[Row]) -> Result<(), StoreError> {
     let doing = "write counts";
     let mut upsert = tx.prepare_cached(include_str!("sql/upsert_cell.sql")).doing(doing)?;
     for row in rows {

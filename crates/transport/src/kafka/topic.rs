@@ -37,6 +37,9 @@ const END_PATIENCE: Duration = Duration::from_secs(2);
 const RETENTION_MS_MIN: i64 = 86_400_000;
 /// What a new topic keeps: a week to repair an aggregator.
 const RETENTION_MS: &str = "604800000";
+/// Kafka deletes whole segments, and not the one it writes: with one a day, what a new topic holds
+/// is gone a day after its time, that of an erased site too. Kafka's own default is a week.
+const SEGMENT_MS: &str = "86400000";
 /// What the largest batch needs, its head and Kafka's own included.
 const MESSAGE_BYTES_MIN: i64 = 1_000_000;
 /// What a new topic takes: Kafka's own default.
@@ -145,6 +148,7 @@ fn create_topic(settings: &Settings) -> Result<(), KafkaError> {
     // -1: as many replicas as the broker makes by default.
     let topic = NewTopic::new(&settings.topic, count, TopicReplication::Fixed(-1))
         .set("retention.ms", RETENTION_MS)
+        .set("segment.ms", SEGMENT_MS)
         .set("max.message.bytes", MESSAGE_BYTES)
         .set("cleanup.policy", "delete")
         .set("message.timestamp.type", "CreateTime");

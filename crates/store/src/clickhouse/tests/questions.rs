@@ -73,7 +73,11 @@ proptest! {
         let (place, settings) = (Place::new(), fresh());
         let insert = insert("p-0", 1, &cells);
         place.writer().apply(&insert).unwrap();
-        apply(&mut Writer::connect(&settings).unwrap(), &insert);
+        let mut server = Writer::connect(&settings).unwrap();
+        apply(&mut server, &insert);
+        // Closed with a threshold of 0: what is asked for decides what is folded.
+        facts::put(&server.link, &[(facts::CLOSED_BEFORE_DAY, 60_000)]).unwrap();
+        place.writer().note_closed(Day(60_000));
         let (file, server) = (place.reader(), Reader::connect(&settings).unwrap());
         let times = [None, Some(TimeBucket::Day), Some(TimeBucket::Week), Some(TimeBucket::Month)];
         for (k, time) in asked {
