@@ -5,15 +5,15 @@
 //! What surprises: attribute values fold below `k` here as on the dashboard. There is no way
 //! around the threshold.
 
+use axum::Extension;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::extract::{Query, State};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use headcount_core::site::SiteHost;
 use headcount_store::question::{Answer, PageFilter, Question, Refused};
 use serde::Deserialize;
 
-use crate::access::{self, Purpose};
 use crate::breakdown::Breakdown;
 use crate::query::date::{self, Bounds, Range};
 use crate::query::parse::Plan;
@@ -52,60 +52,22 @@ enum Kind {
 }
 
 /// Answers `GET /api/v1/export.csv?site=HOST&by=WORD&from=DAY&to=DAY&page=PAGE`; the last 30 days
-/// without days, all pages without a page.
+/// without days, all pages without a page. The same under `/share/TOKEN`.
 pub(crate) async fn handle_csv(
     State(stats): State<Stats>,
-    headers: HeaderMap,
+    Extension(viewer): Extension<Viewer>,
     wanted: Asked,
 ) -> Response {
-    signed_in(&stats, &headers, wanted, Kind::Csv).await.unwrap_or_else(Trouble::into_json)
+    respond(&stats, &viewer, wanted, Kind::Csv).await.unwrap_or_else(Trouble::into_json)
 }
 
 /// The same as JSON, in the shape of the API's answers.
 pub(crate) async fn handle_json(
     State(stats): State<Stats>,
-    headers: HeaderMap,
+    Extension(viewer): Extension<Viewer>,
     wanted: Asked,
 ) -> Response {
-    signed_in(&stats, &headers, wanted, Kind::Json).await.unwrap_or_else(Trouble::into_json)
-}
-
-/// Answers `GET /share/TOKEN/export.csv`.
-pub(crate) async fn handle_share_csv(
-    State(stats): State<Stats>,
-    Path(token): Path<String>,
-    wanted: Asked,
-) -> Response {
-    shared(&stats, &token, wanted, Kind::Csv).await.unwrap_or_else(Trouble::into_json)
-}
-
-/// Answers `GET /share/TOKEN/export.json`.
-pub(crate) async fn handle_share_json(
-    State(stats): State<Stats>,
-    Path(token): Path<String>,
-    wanted: Asked,
-) -> Response {
-    shared(&stats, &token, wanted, Kind::Json).await.unwrap_or_else(Trouble::into_json)
-}
-
-async fn signed_in(
-    stats: &Stats,
-    headers: &HeaderMap,
-    wanted: Asked,
-    kind: Kind,
-) -> Result<Response, Trouble> {
-    let access = access::check(stats, headers, Purpose::Get).await?;
-    respond(stats, &Viewer::new(access), wanted, kind).await
-}
-
-async fn shared(
-    stats: &Stats,
-    token: &str,
-    wanted: Asked,
-    kind: Kind,
-) -> Result<Response, Trouble> {
-    let viewer = access::by_share(stats, token).await?;
-    respond(stats, &viewer, wanted, kind).await
+    respond(&stats, &viewer, wanted, Kind::Json).await.unwrap_or_else(Trouble::into_json)
 }
 
 async fn respond(
@@ -133,10 +95,11 @@ async fn respond(
             let found = stats.run(move |backend| (backend.ask)(&asked)).await?;
             written(question, viewer, found, kind)?
         }
+        None if !viewer.is_owner() => return Err(Trouble::OwnersOnly),
         None => {
             let found =
                 stats.run(move |backend| (backend.refused)(&site, range.from, range.to)).await?;
-            written_refused(&viewer.refused(found), kind)?
+            written_refused(&found, kind)?
         }
     };
     Ok(attachment(text, &name, kind))

@@ -25,6 +25,7 @@ mod router;
 mod signin;
 mod state;
 mod text;
+mod tries;
 mod viewer;
 
 #[cfg(test)]
@@ -32,3 +33,4 @@ mod tests;
 
 pub use router::router;
 pub use state::{Parts, Stats};
+pub use tries::Asker;

@@ -14,6 +14,7 @@ use crate::backend::{Backend, Queue, Said, Unanswered};
 use crate::query::date::Bounds;
 use crate::session::{Access, Codes, Sessions};
 use crate::time_zone::TimeZone;
+use crate::tries::Tries;
 
 /// What the binary brings.
 pub struct Parts {
@@ -47,6 +48,7 @@ struct Inner {
     queue: Queue,
     sessions: Sessions,
     codes: Codes,
+    tries: Tries,
     parts: Parts,
 }
 
@@ -57,6 +59,7 @@ impl Stats {
             queue: Queue::new(parts.backend.clone(), parts.readers),
             sessions: Sessions::default(),
             codes: Codes::new(&parts.signin_codes),
+            tries: Tries::default(),
             parts,
         }))
     }
@@ -88,6 +91,10 @@ impl Stats {
 
     pub(crate) fn codes(&self) -> &Codes {
         &self.0.codes
+    }
+
+    pub(crate) fn tries(&self) -> &Tries {
+        &self.0.tries
     }
 
     /// The sites that `access` may see.

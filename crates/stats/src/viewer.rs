@@ -2,11 +2,13 @@
 //!
 //! What it is not: a check of credentials. That is done before there is one of these.
 //!
-//! What surprises: a shared link is its own credential. All its addresses begin with it, so its
+//! What surprises: owners and viewers get the same counts. Were they different, two people could
+//! subtract one's numbers from the other's and see what is hidden. A shared link is its own credential. All its addresses begin with it, so its
 //! readers need no cookie, and they see rounded numbers and a higher threshold.
 
 use headcount_core::site::SiteHost;
-use headcount_store::question::{Answer, Refused};
+use headcount_store::control::Role;
+use headcount_store::question::Answer;
 
 use crate::session::Access;
 
@@ -16,7 +18,7 @@ pub(crate) const SHARE_K: u32 = 10;
 pub(crate) const SHARE_STEP: u64 = 10;
 
 /// Somebody who may see something.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Viewer {
     access: Access,
     /// The token of a shared link, which was found to be valid.
@@ -31,11 +33,17 @@ impl Viewer {
 
     /// A reader of the shared link with this valid token.
     pub(crate) fn of_share(site: SiteHost, token: String) -> Self {
-        Self { access: Access::Site(site), share: Some(token) }
+        Self { access: Access { site: Some(site), role: Role::Viewer }, share: Some(token) }
     }
 
     pub(crate) fn access(&self) -> &Access {
         &self.access
+    }
+
+    /// Whether this is an owner: who sees hits that were not counted, and by how much books are off.
+    /// Counts are the same for owners and viewers, above the same threshold.
+    pub(crate) fn is_owner(&self) -> bool {
+        self.access.role == Role::Owner
     }
 
     pub(crate) fn is_share(&self) -> bool {
@@ -84,15 +92,6 @@ impl Viewer {
         answer.rows_total = answer.rows_total.saturating_sub(gone);
         answer
     }
-
-    /// Refusals as this viewer may see them.
-    pub(crate) fn refused(&self, mut refused: Vec<Refused>) -> Vec<Refused> {
-        for one in &mut refused {
-            one.refused = self.number(one.refused);
-        }
-        refused.retain(|one| one.refused > 0);
-        refused
-    }
 }
 
 #[cfg(test)]
@@ -108,7 +107,7 @@ mod tests {
         for (exact, shown) in [(0, 0), (9, 0), (10, 10), (14, 10), (15, 20), (104, 100)] {
             assert_eq!(share.number(exact), shown, "{exact}");
         }
-        assert_eq!((share.k(5), share.k(20), Viewer::new(Access::All).k(5)), (10, 20, 5));
+        assert_eq!((share.k(5), share.k(20), Viewer::new(Access::ALL).k(5)), (10, 20, 5));
         let row = |metrics| Row { time: None, names: vec![], metrics };
         let rows = vec![row(vec![31, 9]), row(vec![9, 4])];
         let answer = share.answer(Answer { rows, rows_total: 8, folded: 1 });

@@ -12,6 +12,7 @@ mod ask;
 mod connect;
 mod facts;
 mod fault;
+pub mod grants;
 mod link;
 mod reader;
 mod remove;

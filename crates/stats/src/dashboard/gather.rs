@@ -37,6 +37,8 @@ pub(crate) struct Subject {
     pub(crate) page: Option<String>,
     pub(crate) k: u32,
     pub(crate) now: Hour,
+    /// Whether hits that were not counted are shown.
+    pub(crate) refusals: bool,
 }
 
 /// The answers.
@@ -73,7 +75,9 @@ pub(crate) fn gather(backend: &Backend, subject: &Subject) -> Said<Gathered> {
         let answer = ask(question(subject, By::Attribute(attribute), metrics(attribute)))?;
         found.attributes.push((attribute, answer));
     }
-    found.refused = (backend.refused)(&subject.site, subject.range.from, subject.range.to)?;
+    if subject.refusals {
+        found.refused = (backend.refused)(&subject.site, subject.range.from, subject.range.to)?;
+    }
     Ok(found)
 }
 

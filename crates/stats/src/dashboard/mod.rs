@@ -20,21 +20,20 @@ pub(crate) mod view;
 #[cfg(test)]
 mod tests;
 
+use axum::Extension;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
 use axum::response::Response;
 use headcount_core::site::SiteHost;
 use headcount_core::time::Hour;
 use headcount_store::question::Metric;
 use serde::Deserialize;
 
-use crate::access;
 use crate::breakdown::Breakdown;
 use crate::query::date::Bounds;
 use crate::query::words::metric_column;
 use crate::reply::{self, Trouble};
-use crate::signin;
 use crate::state::Stats;
 use crate::viewer::Viewer;
 
@@ -80,48 +79,23 @@ impl Page {
 
 type Asked = Result<Query<Chosen>, QueryRejection>;
 
-/// Answers `GET /?site=HOST&period=7d`, or with `from` and `to`, and optionally `page` and `metric`.
+/// Answers `GET /?site=HOST&period=7d`, or with `from` and `to`, and optionally `page` and `metric`;
+/// and the same under `/share/TOKEN`.
 pub(crate) async fn handle(
     State(stats): State<Stats>,
-    headers: HeaderMap,
+    Extension(viewer): Extension<Viewer>,
     chosen: Asked,
 ) -> Response {
-    let Some(access) = access::by_cookie(&stats, &headers) else { return signin::page(false) };
-    show(&stats, Viewer::new(access), chosen).await.unwrap_or_else(Trouble::into_text)
+    show(&stats, viewer, chosen).await.unwrap_or_else(Trouble::into_text)
 }
 
 /// Answers `GET /list?site=HOST&by=page`, with the same period, and optionally `search` and `at`.
 pub(crate) async fn handle_list(
     State(stats): State<Stats>,
-    headers: HeaderMap,
+    Extension(viewer): Extension<Viewer>,
     chosen: Asked,
 ) -> Response {
-    let Some(access) = access::by_cookie(&stats, &headers) else { return signin::page(false) };
-    show_list(&stats, Viewer::new(access), chosen).await.unwrap_or_else(Trouble::into_text)
-}
-
-/// Answers `GET /share/TOKEN`.
-pub(crate) async fn handle_share(
-    State(stats): State<Stats>,
-    Path(token): Path<String>,
-    chosen: Asked,
-) -> Response {
-    match access::by_share(&stats, &token).await {
-        Ok(viewer) => show(&stats, viewer, chosen).await.unwrap_or_else(Trouble::into_text),
-        Err(trouble) => trouble.into_text(),
-    }
-}
-
-/// Answers `GET /share/TOKEN/list`.
-pub(crate) async fn handle_share_list(
-    State(stats): State<Stats>,
-    Path(token): Path<String>,
-    chosen: Asked,
-) -> Response {
-    match access::by_share(&stats, &token).await {
-        Ok(viewer) => show_list(&stats, viewer, chosen).await.unwrap_or_else(Trouble::into_text),
-        Err(trouble) => trouble.into_text(),
-    }
+    show_list(&stats, viewer, chosen).await.unwrap_or_else(Trouble::into_text)
 }
 
 async fn show(stats: &Stats, viewer: Viewer, chosen: Asked) -> Result<Response, Trouble> {
@@ -132,7 +106,6 @@ async fn show(stats: &Stats, viewer: Viewer, chosen: Asked) -> Result<Response, 
     let blur = |answer: &mut _| *answer = page.viewer.answer(std::mem::take(answer));
     found.attributes.iter_mut().map(|(_, answer)| answer).for_each(blur);
     [&mut found.pages, &mut found.targets].into_iter().for_each(blur);
-    found.refused = page.viewer.refused(std::mem::take(&mut found.refused));
     Ok(reply::html(StatusCode::OK, &DashboardPage::new(&page, &found)))
 }
 
@@ -176,6 +149,7 @@ fn page(stats: &Stats, viewer: Viewer, chosen: &Chosen) -> Result<Option<Page>, 
         page: short(chosen.page.as_deref()).map(str::to_owned),
         k: viewer.k(stats.k()),
         now: Hour::of_unix(stats.now()),
+        refusals: viewer.is_owner(),
     };
     let visitors_note = stats.visitors_note();
     Ok(Some(Page { viewer, subject, period, bounds, sites, visitors_note }))

@@ -15,15 +15,16 @@ pub mod words;
 #[cfg(test)]
 mod tests;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, Request, StatusCode};
+use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::Value;
 
-use crate::access::{self, Purpose};
 use crate::reply::{self, Trouble};
 use crate::state::Stats;
+use crate::viewer::Viewer;
 
 use self::parse::RawQuery;
 
@@ -40,8 +41,12 @@ impl BadQuery {
 }
 
 /// Answers `POST /api/v2/query`.
-pub(crate) async fn handle(State(stats): State<Stats>, request: Request<Body>) -> Response {
-    respond(&stats, request).await.unwrap_or_else(Trouble::into_json)
+pub(crate) async fn handle(
+    State(stats): State<Stats>,
+    Extension(viewer): Extension<Viewer>,
+    body: Body,
+) -> Response {
+    respond(&stats, &viewer, body).await.unwrap_or_else(Trouble::into_json)
 }
 
 /// What a value is, for an error that must not repeat the value itself.
@@ -60,20 +65,15 @@ pub(crate) fn class(value: &Value) -> &'static str {
 const DESCRIPTION: &str = include_str!("../../assets/openapi.json");
 
 /// Answers `GET /api/v2/openapi.json`: as all else, to those who may ask.
-pub(crate) async fn describe(State(stats): State<Stats>, headers: HeaderMap) -> Response {
-    match access::check(&stats, &headers, Purpose::Get).await {
-        Ok(_) => reply::typed(StatusCode::OK, "application/json; charset=utf-8", DESCRIPTION),
-        Err(trouble) => trouble.into_json(),
-    }
+pub(crate) async fn describe() -> Response {
+    reply::typed(StatusCode::OK, "application/json; charset=utf-8", DESCRIPTION)
 }
 
-async fn respond(stats: &Stats, request: Request<Body>) -> Result<Response, Trouble> {
-    let (head, body) = request.into_parts();
-    let access = access::check(stats, &head.headers, Purpose::Post).await?;
+async fn respond(stats: &Stats, viewer: &Viewer, body: Body) -> Result<Response, Trouble> {
     let body = reply::body(body).await?;
     let raw = RawQuery::from_json(&body)?;
     let site = raw.site()?;
-    let site = stats.visible_site(&access, &site).ok_or(Trouble::NotFound)?;
+    let site = stats.visible_site(viewer.access(), &site).ok_or(Trouble::NotFound)?;
     let bounds = if raw.needs_first_day() {
         stats.bounds(&site).await?
     } else {

@@ -5,7 +5,6 @@
 //! What surprises: the file does not exist when the room starts.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use headcount_core::batch::Batch;
 use headcount_core::cell::{Attribute, CellKey, Counts};
@@ -15,7 +14,7 @@ use headcount_store::Insert;
 use headcount_store::sqlite::Writer;
 use serde_json::{Value, json};
 
-use super::fake::{Fake, NOW, TOKEN, grant};
+use super::fake::{Fake, NOW, TOKEN};
 use super::routes::{cookie, send};
 use crate::backend::Backend;
 
@@ -62,7 +61,7 @@ fn fill(path: &Path) {
 async fn counts_come_back_as_they_went_in() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("counts.db");
-    let backend = Backend::embedded(path.clone(), Arc::new(grant));
+    let backend = Backend::embedded(path.clone(), Fake::default().backend().doors);
     let stats = Fake::default().stats_over(backend);
     let session = cookie(&stats).await;
     let page = async || send(&stats, "GET /?period=day", &[("cookie", &session)], "").await;

@@ -1,6 +1,7 @@
 //! Tests of the ClickHouse store on the real engine: what they share.
 
 mod apply;
+mod grants;
 mod questions;
 mod removal;
 mod setup;
