@@ -5,14 +5,17 @@
 //! What surprises: exit codes mean something. 64 is a configuration or a usage that can be mended
 //! where it was written, 1 is everything else.
 
+mod admin_log;
 mod aggregate;
 mod cli;
 mod cluster;
 mod collect;
 mod commands;
 mod config;
+mod door;
 mod edge;
 mod folder;
+mod grants;
 mod harden;
 mod import;
 mod listen;
@@ -21,9 +24,11 @@ mod notice;
 mod ops;
 mod process;
 mod serve;
+mod token;
 mod totals;
 mod up;
 mod wall_clock;
+mod who;
 
 use std::process::ExitCode;
 

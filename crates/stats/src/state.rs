@@ -19,6 +19,7 @@ use crate::queue::{Queue, Reading};
 use crate::reply::Trouble;
 use crate::session::{Access, Codes, Sessions};
 use crate::time_zone::TimeZone;
+use crate::tries::Tries;
 use crate::viewer::Viewer;
 
 /// What the binary brings.
@@ -69,6 +70,7 @@ struct Inner {
     queue: Queue,
     sessions: Sessions,
     codes: Codes,
+    tries: Tries,
     parts: Parts,
 }
 
@@ -79,6 +81,7 @@ impl Stats {
             queue: Queue::new(parts.backend.clone(), parts.readers),
             sessions: Sessions::default(),
             codes: Codes::new(&parts.signin_codes),
+            tries: Tries::default(),
             parts,
         }))
     }
@@ -123,6 +126,10 @@ impl Stats {
 
     pub(crate) fn codes(&self) -> &Codes {
         &self.0.codes
+    }
+
+    pub(crate) fn tries(&self) -> &Tries {
+        &self.0.tries
     }
 
     /// The sites that `access` may see.

@@ -13,6 +13,7 @@ mod close;
 mod connect;
 mod facts;
 mod fault;
+pub mod grants;
 mod link;
 mod reader;
 mod remove;

@@ -42,6 +42,8 @@ pub(crate) struct Subject {
     pub(crate) now: Hour,
     /// Whether hours are told.
     pub(crate) hours: bool,
+    /// Whether hits that were not counted are shown.
+    pub(crate) refusals: bool,
 }
 
 impl Subject {
@@ -99,7 +101,9 @@ pub(crate) fn gather(store: &Reading, subject: &Subject) -> Result<Gathered, Una
         let answer = ask(question(subject, By::Attribute(attribute), metrics(attribute)))?;
         found.attributes.push((attribute, answer));
     }
-    found.refused = store.refused(&subject.site, subject.range.from, subject.range.to)?;
+    if subject.refusals {
+        found.refused = store.refused(&subject.site, subject.range.from, subject.range.to)?;
+    }
     Ok(found)
 }
 

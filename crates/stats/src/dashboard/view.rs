@@ -83,6 +83,7 @@ pub(crate) struct DashboardPage {
     series_csv: String,
     series_json: String,
     lists: Vec<List>,
+    is_owner: bool,
     refused: Vec<RefusedRow>,
     refused_total: String,
     refused_csv: String,
@@ -148,6 +149,7 @@ impl DashboardPage {
             series_csv: links.export(Breakdown::Time(bucket), "csv"),
             series_json: links.export(Breakdown::Time(bucket), "json"),
             lists: lists(&links, found),
+            is_owner: viewer.is_owner(),
             refused: panel::refused(&found.refused),
             refused_total: grouped(found.refused.iter().map(|one| one.refused).sum()),
             refused_csv: links.export(Breakdown::Refused, "csv"),
@@ -256,7 +258,7 @@ fn books(books: Option<Books>, today: Day, viewer: &Viewer) -> Result<String, St
     if books.balanced() {
         return Ok(format!("Books balanced, checked at {when}."));
     }
-    if viewer.is_share() {
+    if !viewer.is_owner() {
         return Err(format!("The books do not balance. Checked at {when}."));
     }
     let gap = if books.tiled { "" } else { " A batch is missing or was applied twice." };

@@ -5,7 +5,6 @@
 //! What surprises: the file does not exist when the room starts.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use headcount_core::batch::Batch;
 use headcount_core::cell::{Attribute, CellKey, Counts};
@@ -15,7 +14,7 @@ use headcount_store::Insert;
 use headcount_store::sqlite::Writer;
 use serde_json::{Value, json};
 
-use super::fake::{Fake, NOW, SHARE, TOKEN, grant};
+use super::fake::{Fake, NOW, SHARE, TOKEN};
 use super::routes::{cookie, send};
 use crate::backend::Backend;
 
@@ -63,7 +62,7 @@ fn fill(path: &Path) {
 async fn counts_come_back_as_they_went_in() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("counts.db");
-    let backend = Backend::embedded(path.clone(), Arc::new(grant));
+    let backend = Backend::embedded(path.clone(), Fake::default().backend().doors);
     let stats = Fake::default().stats_over(backend);
     let session = cookie(&stats).await;
     let page = async || send(&stats, "GET /?period=day", &[("cookie", &session)], "").await;
@@ -184,7 +183,7 @@ async fn a_share_says_nothing_that_is_not_rounded() {
     let twins = [0, 2].map(|more| {
         let path = folder.path().join(format!("{more}.db"));
         fill_twins(&path, more);
-        Fake::default().stats_over(Backend::embedded(path, Arc::new(grant)))
+        Fake::default().stats_over(Backend::embedded(path, Fake::default().backend().doors))
     });
     let mut paths = vec![String::new()];
     for period in ["day", "7d", "30d", "12mo", "from=2026-11-12&to=2026-11-21"] {
