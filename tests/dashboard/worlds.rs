@@ -1,5 +1,5 @@
-//! Sites of every kind in one `counts.db`: empty, small, large, one of 10,000 pages, and one whose
-//! names are attacks.
+//! Sites of every kind in one `counts.db`: empty, small, large, one of 10,000 pages, one whose names
+//! are attacks.
 //!
 //! What it is not: what an edge would let in. Names are written past it, into the store itself.
 //!
@@ -15,59 +15,17 @@ use headcount_core::time::{Day, Hour};
 use headcount_store::Insert;
 use headcount_store::sqlite::Writer;
 
+use super::hostile::{self, attacks};
+use super::showcase;
 use crate::dice::Dice;
 
-type Cell<'a> = (&'a str, CellKey<&'a str>, Counts);
+/// A counter of a site and what is in it.
+pub(super) type Cell<'a> = (&'a str, CellKey<&'a str>, Counts);
 
 /// Days that the large site has counts of: this period and the one before.
 const DAYS: u32 = 62;
 /// Pages of the site that has many.
 const MANY: usize = 10_000;
-/// What a payload tries to run.
-const ACTIONS: [&str; 8] = [
-    "alert(1)",
-    "window.hacked=1",
-    "document.title='hacked'",
-    "location='//evil.example'",
-    "fetch('//evil.example')",
-    "(()=>{throw 1})()",
-    "console.error(1)",
-    "document.body.append('hacked')",
-];
-/// Where it tries to run it; `@` is the action.
-const PLACES: [&str; 25] = [
-    "<script>@</script>",
-    "\"><script>@</script>",
-    "'><script>@</script>",
-    "</title><script>@</script>",
-    "</textarea><script>@</script>",
-    "</svg><script>@</script>",
-    "</style><script>@</script>",
-    "<!--><script>@</script>-->",
-    "<img src=x onerror=@>",
-    "\"><img src=x onerror=@>",
-    "<svg onload=@>",
-    "<svg><script>@</script></svg>",
-    "<svg><animate onbegin=@ attributeName=x dur=1s>",
-    "<details open ontoggle=@>",
-    "<input autofocus onfocus=@>",
-    "\" autofocus onfocus=\"@",
-    "\" onmouseover=\"@",
-    "' onmouseover='@",
-    "javascript:@",
-    "vbscript:@",
-    "data:text/html,<script>@</script>",
-    "<iframe srcdoc=\"<script>@</script>\">",
-    "<a href=javascript:@>x</a>",
-    "<form action=javascript:@><button>x",
-    "<math><mtext><style><img src=x onerror=@>",
-];
-
-/// Two hundred attacks.
-pub(crate) fn hostile() -> Vec<String> {
-    PLACES.iter().flat_map(|place| ACTIONS.map(|action| place.replace('@', action))).collect()
-}
-
 fn counts(views: u64) -> Counts {
     Counts { views, visitors: views.div_ceil(2), visits: views.div_ceil(3), ..Counts::ZERO }
 }
@@ -84,29 +42,46 @@ pub(crate) fn now() -> Hour {
 
 /// Fills `counts.db` of a data folder.
 pub(crate) fn fill(data: &Path) {
-    std::fs::create_dir_all(data).unwrap();
     let now = now();
-    let hostile = hostile();
     let many: Vec<String> = (0..MANY)
         .map(|at| format!("/archive/{}/page-{at}-of-the-archive", 2000 + at % 26))
         .collect();
     let mut cells = small(now);
     cells.extend(large(now));
+    cells.extend(showcase::cells(now));
     for (at, page) in many.iter().enumerate() {
         let views = u64::try_from(MANY / (at + 1)).unwrap() + 1;
         cells.push(("many.example", CellKey::Page { hour: now, page }, counts(views)));
         cells.push(("many.example", CellKey::Site { hour: now }, counts(views)));
     }
-    for name in &hostile {
-        let site = "hostile.example";
+    let attacks = attacks();
+    cells.extend(hostile_site(now, &attacks));
+    write(data, now, &cells);
+}
+
+/// Fills `counts.db` of a data folder with the site whose names are attacks, alone.
+pub(crate) fn fill_hostile(data: &Path) {
+    let (now, attacks) = (now(), attacks());
+    write(data, now, &hostile_site(now, &attacks));
+}
+
+fn hostile_site(now: Hour, names: &[String]) -> Vec<Cell<'_>> {
+    let site = hostile::SITE;
+    let mut cells = Vec::new();
+    for name in names.iter().map(String::as_str) {
         cells.push((site, CellKey::Site { hour: now }, Counts { clicks: 3, ..counts(40) }));
         cells.push((site, CellKey::Page { hour: now, page: name }, counts(40)));
         cells.push((site, CellKey::Click { hour: now, page: name, target: name }, clicks(3)));
         for attribute in Attribute::ALL {
-            let key = CellKey::Attribute { day: now.day(), attribute, value: name.as_str() };
+            let key = CellKey::Attribute { day: now.day(), attribute, value: name };
             cells.push((site, key, counts(40)));
         }
     }
+    cells
+}
+
+fn write(data: &Path, now: Hour, cells: &[Cell<'_>]) {
+    std::fs::create_dir_all(data).unwrap();
     let mut writer = Writer::open(&data.join("counts.db")).unwrap();
     let batches: Vec<Batch> =
         cells.chunks(4_000).map(|cells| Batch::new(cells.iter().copied()).unwrap()).collect();
