@@ -75,7 +75,7 @@ fn a_shared_link_is_open_until_it_is_revoked() {
     assert_eq!(server.send(line, &bearer, "").unwrap().status, 401);
     assert_eq!(get(&format!("{share}/export.csv?site=large.example&by=page")).status, 200);
     let listed = headcount(folder.path(), &["token", "list"]);
-    assert!(String::from_utf8_lossy(&listed.stdout).contains("\tvalid\tshare\n"));
+    assert!(String::from_utf8_lossy(&listed.stdout).contains("\tshare\tviewer\t"));
     assert!(headcount(folder.path(), &["token", "revoke", "1"]).status.success());
     for path in ["", "/list?by=page", "/export.csv?site=large.example&by=page"] {
         assert_eq!(get(&format!("{share}{path}")).status, 401);

@@ -23,6 +23,8 @@ mod until;
 mod pipeline;
 // What the commands say where they cannot do what was asked.
 mod commands;
+// Who may do what: every route by every kind of asker, networks, sessions, the admin log.
+mod access;
 // Notice, answer, sheet, and what a visitor is shown.
 mod notice;
 // kill -9, failpoints, full disks, damaged files.

@@ -1,20 +1,20 @@
--- roles.sql: two users for Headcount on a ClickHouse server, run once by an administrator:
+-- roles.sql: two users for Headcount on a ClickHouse server, run once by an administrator. Printed by
+-- `headcount grants`, which takes database and cluster from the settings:
 --
---     clickhouse-client --multiquery < roles.sql
+--     headcount grants --config headcount.toml | clickhouse-client --multiquery
 --
--- Change the two passwords first. The database is `headcount`; where yours has another name,
--- change it in this file. This needs a server with access management: chDB has no users, so the
--- tests of the repository do not run this file; what the users need is what the two rooms send
--- (crates/store/src/clickhouse).
--- On a cluster add ON CLUSTER to every statement.
+-- Change the two passwords first. This needs a server with access management, which chDB is not: the
+-- tests of the repository give its one user the grants below and nothing else, one part at a time, and
+-- run both parts with them; the statements about users and profiles they cannot run. Whether a user has
+-- what it needs and no more, `headcount grants --check` asks the server.
 
 CREATE DATABASE IF NOT EXISTS headcount;
 
 -- The aggregator: makes and migrates the tables, inserts, reads the ledger back, erases and drops
 -- old weeks. It kills its own queries only, which needs no grant.
 CREATE ROLE IF NOT EXISTS headcount_writer;
-GRANT SELECT, INSERT, OPTIMIZE, CREATE TABLE, CREATE VIEW, DROP VIEW,
-      ALTER DELETE ON headcount.* TO headcount_writer;
+GRANT SELECT, INSERT, OPTIMIZE, CREATE TABLE,
+      CREATE VIEW, DROP VIEW, ALTER DELETE ON headcount.* TO headcount_writer;
 CREATE SETTINGS PROFILE IF NOT EXISTS headcount_writer SETTINGS async_insert = 0, readonly = 0
     TO headcount_writer;
 

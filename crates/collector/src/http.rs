@@ -46,7 +46,7 @@ const CORP: HeaderName = HeaderName::from_static("cross-origin-resource-policy")
 pub type Body = Either<Full<Bytes>, UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>>;
 /// An answer in the making. It stays on its core.
 pub type Answer = Pin<Box<dyn Future<Output = Response<Body>>>>;
-/// Who answers what is not a visitor's path.
+/// Who answers what is not a visitor's path. The request has an [`Asker`](crate::peer::Asker).
 pub type Fallback = Arc<dyn Fn(Request<Incoming>) -> Answer + Send + Sync>;
 
 /// Answers one request.
@@ -231,6 +231,8 @@ async fn other(worker: &Worker, peer: Peer, mut request: Request<Incoming>) -> R
         let preview = preview(worker, peer, &request);
         request.extensions_mut().insert(Arc::new(preview));
     }
+    let asker = worker.shared.addresses.asker(peer, request.headers());
+    request.extensions_mut().insert(asker);
     match &worker.fallback {
         Some(fallback) => fallback(request).await,
         None => plain(StatusCode::NOT_FOUND, "nothing here\n"),

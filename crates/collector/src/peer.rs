@@ -10,6 +10,7 @@
 
 #![expect(clippy::disallowed_types, reason = "the one file where addresses may be named")]
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use hyper::HeaderMap;
@@ -38,6 +39,8 @@ pub struct Prefix(Octets);
 pub struct Peer {
     from: From,
     loopback: bool,
+    /// Whether the address itself lies in a network that may ask.
+    admitted: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -48,11 +51,31 @@ enum From {
     Visitor(Prefix),
 }
 
-/// Where a visitor's address is read from.
+/// Where a visitor's address is read from, and who may ask on the other sides.
 #[derive(Clone, Default)]
 pub struct AddressSource {
     trusted: Vec<IpNet>,
     header: Option<HeaderName>,
+    admitted: Vec<IpNet>,
+}
+
+/// Who asks for what is not a visitor's: whether from a network that may, and which it is.
+#[derive(Clone, Copy)]
+pub struct Asker {
+    admitted: bool,
+    network: Option<Prefix>,
+}
+
+impl Asker {
+    /// Whether the one who asks comes from a network that may.
+    pub fn is_admitted(&self) -> bool {
+        self.admitted
+    }
+
+    /// A number for the network, which tells nothing to who does not have `state`.
+    pub fn number(&self, state: &RandomState) -> u64 {
+        state.hash_one(self.network.map(|network| network.hash_input()))
+    }
 }
 
 /// Why an [`AddressSource`] cannot be made.
@@ -72,14 +95,39 @@ impl AddressSource {
     /// # Errors
     /// [`AddressSourceError`], naming the entry that is wrong.
     pub fn new(trusted: &[String], header: Option<&str>) -> Result<Self, AddressSourceError> {
-        let trusted = trusted
-            .iter()
-            .map(|text| network(text).ok_or_else(|| AddressSourceError::Network(text.clone())))
-            .collect::<Result<_, _>>()?;
+        let trusted = parsed(trusted)?;
         let header = header
             .map(|name| name.parse().map_err(|_| AddressSourceError::Header(name.to_owned())))
             .transpose()?;
-        Ok(Self { trusted, header })
+        Ok(Self { trusted, header, admitted: Vec::new() })
+    }
+
+    /// Lets only these networks ask for what is not a visitor's; none: all may.
+    ///
+    /// # Errors
+    /// [`AddressSourceError::Network`], naming the entry that is wrong.
+    pub fn admitting(mut self, networks: &[String]) -> Result<Self, AddressSourceError> {
+        self.admitted = parsed(networks)?;
+        Ok(self)
+    }
+
+    /// Who asks. Behind a proxy of ours that is who its header names; if it names nobody, it is
+    /// nobody who may ask, unless all may.
+    pub fn asker(&self, peer: Peer, headers: &HeaderMap) -> Asker {
+        match peer.from {
+            From::Visitor(network) => Asker { admitted: peer.admitted, network: Some(network) },
+            From::TrustedProxy => {
+                let named = self.named(headers);
+                let admitted =
+                    named.as_ref().map_or(self.admitted.is_empty(), |named| self.admits(named));
+                Asker { admitted, network: named.map(Address::truncate) }
+            }
+        }
+    }
+
+    fn admits(&self, address: &Address) -> bool {
+        let holds = |network: &IpNet| network.contains(&address.0);
+        self.admitted.is_empty() || self.admitted.iter().any(holds)
     }
 
     /// Whether visitors come through proxies of ours.
@@ -88,28 +136,31 @@ impl AddressSource {
     }
 
     /// Judges the other end of a new connection and forgets its address.
-    pub(crate) fn peer(&self, remote: SocketAddr) -> Peer {
+    pub fn peer(&self, remote: SocketAddr) -> Peer {
         let address = Address(remote.ip().to_canonical());
-        let loopback = address.0.is_loopback();
+        let (loopback, admitted) = (address.0.is_loopback(), self.admits(&address));
         let from = if self.trusts(&address) {
             From::TrustedProxy
         } else {
             From::Visitor(address.truncate())
         };
-        Peer { from, loopback }
+        Peer { from, loopback, admitted }
     }
 
     /// The visitor's network, or `None` where a trusted proxy tells no address.
     pub(crate) fn prefix(&self, peer: Peer, headers: &HeaderMap) -> Option<Prefix> {
         match peer.from {
             From::Visitor(prefix) => Some(prefix),
-            From::TrustedProxy => {
-                let name = self.header.as_ref()?;
-                let lines: Vec<&str> =
-                    headers.get_all(name).iter().map(|v| v.to_str().unwrap_or("")).collect();
-                self.forwarded(&lines.join(","), name.as_str() == "forwarded")
-            }
+            From::TrustedProxy => self.named(headers).map(Address::truncate),
         }
+    }
+
+    /// Whom the proxies' header names.
+    fn named(&self, headers: &HeaderMap) -> Option<Address> {
+        let name = self.header.as_ref()?;
+        let lines: Vec<&str> =
+            headers.get_all(name).iter().map(|v| v.to_str().unwrap_or("")).collect();
+        self.forwarded(&lines.join(","), name.as_str() == "forwarded")
     }
 
     /// The network of an address in a log; `None` for a proxy of ours, and for what is no address.
@@ -119,12 +170,12 @@ impl AddressSource {
     }
 
     /// The right-most entry that is not one of our proxies.
-    fn forwarded(&self, line: &str, is_rfc7239: bool) -> Option<Prefix> {
+    fn forwarded(&self, line: &str, is_rfc7239: bool) -> Option<Address> {
         for entry in line.rsplit(',').take(FORWARDED_ENTRIES_MAX) {
             let text = if is_rfc7239 { forwarded_for(entry)? } else { entry };
             let address = Address::parse(text)?;
             if !self.trusts(&address) {
-                return Some(address.truncate());
+                return Some(address);
             }
         }
         None
@@ -241,14 +292,20 @@ pub fn explain_client(text: &str) -> String {
             _ => {}
         }
     }
-    let source = AddressSource { trusted, header: None };
+    let source = AddressSource { trusted, ..AddressSource::default() };
     let Some(peer) = peer else { return none() };
     if !source.trusts(&peer) {
         return peer.truncate().explained();
     }
     header
         .and_then(|(line, is_rfc7239)| source.forwarded(line, is_rfc7239))
-        .map_or_else(none, Prefix::explained)
+        .map_or_else(none, |address| address.truncate().explained())
+}
+
+fn parsed(networks: &[String]) -> Result<Vec<IpNet>, AddressSourceError> {
+    let parse =
+        |text: &String| network(text).ok_or_else(|| AddressSourceError::Network(text.clone()));
+    networks.iter().map(parse).collect()
 }
 
 /// A network in CIDR form, or a single address.
@@ -311,6 +368,61 @@ mod tests {
         );
         check("peer=10.0.0.1 | trusted=10.0.0.0/8 | forwarded=for=_hidden", "(none)");
         check("rubbish", "(none)");
+    }
+
+    #[test]
+    fn only_admitted_networks_may_ask() {
+        let list = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let source = |networks: &str| {
+            let of_proxies =
+                AddressSource::new(&list("10.0.0.1 10.0.0.2"), Some("x-forwarded-for")).unwrap();
+            of_proxies.admitting(&list(networks)).unwrap()
+        };
+        let asks = |networks: &str, remote: &str, header: Option<&str>| {
+            let mut headers = HeaderMap::new();
+            if let Some(line) = header {
+                headers.insert("x-forwarded-for", line.parse().unwrap());
+            }
+            let source = source(networks);
+            source.asker(source.peer(remote.parse().unwrap()), &headers).is_admitted()
+        };
+        let some = "192.0.2.0/24 2001:db8::/32 127.0.0.2";
+        for (remote, header, expect) in [
+            ("192.0.2.9:1", None, true),
+            ("192.0.3.9:1", None, false),
+            ("127.0.0.2:1", None, true),
+            ("127.0.0.1:1", None, false),
+            ("[::ffff:192.0.2.9]:1", None, true),
+            ("[2001:db8:7::1]:1", None, true),
+            ("[2001:db9::1]:1", None, false),
+            // A header of who is no proxy says nothing.
+            ("192.0.3.9:1", Some("192.0.2.9"), false),
+            ("192.0.2.9:1", Some("192.0.3.9"), true),
+            // A proxy's is believed, from the right.
+            ("10.0.0.1:1", Some("192.0.2.9"), true),
+            ("10.0.0.1:1", Some("192.0.2.9, 10.0.0.2"), true),
+            ("10.0.0.1:1", Some("192.0.2.9, 192.0.3.9"), false),
+            ("10.0.0.1:1", Some("rubbish"), false),
+            ("10.0.0.1:1", None, false),
+        ] {
+            assert_eq!(asks(some, remote, header), expect, "{remote} {header:?}");
+            let open = AddressSource::default().admitting(&[]).unwrap();
+            assert!(
+                open.asker(open.peer(remote.parse().unwrap()), &HeaderMap::new()).is_admitted()
+            );
+        }
+        assert!(AddressSource::default().admitting(&["x".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn askers_of_one_network_have_one_number() {
+        let (source, state) = (AddressSource::default(), RandomState::new());
+        let number = |remote: &str, state| {
+            source.asker(source.peer(remote.parse().unwrap()), &HeaderMap::new()).number(state)
+        };
+        assert_eq!(number("192.0.2.9:1", &state), number("192.0.2.200:2", &state));
+        assert_ne!(number("192.0.2.9:1", &state), number("192.0.3.9:1", &state));
+        assert_ne!(number("192.0.2.9:1", &state), number("192.0.2.9:1", &RandomState::new()));
     }
 
     proptest! {

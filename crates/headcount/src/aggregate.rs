@@ -13,6 +13,9 @@ use headcount_aggregator::Keeping;
 use headcount_aggregator::cluster::{ClusterAggregator, ClusterSetting};
 use headcount_core::time::Clock;
 use headcount_store::clickhouse::Writer;
+use headcount_store::clickhouse::grants::Part;
+use headcount_store::control::admin::Act;
+use headcount_store::control::{self, Control};
 use headcount_transport::kafka::{self, KafkaSubscriber, topic};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -20,11 +23,12 @@ use prometheus_client::registry::Registry;
 
 use crate::cli::AggregateArgs;
 use crate::config::{Config, ConfigError, Flags};
+use crate::door::Door;
 use crate::ops::{self, Health};
 use crate::process::{self, Signals};
 use crate::up::welcome;
 use crate::wall_clock::WallClock;
-use crate::{cluster, commands, listen};
+use crate::{cluster, commands, grants, listen, who};
 
 /// How often it is looked whether the thread still runs.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
@@ -38,7 +42,27 @@ pub(crate) fn run(args: &AggregateArgs) -> anyhow::Result<()> {
     let config = process::prepare(&flags)?;
     let settings = (cluster::kafka(&config)?, cluster::clickhouse(&config)?);
     let set_aside = args.set_aside.iter().map(|text| place(text)).collect::<Result<_, _>>()?;
+    note_set_aside(&config, &args.set_aside)?;
     process::live(live(config, settings, set_aside))
+}
+
+/// Writes into the admin log of the data folder what is set aside. This room needs no folder; where
+/// there is none, its own log is all that says it.
+fn note_set_aside(config: &Config, places: &[String]) -> anyhow::Result<()> {
+    if places.is_empty() {
+        return Ok(());
+    }
+    let control = config.data_dir.join(control::FILE_NAME);
+    if !control.exists() {
+        let folder = config.data_dir.display();
+        tracing::warn!(
+            "records are set aside, and no admin log says so: data_dir = \"{folder}\" has no {}",
+            control::FILE_NAME
+        );
+        return Ok(());
+    }
+    let mut control = Control::open(&control)?.acting_as(who::user());
+    Ok(control.note(Act::SetAside, None, &places.join(" "))?)
 }
 
 /// `PARTITION:OFFSET` as partition and position.
@@ -61,7 +85,11 @@ async fn live(
     let room = Arc::new(Room::register(&mut registry));
     let ops = ops::router(Arc::clone(&room) as Arc<dyn Health>, registry);
     let mut servers = process::Servers::new();
-    process::serve(&mut servers, ("ops_listen", ops_listener), ops)?;
+    process::serve(
+        &mut servers,
+        ("ops_listen", ops_listener),
+        (ops, Door::new(&config.operators)),
+    )?;
     let mut signals = Signals::new()?;
     let create = config.kafka.as_ref().is_some_and(|raw| raw.create_topic);
     let setting = ClusterSetting {
@@ -79,6 +107,8 @@ async fn live(
             Err(error) if error.is_retryable() => Ok(Err(error.into())),
             other => Ok(Ok(other?)),
         })?;
+        let surplus = writer.surplus(&clickhouse.database);
+        grants::warn(Part::Writer, &clickhouse.user, surplus);
         let subscriber = KafkaSubscriber::connect(&kafka)?;
         let clock: Arc<dyn Clock> = Arc::new(WallClock);
         Ok::<_, anyhow::Error>(ClusterAggregator::start(writer, subscriber, setting, clock)?)

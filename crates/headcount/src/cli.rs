@@ -63,6 +63,12 @@ pub(crate) enum Command {
     Site(SiteArgs),
     /// Give, list and revoke access for analysts
     Token(TokenArgs),
+    /// Print a link to the dashboard that signs in once
+    Signin(SigninArgs),
+    /// Show and check what was done to sites, tokens and settings
+    AdminLog(LogArgs),
+    /// Print what the users of a cluster may do on ClickHouse, or ask the server whether it is so
+    Grants(GrantsArgs),
     /// Show numbers in the terminal
     Stats(StatsArgs),
     /// Count the access logs of a server; a file counts once, however often
@@ -165,16 +171,7 @@ pub(crate) struct TokenArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum TokenCommand {
     /// Make a token and print it, once
-    Add {
-        /// The site it may read
-        #[arg(long, value_name = "HOST")]
-        site: String,
-        /// Make a link to hand on instead: read only, numbers rounded to tens, threshold 10
-        #[arg(long)]
-        share: bool,
-        #[command(flatten)]
-        data: DataArgs,
-    },
+    Add(TokenAddArgs),
     /// List the tokens, without their text
     List {
         #[command(flatten)]
@@ -215,6 +212,117 @@ pub(crate) struct SchemaArgs {
     pub(crate) check: bool,
     #[command(flatten)]
     pub(crate) data: DataArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TokenAddArgs {
+    /// The site it may read
+    #[arg(long, value_name = "HOST")]
+    pub(crate) site: String,
+    /// What it lets see [default: viewer]
+    #[arg(long, value_enum)]
+    pub(crate) role: Option<RoleWord>,
+    /// Make a link to hand on instead: read only, numbers rounded to tens, threshold 10
+    #[arg(long)]
+    pub(crate) share: bool,
+    /// When it ends: days from now such as 90d, or its last day, YYYY-MM-DD (UTC) [default: never]
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) expires: Option<String>,
+    /// A name for it in the list
+    #[arg(long, value_name = "LABEL")]
+    pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RoleWord {
+    /// Counts, hits that were not counted, and the books
+    Owner,
+    /// Counts
+    Viewer,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SigninArgs {
+    /// The site to show [default: every site]
+    #[arg(long, value_name = "HOST")]
+    pub(crate) site: Option<String>,
+    /// What to show of it [default: viewer for one site, owner for every site]
+    #[arg(long, value_enum)]
+    pub(crate) role: Option<RoleWord>,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GrantsArgs {
+    /// Configuration file (TOML)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Ask the server what the configured user may do, instead of printing SQL
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// With --check: the part that the user should fit [default: one of them]
+    #[arg(long, value_enum)]
+    pub(crate) part: Option<PartWord>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PartWord {
+    /// The user of `headcount aggregate`
+    Writer,
+    /// The user of `headcount serve`
+    Reader,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct LogArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<LogCommand>,
+    #[command(flatten)]
+    pub(crate) list: LogListArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LogCommand {
+    /// List every entry, the oldest first
+    List(LogListArgs),
+    /// Check that each entry is as it was written, and that none is missing
+    Verify {
+        /// A hash that `admin-log head` printed earlier and that was kept elsewhere
+        #[arg(long, value_name = "HASH")]
+        head: Option<String>,
+        #[command(flatten)]
+        data: DataArgs,
+    },
+    /// Print number and hash of the last entry, to be kept elsewhere
+    Head {
+        #[command(flatten)]
+        data: DataArgs,
+    },
+    /// Go on with a log whose end does not fit its mark, after a backup was restored
+    Accept {
+        #[command(flatten)]
+        data: DataArgs,
+    },
+}
+
+#[derive(Debug, Default, Args)]
+pub(crate) struct LogListArgs {
+    /// How to print them
+    #[arg(long, value_enum, default_value = "table")]
+    pub(crate) format: LogFormat,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    #[default]
+    Table,
+    Json,
 }
 
 #[derive(Debug, Args)]

@@ -12,12 +12,13 @@ use anyhow::Context;
 use headcount_collector::metrics::Metrics;
 use headcount_collector::{EpochRule, Fallback};
 use headcount_core::time::Clock;
-use headcount_store::control::{self, Control};
+use headcount_store::control::Control;
 use headcount_transport::kafka::{KafkaError, KafkaPublisher, Settings, topic};
 use prometheus_client::registry::Registry;
 
 use crate::cli::UpArgs;
 use crate::config::Config;
+use crate::door::Door;
 use crate::edge::{self, WayOut};
 use crate::notice::Mode;
 use crate::notice::page::Privacy;
@@ -79,7 +80,7 @@ async fn live(config: &Config, kafka: Settings) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(WallClock);
     let mut registry = Registry::default();
     let metrics = Arc::new(Metrics::register(&mut registry));
-    let control = Control::open(&config.data_dir.join(control::FILE_NAME))?;
+    let control = process::open_control(config)?;
     let collector = edge::open(config, way_out(&kafka, &clock)?, (&clock, &metrics))?;
     let rooms = Rooms { collector, aggregator: None };
     let house = Arc::new(House::new(config, rooms, control, (metrics, clock))?);
@@ -89,10 +90,12 @@ async fn live(config: &Config, kafka: Settings) -> anyhow::Result<()> {
     house.listen(listeners, &fallback(privacy, Arc::clone(&house), origin.clone()))?;
     let ops = ops::router(Arc::clone(&house) as Arc<dyn ops::Health>, registry);
     let mut servers = process::Servers::new();
-    process::serve(&mut servers, ("ops_listen", ops_listener), ops)?;
+    let door = Door::new(&config.operators);
+    process::serve(&mut servers, ("ops_listen", ops_listener), (ops, door))?;
     let signals = Signals::new()?;
     let links = welcome::Links { origin, dashboard: None, ops: welcome::origin(ops_listen) };
     welcome::print(&house.hosts(), &links)?;
+    process::tell_log(config)?;
     let late_check = async move {
         match checked {
             true => std::future::pending().await,

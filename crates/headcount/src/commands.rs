@@ -20,19 +20,17 @@ use headcount_stats::query::date::{self, Bounds};
 use headcount_stats::{check_time, terminal};
 use headcount_store::StoreError;
 use headcount_store::clickhouse::{self, Writer};
-use headcount_store::control::{self, Control, Grant};
+use headcount_store::control::{self, Control};
 use headcount_store::question::{Answer, Question, Refused, TimeBucket};
 use headcount_store::sqlite;
 use headcount_transport::kafka;
 
-use crate::cli::{
-    CatArgs, Cli, Command, DataArgs, ExplainArgs, Kind, SiteCommand, StatsArgs, TokenCommand,
-};
+use crate::cli::{CatArgs, Cli, Command, DataArgs, ExplainArgs, Kind, SiteCommand, StatsArgs};
 use crate::config::{self, Config, ConfigError, Flags, RawSite};
 use crate::wall_clock::WallClock;
 use crate::{
-    aggregate, audit, cluster, collect, datamap, doctor, folder, import, merge, notice, serve,
-    totals, up,
+    admin_log, aggregate, audit, cluster, collect, datamap, doctor, folder, grants, import, merge,
+    notice, serve, token, totals, up, who,
 };
 
 /// How long `site erase` waits for a running `up`.
@@ -54,7 +52,10 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Merge(args)) => merge::run(&args),
         Some(Command::Cat(args)) => cat(&args),
         Some(Command::Site(args)) => site(args.command),
-        Some(Command::Token(args)) => token(args.command),
+        Some(Command::Token(args)) => token::run(args.command),
+        Some(Command::Signin(args)) => token::signin(&args),
+        Some(Command::AdminLog(args)) => admin_log::run(args),
+        Some(Command::Grants(args)) => grants::run(&args),
         Some(Command::Stats(args)) => stats(&args),
         Some(Command::Import(args)) => import::run(&args),
         Some(Command::ImportTotals(args)) => totals::run(&args),
@@ -74,12 +75,12 @@ fn load(data: &DataArgs) -> Result<Config, ConfigError> {
     Config::load(&flags, config::environment())
 }
 
-/// The data folder's file of sites and tokens.
-fn control(data: &DataArgs) -> anyhow::Result<(Config, Control)> {
+/// The data folder's file of sites and tokens, for a command of this user.
+pub(crate) fn control(data: &DataArgs) -> anyhow::Result<(Config, Control)> {
     let config = load(data)?;
     folder::prepare(&config.data_dir)?;
     let control = Control::open(&config.data_dir.join(control::FILE_NAME))?;
-    Ok((config, control))
+    Ok((config, control.acting_as(who::user())))
 }
 
 /// The sites of the configuration, of the commands and of the last `up`, erased ones too.
@@ -245,43 +246,6 @@ fn erase_in_cluster(host: &SiteHost, config: &Config, control: &mut Control) -> 
     ))
 }
 
-fn token(command: TokenCommand) -> anyhow::Result<()> {
-    let today = WallClock.hour().day();
-    match command {
-        TokenCommand::Add { site, share, data } => {
-            let host = config::host("--site", &site)?;
-            let (config, mut control) = control(&data)?;
-            if !is_known(&host, &config, &control)? {
-                bail!("{host} is no site here; add it with: headcount site add {host}");
-            }
-            let token = control.token_add(&Grant { site: host, share }, today)?;
-            // Of a link this is the part after the dashboard's own address.
-            let path = if share { "/share/" } else { "" };
-            let said = say(&format!("{path}{}\n", token.as_str()));
-            if said.is_err() {
-                control.token_revoke(token.id(), today)?;
-            }
-            said.context("the token could not be shown and is revoked")
-        }
-        TokenCommand::List { data } => {
-            let (_, control) = control(&data)?;
-            let lines = control.token_list()?.into_iter().map(|token| {
-                let state = if token.revoked.is_some() { "revoked" } else { "valid" };
-                let kind = if token.share { "share" } else { "api" };
-                format!("{}\t{}\t{}\t{state}\t{kind}\n", token.id, token.site, token.created)
-            });
-            say(&lines.collect::<String>())
-        }
-        TokenCommand::Revoke { id, data } => {
-            let (_, mut control) = control(&data)?;
-            if !control.token_revoke(id, today)? {
-                bail!("no valid token has the number {id}; see: headcount token list");
-            }
-            say(&format!("token {id} is worthless now\n"))
-        }
-    }
-}
-
 /// Where the numbers rest.
 enum Numbers {
     File(sqlite::Reader),
@@ -328,8 +292,9 @@ fn stats(args: &StatsArgs) -> anyhow::Result<()> {
         ConfigError(format!("--format {}: one of table, json, csv is needed", args.format))
     })?;
     let time_zone = config.time_zone(&host);
-    let oldest = WallClock.hour().day().oldest_kept(config.retention_days);
     let today = time_zone.zone().day_at(WallClock.unix_seconds());
+    let oldest = WallClock.hour().day().oldest_kept(config.retention_days);
+    let oldest = date::oldest_whole(oldest, time_zone.zone()).min(today);
     let day = |flag: &str, text: &Option<String>, default| match text {
         None => Ok(default),
         Some(text) => date::day_of(text, time_zone.zone())

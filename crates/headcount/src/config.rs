@@ -48,11 +48,17 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     /// Where dashboard and API answer; the same listener if equal.
     pub(crate) stats_listen: SocketAddr,
+    /// Where people reach the dashboard, if they were told another address.
+    pub(crate) stats_url: Option<String>,
     /// Where health and metrics answer.
     pub(crate) ops_listen: SocketAddr,
+    /// Who may ask for them. No proxy is believed there.
+    pub(crate) operators: AddressSource,
+    /// BLAKE3 of all settings, for noticing that they changed.
+    pub(crate) settings_hash: String,
     /// The folder with everything that is kept.
     pub(crate) data_dir: PathBuf,
-    /// Where visitors' addresses are read from.
+    /// Where visitors' addresses are read from, and from where analysts may ask.
     pub(crate) addresses: AddressSource,
     /// Whether distinct visitors are counted.
     pub(crate) visitors: bool,
@@ -101,6 +107,11 @@ impl Config {
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
         check::checked(layered(flags, environment)?)
+    }
+
+    /// Whether people reach the dashboard over HTTPS.
+    pub(crate) fn is_https(&self) -> bool {
+        self.stats_url.as_ref().is_some_and(|url| url.starts_with("https://"))
     }
 
     /// The time zone of a site.

@@ -23,6 +23,7 @@ use headcount_collector::import::{LineRules, LogJudge, LogSetting};
 use headcount_collector::sites::SiteSetting;
 use headcount_core::site::SiteHost;
 use headcount_core::time::{Clock, Day};
+use headcount_store::control::admin::Act;
 use headcount_store::control::{self, Control};
 use headcount_store::sqlite::ImportNote;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -36,7 +37,7 @@ use crate::cli::ImportArgs;
 use crate::config::{self, Config, ConfigError, Flags, RawSite};
 use crate::process::{self, Signals};
 use crate::wall_clock::WallClock;
-use crate::{commands, edge, folder};
+use crate::{commands, edge, folder, who};
 
 /// Reads every file to its end, and further if it is told to follow.
 ///
@@ -48,6 +49,7 @@ pub(crate) fn run(args: &ImportArgs) -> anyhow::Result<()> {
     let host = config::host("HOST", &args.host)?;
     let rules = rules(args)?;
     let _lock = enter(&config, &host)?;
+    note(&config, &host, (Act::Import, args.files.len()))?;
     let clock: Arc<dyn Clock> = Arc::new(WallClock);
     let stop = Arc::new(AtomicBool::new(false));
     let commits = (args.commit_lines, Arc::clone(&stop));
@@ -101,6 +103,21 @@ pub(crate) fn enter(config: &Config, host: &SiteHost) -> anyhow::Result<File> {
             config.data_dir.display()
         ),
     }
+}
+
+/// Writes into the admin log that files are given to be counted. Their names are not told: they may
+/// say something.
+///
+/// # Errors
+/// If the log cannot be written.
+pub(crate) fn note(
+    config: &Config,
+    host: &SiteHost,
+    (act, files): (Act, usize),
+) -> anyhow::Result<()> {
+    let control = Control::open(&config.data_dir.join(control::FILE_NAME))?;
+    let files = format!("{files} {}", if files == 1 { "file" } else { "files" });
+    Ok(control.acting_as(who::user()).note(act, Some(host), &files)?)
 }
 
 fn rules(args: &ImportArgs) -> Result<LineRules, ConfigError> {

@@ -5,6 +5,7 @@
 //! What surprises: exit codes mean something. 64 is a configuration or a usage that can be mended
 //! where it was written, 2 an audit that could not examine everything, 1 is everything else.
 
+mod admin_log;
 mod aggregate;
 mod audit;
 mod cli;
@@ -14,8 +15,10 @@ mod commands;
 mod config;
 mod datamap;
 mod doctor;
+mod door;
 mod edge;
 mod folder;
+mod grants;
 mod harden;
 mod import;
 #[cfg(feature = "planted-leaks")]
@@ -26,9 +29,11 @@ mod notice;
 mod ops;
 mod process;
 mod serve;
+mod token;
 mod totals;
 mod up;
 mod wall_clock;
+mod who;
 
 use std::process::ExitCode;
 

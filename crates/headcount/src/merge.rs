@@ -13,6 +13,7 @@ use headcount_core::cell::{CellKey, Counts};
 use headcount_core::ledger::Stream;
 use headcount_core::time::{Clock, Day};
 use headcount_store::clickhouse::Writer;
+use headcount_store::control::admin::Act;
 use headcount_store::control::{self, Control};
 use headcount_store::sqlite;
 
@@ -21,7 +22,7 @@ use crate::config::{Config, Flags};
 use crate::folder::{self, Merge};
 use crate::process;
 use crate::wall_clock::WallClock;
-use crate::{cluster, commands, edge, up};
+use crate::{cluster, commands, edge, up, who};
 
 /// Does it to the end, or says why not.
 ///
@@ -56,6 +57,8 @@ pub(crate) fn run(args: &DataArgs) -> anyhow::Result<()> {
     }
     let stream = Stream { collector, epoch: digest(&reader)? };
     let mut feed = Feed::start(writer, &format!("merge:{collector:016x}"), stream)?;
+    let control = Control::open(&config.data_dir.join(control::FILE_NAME))?;
+    control.acting_as(who::user()).note(Act::Merge, None, &format!("{collector:016x}"))?;
     folder::note_merge(&config.data_dir, Merge::Begun(collector))?;
     let mut pack = Pack::default();
     reader.every_cell(|site, key, counts| {

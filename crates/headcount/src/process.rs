@@ -11,11 +11,17 @@ use std::net::TcpListener;
 use anyhow::{Context, anyhow, bail};
 use axum::Router;
 use headcount_core::{failpoint, leak};
+use headcount_core::time::{Clock as _, Hour};
+use headcount_store::StoreError;
+use headcount_store::control::admin::{Verdict, hash_text};
+use headcount_store::control::{self, Control};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 
 use crate::config::{self, Config, ConfigError, Flags};
-use crate::{folder, harden};
+use crate::door::{Caller, Door};
+use crate::wall_clock::WallClock;
+use crate::{folder, harden, who};
 
 /// Starts the log, reads and checks the configuration, and closes the process to others.
 ///
@@ -68,16 +74,64 @@ pub(crate) type Servers = JoinSet<anyhow::Result<()>>;
 pub(crate) fn serve(
     servers: &mut Servers,
     (key, listener): (&'static str, TcpListener),
-    router: Router,
+    (router, door): (Router, Door),
 ) -> anyhow::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener).context(key)?;
-    servers.spawn(async move { axum::serve(listener, router).await.context(key) });
+    let porch = door.porch(listener);
+    let service = door.before(router).into_make_service_with_connect_info::<Caller>();
+    servers.spawn(async move { axum::serve(porch, service).await.context(key) });
     Ok(())
 }
 
 /// A thread that failed, without what it said: that may be a visitor's. Its place is in the log.
 pub(crate) fn fallen(_: tokio::task::JoinError) -> anyhow::Error {
     anyhow!("a thread failed; its place is in the log above")
+}
+
+/// Opens the file of sites and tokens for a process that begins now: notes whether its settings are
+/// new, and looks after the admin log.
+///
+/// # Errors
+/// If the file cannot be opened or written.
+pub(crate) fn open_control(config: &Config) -> anyhow::Result<Control> {
+    let path = config.data_dir.join(control::FILE_NAME);
+    Control::open(&path)?.acting_as(who::user()).note_settings(&config.settings_hash)?;
+    let mut control = Control::open(&path)?;
+    look_after(&mut control, config.retention_days, WallClock.unix_seconds())?;
+    Ok(control)
+}
+
+/// Says where the admin log stands, when the process is there.
+///
+/// # Errors
+/// If the file cannot be read.
+pub(crate) fn tell_log(config: &Config) -> anyhow::Result<()> {
+    let control = Control::open(&config.data_dir.join(control::FILE_NAME))?;
+    match control.log_verify(None)? {
+        // In a log of the machine that goes elsewhere, this is the hash that is kept.
+        Verdict::Whole { head: Some(head), .. } => {
+            tracing::info!(entry = head.seq, hash = %hash_text(&head.hash), "admin log");
+        }
+        Verdict::Whole { head: None, .. } => {}
+        Verdict::Broken { seq, why } => {
+            tracing::error!(entry = seq, "the admin log does not hold: {why}");
+        }
+    }
+    Ok(())
+}
+
+/// Once a day: notes which tokens have expired, and trims the admin log.
+///
+/// # Errors
+/// If the file cannot be written.
+pub(crate) fn look_after(
+    control: &mut Control,
+    retention_days: u32,
+    now: u64,
+) -> Result<(), StoreError> {
+    control.tokens_expire(now)?;
+    let oldest = Hour::of_unix(now).day().oldest_kept(retention_days);
+    control.log_trim(oldest.first_hour().unix_seconds())
 }
 
 /// The signals that end a process in order.

@@ -10,21 +10,24 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use headcount_core::site::SiteHost;
-use headcount_stats::backend::Backend;
+use headcount_core::time::{Clock as _, Day};
+use headcount_stats::backend::{Backend, Doors};
 use headcount_stats::session::new_secret;
 use headcount_stats::{Stats, router};
 use headcount_store::clickhouse::Reader;
+use headcount_store::clickhouse::grants::Part;
 use headcount_store::control::{self, Control};
 use prometheus_client::registry::Registry;
 
 use crate::cli::UpArgs;
 use crate::commands::known_sites;
 use crate::config::{Config, Flags};
+use crate::door::Door;
 use crate::ops::{self, Health};
 use crate::process::{self, Signals};
 use crate::up::{flags, welcome};
 use crate::wall_clock::WallClock;
-use crate::{cluster, commands, listen};
+use crate::{cluster, commands, grants, listen};
 
 /// Questions answered at once.
 const READERS: usize = 4;
@@ -48,6 +51,7 @@ pub(crate) fn run(args: &UpArgs) -> anyhow::Result<()> {
     let settings = cluster::clickhouse(&config)?;
     let _lock = process::hold_folder(&config)?;
     let reader = Arc::new(Reader::connect(&settings)?);
+    grants::warn(Part::Reader, &settings.user, reader.surplus(&settings.database));
     // The reader has a runtime of its own, which must end outside of ours.
     let outcome = process::live(live(Arc::new(config), Arc::clone(&reader)));
     drop(reader);
@@ -63,7 +67,8 @@ async fn live(config: Arc<Config>, reader: Arc<Reader>) -> anyhow::Result<()> {
     let (listener, address) = listen::one("stats_listen", config.stats_listen)?;
     let (ops_listener, ops_address) = listen::one("ops_listen", config.ops_listen)?;
     let desk = Arc::new(Desk {
-        control: Mutex::new(Control::open(&config.data_dir.join(control::FILE_NAME))?),
+        control: Mutex::new(process::open_control(&config)?),
+        looked_after: Mutex::default(),
         sites: Mutex::default(),
         counted: Mutex::default(),
         trouble: Mutex::default(),
@@ -75,18 +80,25 @@ async fn live(config: Arc<Config>, reader: Arc<Reader>) -> anyhow::Result<()> {
         .map_err(process::fallen)
         .context("the sites")??;
     let code = new_secret().context("no random bytes for the sign-in link")?;
-    let stats = router(desk.stats(&config, code.clone()));
+    let stats = router(desk.stats(&config, code.clone())?);
     let mut servers = process::Servers::new();
-    process::serve(&mut servers, ("stats_listen", listener), stats)?;
+    process::serve(
+        &mut servers,
+        ("stats_listen", listener),
+        (stats, Door::new(&config.addresses)),
+    )?;
     let ops = ops::router(Arc::clone(&desk) as Arc<dyn Health>, Registry::default());
-    process::serve(&mut servers, ("ops_listen", ops_listener), ops)?;
+    let door = Door::new(&config.operators);
+    process::serve(&mut servers, ("ops_listen", ops_listener), (ops, door))?;
     let mut signals = Signals::new()?;
+    let origin = config.stats_url.clone().unwrap_or_else(|| welcome::origin(address));
     commands::say(&format!(
         "headcount {} is showing\n\ndashboard   {}\noperations  {}/metrics\n",
         env!("CARGO_PKG_VERSION"),
-        welcome::sign_in(address, &code),
+        welcome::sign_in(&origin, &code),
         welcome::origin(ops_address)
     ))?;
+    process::tell_log(&config)?;
     let mut ticks = tokio::time::interval(LOOK_INTERVAL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -112,6 +124,8 @@ async fn live(config: Arc<Config>, reader: Arc<Reader>) -> anyhow::Result<()> {
 /// What the room works with.
 struct Desk {
     control: Mutex<Control>,
+    /// The day of the last look after tokens and admin log.
+    looked_after: Mutex<Day>,
     sites: Mutex<Vec<SiteHost>>,
     counted: Mutex<Counted>,
     /// Why the last look failed.
@@ -135,6 +149,11 @@ impl Desk {
         // Nothing of a site is held here, so there is nothing to wait for.
         for host in control.erasures_open()? {
             control.erasure_done(&host)?;
+        }
+        let (today, mut looked_after) = (WallClock.hour().day(), lock(&self.looked_after));
+        if *looked_after != today {
+            process::look_after(&mut control, config.retention_days, WallClock.unix_seconds())?;
+            *looked_after = today;
         }
         let gone = control.tombstones()?;
         let mut sites = known_sites(config, &control)?;
@@ -176,12 +195,13 @@ impl Desk {
         }
     }
 
-    fn stats(self: &Arc<Self>, config: &Config, code: String) -> Stats {
-        let (of_tokens, of_sites) = (Arc::clone(self), Arc::clone(self));
+    fn stats(self: &Arc<Self>, config: &Config, code: String) -> anyhow::Result<Stats> {
+        let of_sites = Arc::clone(self);
         let note = visitors_note(config);
-        let grant = Arc::new(move |text: &str| lock(&of_tokens.control).token_check(text));
-        Stats::new(headcount_stats::Parts {
-            backend: Backend::clickhouse(Arc::clone(&self.reader), grant),
+        let control = Control::open(&config.data_dir.join(control::FILE_NAME))?;
+        let doors = Doors::of(control, Arc::new(WallClock));
+        Ok(Stats::new(headcount_stats::Parts {
+            backend: Backend::clickhouse(Arc::clone(&self.reader), doors),
             readers: READERS,
             clock: Arc::new(WallClock),
             sites: Arc::new(move || lock(&of_sites.sites).clone()),
@@ -191,9 +211,9 @@ impl Desk {
             k_day: config.k_day,
             hours: config.hours(),
             retention_days: config.retention_days,
-            https: false,
+            https: config.is_https(),
             signin_codes: vec![code],
-        })
+        }))
     }
 }
 

@@ -18,6 +18,7 @@ use headcount_core::rules::SiteRules;
 use headcount_core::site::SiteHost;
 use headcount_core::time::Clock;
 use headcount_store::Insert;
+use headcount_store::control::admin::Act;
 use headcount_store::sqlite::{self, ImportNote, Writer};
 
 use self::sums::{Bounds, Sums};
@@ -39,6 +40,7 @@ pub(crate) fn run(args: &TotalsArgs) -> anyhow::Result<()> {
     let config = process::prepare(&Flags { config: config_file, data, ..Flags::default() })?;
     let host = config::host("HOST", &args.host)?;
     let _lock = import::enter(&config, &host)?;
+    import::note(&config, &host, (Act::ImportTotals, args.files.len()))?;
     let rules = import::site(&config, &host)?.rules;
     let writer = Writer::open(&config.data_dir.join(sqlite::FILE_NAME))?;
     let mut import = TotalsImport { config, host, rules, tool: args.from, writer };

@@ -18,7 +18,7 @@ use headcount_collector::metrics::Metrics;
 use headcount_collector::{Collector, EpochRule, Fallback};
 use headcount_core::site::SiteHost;
 use headcount_core::time::Clock;
-use headcount_stats::backend::Backend;
+use headcount_stats::backend::{Backend, Doors};
 use headcount_stats::session::new_secret;
 use headcount_stats::{Stats, router};
 use headcount_store::control::{self, Control};
@@ -29,6 +29,7 @@ use prometheus_client::registry::Registry;
 use self::house::House;
 use crate::cli::UpArgs;
 use crate::config::{Config, Flags};
+use crate::door::Door;
 use crate::edge::{self, WayOut};
 use crate::notice::Mode;
 use crate::notice::page::Privacy;
@@ -112,7 +113,7 @@ async fn live(config: &Config) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(WallClock);
     let mut registry = Registry::default();
     let metrics = Arc::new(Metrics::register(&mut registry));
-    let control = Control::open(&config.data_dir.join(control::FILE_NAME))?;
+    let control = process::open_control(config)?;
     let rooms = start(config, &clock, &metrics)?;
     let house = Arc::new(House::new(config, rooms, control, (metrics, clock))?);
     house.renew_sites(true)?;
@@ -121,18 +122,23 @@ async fn live(config: &Config) -> anyhow::Result<()> {
     let origin = welcome::origin(listen);
     let stats_here = (!stats_apart).then(|| stats.clone());
     let privacy = Privacy::new(config, Mode::Embedded);
+    let door = Door::new(&config.addresses);
+    let stats_here = stats_here.map(|stats| (stats, door.clone()));
     let fallback = fallback(stats_here, privacy, Arc::clone(&house), origin.clone());
     house.listen(listeners, &fallback)?;
     let mut servers = process::Servers::new();
     if let Some(listener) = stats_listener {
-        process::serve(&mut servers, ("stats_listen", listener), stats)?;
+        process::serve(&mut servers, ("stats_listen", listener), (stats, door))?;
     }
     let ops = ops::router(Arc::clone(&house) as Arc<dyn ops::Health>, registry);
-    process::serve(&mut servers, ("ops_listen", ops_listener), ops)?;
-    let dashboard = Some(welcome::sign_in(stats_listen, &code));
+    let door = Door::new(&config.operators);
+    process::serve(&mut servers, ("ops_listen", ops_listener), (ops, door))?;
+    let stats_url = config.stats_url.clone().unwrap_or_else(|| welcome::origin(stats_listen));
+    let dashboard = Some(welcome::sign_in(&stats_url, &code));
     let signals = Signals::new()?;
     let links = welcome::Links { origin, dashboard, ops: welcome::origin(ops_listen) };
     welcome::print(&house.hosts(), &links)?;
+    process::tell_log(config)?;
     let outcome = wait(&house, signals).await;
     servers.shutdown().await;
     let house = Arc::clone(&house);
@@ -186,14 +192,11 @@ fn start(config: &Config, clock: &Arc<dyn Clock>, metrics: &Arc<Metrics>) -> any
 }
 
 fn stats(config: &Config, house: &Arc<House>, code: String) -> anyhow::Result<Stats> {
-    let tokens =
-        Arc::new(std::sync::Mutex::new(Control::open(&config.data_dir.join(control::FILE_NAME))?));
-    let grant = Arc::new(move |text: &str| {
-        tokens.lock().unwrap_or_else(std::sync::PoisonError::into_inner).token_check(text)
-    });
+    let control = Control::open(&config.data_dir.join(control::FILE_NAME))?;
+    let doors = Doors::of(control, Arc::new(WallClock));
     let (of_sites, of_note) = (Arc::clone(house), Arc::clone(house));
     Ok(Stats::new(headcount_stats::Parts {
-        backend: Backend::embedded(config.data_dir.join(sqlite::FILE_NAME), grant),
+        backend: Backend::embedded(config.data_dir.join(sqlite::FILE_NAME), doors),
         readers: READERS,
         clock: Arc::new(WallClock),
         sites: Arc::new(move || of_sites.hosts()),
@@ -203,14 +206,14 @@ fn stats(config: &Config, house: &Arc<House>, code: String) -> anyhow::Result<St
         k_day: config.k_day,
         hours: config.hours(),
         retention_days: config.retention_days,
-        https: false,
+        https: config.is_https(),
         signin_codes: vec![code],
     }))
 }
 
 /// What is not a beacon: the notice, the demo page, and the dashboard where it shares the port.
 fn fallback(
-    stats: Option<axum::Router>,
+    stats: Option<(axum::Router, Door)>,
     privacy: Privacy,
     house: Arc<House>,
     origin: String,
@@ -223,7 +226,7 @@ fn fallback(
             return welcome::demo_answer(&origin);
         }
         match &stats {
-            Some(stats) => welcome::ask(stats.clone(), request),
+            Some((stats, door)) => welcome::ask(stats.clone(), door, request),
             None => welcome::nothing_here(),
         }
     })

@@ -1,9 +1,12 @@
-// Asks for the same page again every five seconds while it shows today and its tab is seen.
+// Asks for the same page again every five seconds while it shows today and its tab is seen; where an
+// answer takes long, ten times as long is waited, so that a page of much work is seldom made.
 // The answer arrives as a parsed document (no text is ever turned into markup here), and only its
 // <main> is taken over. Nothing is stored, and nothing is sent but the page's own address.
 (function () {
   "use strict";
   var EVERY_MS = 5000;
+  var REST = 10;
+  var took = 0;
 
   function shown() {
     return document.querySelector("main[data-live]");
@@ -31,6 +34,7 @@
   function refresh() {
     var main = shown();
     if (!main || document.visibilityState !== "visible" || occupied(main)) return again();
+    var began = performance.now();
     var request = new XMLHttpRequest();
     request.open("GET", location.href);
     request.responseType = "document";
@@ -38,12 +42,15 @@
     request.onload = function () {
       if (request.status === 200 && shown()) replace(shown(), request.response);
     };
-    request.onloadend = again;
+    request.onloadend = function () {
+      took = performance.now() - began;
+      again();
+    };
     request.send();
   }
 
   function again() {
-    setTimeout(refresh, EVERY_MS);
+    setTimeout(refresh, Math.max(EVERY_MS, REST * took));
   }
 
   // Without script the button beside it does this.

@@ -1,23 +1,29 @@
-//! Who asks: a bearer token, or the cookie of an open session.
+//! Who asks: a bearer token, the cookie of an open session, or the address of a shared link.
 //!
 //! What it is not: what they may see. That is [`crate::session::Access`] and the list of sites.
 //!
 //! What surprises: a cookie alone is not enough for a POST. The browser must also say, by
 //! `Sec-Fetch-Site` or `Origin`, that the dashboard's own page asked.
 
-use axum::http::{HeaderMap, HeaderName, header};
-use headcount_store::control::Grant;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{Extensions, HeaderMap, HeaderName, Request, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use headcount_store::control::{Grant, Kind};
 
 use crate::reply::Trouble;
 use crate::session::Access;
+use crate::signin;
 use crate::state::Stats;
+use crate::tries::Asker;
 use crate::viewer::Viewer;
 
-/// Longest credential that is looked at; ours are 64 digits.
+/// Longest credential that is looked at; ours have 67 characters.
 pub(crate) const CREDENTIAL_BYTES_MAX: usize = 256;
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// What the request would do with a session's cookie.
+/// What a request would do with a session's cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// Read by GET: refused only if the browser says that another site caused it.
@@ -26,51 +32,123 @@ pub(crate) enum Purpose {
     Post,
 }
 
+/// What a route wants to see before anything of it runs. Its handler then finds a [`Viewer`] among
+/// the request's extensions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Guard {
+    /// Nothing: signing in and out, and what the sign-in page needs.
+    Public,
+    /// A session; without one, the sign-in page.
+    Page,
+    /// A bearer token or a session.
+    Api(Purpose),
+    /// The token of a shared link, in the address.
+    Share,
+}
+
+/// Lets a request through to its route, or answers it.
+pub(crate) async fn keep(
+    State((stats, guard)): State<(Stats, Guard)>,
+    mut request: Request<Body>,
+    next: Next,
+) -> Response {
+    let (headers, asker) = (request.headers(), asker(request.extensions()));
+    let viewer = match guard {
+        Guard::Public => return next.run(request).await,
+        Guard::Page => match by_cookie(&stats, headers).await {
+            Ok(Some(access)) => Viewer::new(access),
+            Ok(None) => return signin::page(false),
+            Err(trouble) => return trouble.into_text(),
+        },
+        Guard::Api(purpose) => match check(&stats, (headers, asker), purpose).await {
+            Ok(access) => Viewer::new(access),
+            Err(trouble) => return trouble.into_json(),
+        },
+        Guard::Share => match by_share(&stats, asker, share_token(request.uri().path())).await {
+            Ok(viewer) => viewer,
+            Err(trouble) => return trouble.into_text(),
+        },
+    };
+    request.extensions_mut().insert(viewer);
+    next.run(request).await
+}
+
+/// The number of the network, as the listener put it there.
+pub(crate) fn asker(extensions: &Extensions) -> Asker {
+    extensions.get().copied().unwrap_or_default()
+}
+
 /// Who asks, or why nobody does.
-pub(crate) async fn check(
+async fn check(
     stats: &Stats,
-    headers: &HeaderMap,
+    (headers, asker): (&HeaderMap, Asker),
     purpose: Purpose,
 ) -> Result<Access, Trouble> {
     if headers.contains_key(header::AUTHORIZATION) {
         let token = bearer(headers).ok_or(Trouble::Unauthorized)?;
-        return by_token(stats, token).await;
+        let grant = grant(stats, asker, token.trim()).await?;
+        // A shared link opens its own pages and nothing else.
+        return if grant.kind == Kind::Api {
+            Ok(Access::of(&grant))
+        } else {
+            Err(Trouble::Unauthorized)
+        };
     }
-    let access = by_cookie(stats, headers).ok_or(Trouble::Unauthorized)?;
+    let access = by_cookie(stats, headers).await?.ok_or(Trouble::Unauthorized)?;
     match (origin(headers), purpose) {
         (Cause::OwnPage, _) | (Cause::Unknown, Purpose::Get) => Ok(access),
         _ => Err(Trouble::CrossSite),
     }
 }
 
-/// What a token opens.
-pub(crate) async fn by_token(stats: &Stats, token: &str) -> Result<Access, Trouble> {
-    match grant(stats, token.trim()).await? {
-        Grant { site, share: false } => Ok(Access::Site(site)),
-        // A shared link opens its own pages and nothing else.
-        Grant { share: true, .. } => Err(Trouble::Unauthorized),
-    }
-}
-
 /// Who reads by the shared link with this token.
-pub(crate) async fn by_share(stats: &Stats, token: &str) -> Result<Viewer, Trouble> {
-    match grant(stats, token).await {
-        Ok(Grant { site, share: true }) => Ok(Viewer::of_share(site, token.to_owned())),
-        Ok(Grant { share: false, .. }) | Err(Trouble::Unauthorized) => Err(Trouble::NoShare),
+async fn by_share(stats: &Stats, asker: Asker, token: &str) -> Result<Viewer, Trouble> {
+    match grant(stats, asker, token).await {
+        Ok(Grant { site: Some(site), kind: Kind::Share, .. }) => {
+            Ok(Viewer::of_share(site, token.to_owned()))
+        }
+        Ok(_) | Err(Trouble::Unauthorized) => Err(Trouble::NoShare),
         Err(trouble) => Err(trouble),
     }
 }
 
-async fn grant(stats: &Stats, token: &str) -> Result<Grant, Trouble> {
-    let token = Some(token).filter(|token| (1..=CREDENTIAL_BYTES_MAX).contains(&token.len()));
-    let token = token.ok_or(Trouble::Unauthorized)?.to_owned();
-    let grant = stats.run(move |backend| (backend.grant)(&token)).await?;
-    grant.ok_or(Trouble::Unauthorized)
+/// The part of the address after `/share/`.
+fn share_token(path: &str) -> &str {
+    let rest = path.strip_prefix("/share/").unwrap_or_default();
+    rest.split('/').next().unwrap_or_default()
 }
 
-/// What the session of the request's cookie may see.
-pub(crate) fn by_cookie(stats: &Stats, headers: &HeaderMap) -> Option<Access> {
-    stats.sessions().find(session_id(stats, headers)?, stats.now())
+/// What a token opens. An unknown, a revoked and an expired one are the same here and for the asker.
+async fn grant(stats: &Stats, asker: Asker, token: &str) -> Result<Grant, Trouble> {
+    let token = Some(token).filter(|token| (1..=CREDENTIAL_BYTES_MAX).contains(&token.len()));
+    let token = token.ok_or(Trouble::Unauthorized)?.to_owned();
+    stats.tries().may_try(asker, &token, stats.now())?;
+    let asked = token.clone();
+    match stats.run(move |backend| (backend.doors.grant)(&asked)).await? {
+        Some(grant) => {
+            stats.tries().right(&token);
+            Ok(grant)
+        }
+        None => {
+            stats.tries().wrong(asker, stats.now());
+            Err(Trouble::Unauthorized)
+        }
+    }
+}
+
+/// What the session of the request's cookie may see; it ends with the token that began it.
+pub(crate) async fn by_cookie(
+    stats: &Stats,
+    headers: &HeaderMap,
+) -> Result<Option<Access>, Trouble> {
+    let Some(id) = session_id(stats, headers) else { return Ok(None) };
+    let Some(session) = stats.sessions().find(id, stats.now()) else { return Ok(None) };
+    let Some(token) = session.token else { return Ok(Some(session.access)) };
+    if stats.run(move |backend| (backend.doors.standing)(&token)).await?.is_some() {
+        return Ok(Some(session.access));
+    }
+    stats.sessions().close(id);
+    Ok(None)
 }
 
 /// The id in the session's cookie.

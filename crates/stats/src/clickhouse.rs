@@ -8,20 +8,19 @@
 use std::sync::Arc;
 
 use headcount_store::clickhouse::Reader;
-use headcount_store::control::Grant;
 
-use crate::backend::{Ask, Backend};
+use crate::backend::{Backend, Doors};
 
 impl Backend {
-    /// Reads through `reader`; `grant` looks a token up among those of the operator.
-    pub fn clickhouse(reader: Arc<Reader>, grant: Arc<Ask<str, Option<Grant>>>) -> Self {
+    /// Reads through `reader`; `doors` knows the operator's tokens.
+    pub fn clickhouse(reader: Arc<Reader>, doors: Doors) -> Self {
         let [ask, refused, books, first_day] = std::array::from_fn(|_| Arc::clone(&reader));
         Self {
             ask: Arc::new(move |question| ask.ask(question)),
             refused: Arc::new(move |site, from, to| refused.refused(site, from, to)),
             books: Arc::new(move || books.books_now()),
             first_day: Arc::new(move |site| first_day.first_day(site)),
-            grant,
+            doors,
         }
     }
 }

@@ -8,15 +8,14 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use headcount_store::control::Grant;
 use headcount_store::sqlite::Reader;
 
-use crate::backend::{Ask, Backend};
+use crate::backend::{Backend, Doors};
 use crate::pool::Pool;
 
 impl Backend {
-    /// Reads `counts.db` at `path`; `grant` looks a token up among those of the operator.
-    pub fn embedded(path: PathBuf, grant: Arc<Ask<str, Option<Grant>>>) -> Self {
+    /// Reads `counts.db` at `path`; `doors` knows the operator's tokens.
+    pub fn embedded(path: PathBuf, doors: Doors) -> Self {
         let pool = Arc::new(Pool::new(move || Reader::open(&path)));
         let [ask, refused, books, first_day] = std::array::from_fn(|_| Arc::clone(&pool));
         Self {
@@ -26,7 +25,7 @@ impl Backend {
             }),
             books: Arc::new(move || books.with(Reader::books_now)),
             first_day: Arc::new(move |site| first_day.with(|reader| reader.first_day(site))),
-            grant,
+            doors,
         }
     }
 }

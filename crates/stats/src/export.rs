@@ -5,16 +5,16 @@
 //! What surprises: attribute values fold below `k` here as on the dashboard. There is no way
 //! around the threshold.
 
+use axum::Extension;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::extract::{Query, State};
+use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use headcount_core::leak::{self, Leak};
 use headcount_core::site::SiteHost;
 use headcount_store::question::{Answer, PageFilter, Question, Refused};
 use serde::Deserialize;
 
-use crate::access::{self, Purpose};
 use crate::breakdown::{Breakdown, ROWS_MAX};
 use crate::dashboard::period::whole_month;
 use crate::query::date::{self, Bounds, Range};
@@ -67,72 +67,26 @@ struct Form {
 }
 
 /// Answers `GET /api/v1/export.csv?site=HOST&by=WORD&from=DAY&to=DAY&page=PAGE`; the last 30 days
-/// without days, all pages without a page.
+/// without days, all pages without a page. The same under `/share/TOKEN`.
 pub(crate) async fn handle_csv(
     State(stats): State<Stats>,
-    headers: HeaderMap,
+    Extension(viewer): Extension<Viewer>,
     packing: Packing,
     wanted: Asked,
 ) -> Response {
-    signed_in(&stats, &headers, wanted, Form { kind: Kind::Csv, packing })
-        .await
-        .unwrap_or_else(Trouble::into_json)
+    let form = Form { kind: Kind::Csv, packing };
+    respond(&stats, viewer, wanted, form).await.unwrap_or_else(Trouble::into_json)
 }
 
 /// The same as JSON, in the shape of the API's answers.
 pub(crate) async fn handle_json(
     State(stats): State<Stats>,
-    headers: HeaderMap,
+    Extension(viewer): Extension<Viewer>,
     packing: Packing,
     wanted: Asked,
 ) -> Response {
-    signed_in(&stats, &headers, wanted, Form { kind: Kind::Json, packing })
-        .await
-        .unwrap_or_else(Trouble::into_json)
-}
-
-/// Answers `GET /share/TOKEN/export.csv`.
-pub(crate) async fn handle_share_csv(
-    State(stats): State<Stats>,
-    Path(token): Path<String>,
-    packing: Packing,
-    wanted: Asked,
-) -> Response {
-    shared(&stats, &token, wanted, Form { kind: Kind::Csv, packing })
-        .await
-        .unwrap_or_else(Trouble::into_json)
-}
-
-/// Answers `GET /share/TOKEN/export.json`.
-pub(crate) async fn handle_share_json(
-    State(stats): State<Stats>,
-    Path(token): Path<String>,
-    packing: Packing,
-    wanted: Asked,
-) -> Response {
-    shared(&stats, &token, wanted, Form { kind: Kind::Json, packing })
-        .await
-        .unwrap_or_else(Trouble::into_json)
-}
-
-async fn signed_in(
-    stats: &Stats,
-    headers: &HeaderMap,
-    wanted: Asked,
-    form: Form,
-) -> Result<Response, Trouble> {
-    let access = access::check(stats, headers, Purpose::Get).await?;
-    respond(stats, Viewer::new(access), wanted, form).await
-}
-
-async fn shared(
-    stats: &Stats,
-    token: &str,
-    wanted: Asked,
-    form: Form,
-) -> Result<Response, Trouble> {
-    let viewer = access::by_share(stats, token).await?;
-    respond(stats, viewer, wanted, form).await
+    let form = Form { kind: Kind::Json, packing };
+    respond(&stats, viewer, wanted, form).await.unwrap_or_else(Trouble::into_json)
 }
 
 async fn respond(
@@ -162,6 +116,10 @@ async fn respond(
     let question = by.question(&site, range, viewer.k(stats.k()), rows);
     stats.check_time(question.as_ref().and_then(|it| it.time))?;
     let question = question.map(|it| Question { zone: bounds.zone, pages: page, ..it });
+    stats.check_time(question.as_ref().and_then(|question| question.time))?;
+    if question.is_none() && !viewer.is_owner() {
+        return Err(Trouble::OwnersOnly);
+    }
     let asker = viewer.clone();
     let job = move |store: &Reading| {
         let text = match question {
@@ -169,10 +127,7 @@ async fn respond(
                 let found = viewer.answer(store.ask(&question)?);
                 written(question, &found, form.kind)?
             }
-            None => {
-                let found = store.refused(&site, range.from, range.to)?;
-                written_refused(&viewer.refused(found), form.kind)?
-            }
+            None => written_refused(&store.refused(&site, range.from, range.to)?, form.kind)?,
         };
         let text = text + &leak::seen(Leak::Export).unwrap_or_default();
         Ok(attachment(text, &name, form))

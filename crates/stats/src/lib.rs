@@ -26,6 +26,7 @@ mod router;
 mod signin;
 mod state;
 mod text;
+mod tries;
 mod viewer;
 
 #[cfg(test)]
@@ -33,3 +34,4 @@ mod tests;
 
 pub use router::router;
 pub use state::{Parts, Stats, check_time};
+pub use tries::Asker;

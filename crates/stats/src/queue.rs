@@ -65,6 +65,7 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
+    /// Reads until then; what is asked later is [`Unanswered::Busy`].
     pub(crate) fn until(backend: Backend, until: Instant) -> Self {
         Self { backend, until }
     }
@@ -125,12 +126,13 @@ impl Queue {
         link: Option<&str>,
         job: impl FnOnce(&Reading) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E> {
+        let until = Instant::now() + ANSWER_DEADLINE;
         let of_link = match link.map(|token| self.line_of(token)) {
             Some(line) => Some(line.turn().await?),
             None => None,
         };
         let turn = self.questions.turn().await?;
-        let reading = Reading::until(self.backend.clone(), Instant::now() + ANSWER_DEADLINE);
+        let reading = Reading::until(self.backend.clone(), until);
         let blocking = move || {
             let done = job(&reading);
             drop((turn, of_link));

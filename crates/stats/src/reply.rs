@@ -51,6 +51,10 @@ pub(crate) enum Trouble {
     NoShare,
     /// A session's cookie on a request that another site caused.
     CrossSite,
+    /// What only owners of a site may see.
+    OwnersOnly,
+    /// Too many wrong tries, or too many sign-ins.
+    TooMany,
     /// No such site for this asker, or no such path.
     NotFound,
     /// The body did not arrive in time.
@@ -93,7 +97,8 @@ impl Trouble {
         match self {
             Self::Bad(_) => StatusCode::BAD_REQUEST,
             Self::Unauthorized | Self::NoShare => StatusCode::UNAUTHORIZED,
-            Self::CrossSite => StatusCode::FORBIDDEN,
+            Self::CrossSite | Self::OwnersOnly => StatusCode::FORBIDDEN,
+            Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
             Self::Large => StatusCode::PAYLOAD_TOO_LARGE,
@@ -104,9 +109,14 @@ impl Trouble {
     pub(crate) fn reason(&self) -> String {
         match self {
             Self::Bad(bad) => return bad.to_string(),
-            Self::Unauthorized => "send an API token as \"Authorization: Bearer TOKEN\"",
+            Self::Unauthorized => {
+                "send a valid API token as \"Authorization: Bearer TOKEN\"; one that is unknown, \
+                 revoked or expired opens nothing"
+            }
             Self::NoShare => "this link is not valid, or not any more: ask for a new one",
             Self::CrossSite => "a signed-in browser may only ask from the dashboard's own pages",
+            Self::OwnersOnly => "hits that were not counted are shown to owners of the site only",
+            Self::TooMany => "too many wrong tokens or sign-ins: ask again in a minute",
             Self::NotFound => "there is no such site or path for this token",
             Self::Slow => "the body did not arrive in time",
             Self::Large => return format!("the body may have at most {BODY_BYTES_MAX} bytes"),
@@ -132,6 +142,7 @@ impl Trouble {
         let (name, value) = match self {
             Self::Unauthorized => (header::WWW_AUTHENTICATE, "Bearer"),
             Self::Busy | Self::Failed => (header::RETRY_AFTER, RETRY_AFTER_SECONDS),
+            Self::TooMany => (header::RETRY_AFTER, "60"),
             _ => return response,
         };
         response.headers_mut().insert(name, HeaderValue::from_static(value));

@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use headcount_core::site::SiteHost;
+use headcount_store::control::{Grant, Role};
 use subtle::ConstantTimeEq as _;
 
 /// Sessions at once; the one that would expire first makes room.
@@ -21,20 +22,25 @@ const SECRET_BYTES: usize = 32;
 
 /// What a signed-in person or a token may see.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Access {
-    /// Every site: the operator.
-    All,
-    /// One site: an analyst.
-    Site(SiteHost),
+pub struct Access {
+    /// The site; none: every site.
+    pub site: Option<SiteHost>,
+    /// How much of it.
+    pub role: Role,
 }
 
 impl Access {
+    /// Everything of every site: who has the link that the process printed.
+    pub const ALL: Self = Self { site: None, role: Role::Owner };
+
+    /// What a token opens.
+    pub(crate) fn of(grant: &Grant) -> Self {
+        Self { site: grant.site.clone(), role: grant.role }
+    }
+
     /// Whether this site may be seen.
     pub fn allows(&self, site: &SiteHost) -> bool {
-        match self {
-            Self::All => true,
-            Self::Site(own) => own == site,
-        }
+        self.site.as_ref().is_none_or(|own| own == site)
     }
 }
 
@@ -53,9 +59,9 @@ pub fn new_secret() -> Result<String, NoRandom> {
     Ok(blake3::Hash::from_bytes(bytes).to_hex().to_string())
 }
 
-type Digest = [u8; blake3::OUT_LEN];
+pub(crate) type Digest = [u8; blake3::OUT_LEN];
 
-fn digest(secret: &str) -> Digest {
+pub(crate) fn digest(secret: &str) -> Digest {
     *blake3::hash(secret.as_bytes()).as_bytes()
 }
 
@@ -76,40 +82,48 @@ impl Codes {
     }
 }
 
-struct Session {
-    access: Access,
+/// An open session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Session {
+    /// What it may see.
+    pub(crate) access: Access,
+    /// The token or link that it was begun with, and that ends it; none: the code of this process.
+    pub(crate) token: Option<i64>,
+}
+
+struct Entry {
+    session: Session,
     expires_at: u64,
 }
 
 /// The sessions that are open.
 #[derive(Default)]
-pub(crate) struct Sessions(Mutex<HashMap<Digest, Session>>);
+pub(crate) struct Sessions(Mutex<HashMap<Digest, Entry>>);
 
 impl Sessions {
     /// Opens a session and gives its id.
-    pub(crate) fn open(&self, access: Access, now: u64) -> Result<String, NoRandom> {
+    pub(crate) fn open(&self, session: Session, now: u64) -> Result<String, NoRandom> {
         let id = new_secret()?;
         let mut table = self.table();
-        table.retain(|_, session| session.expires_at > now);
+        table.retain(|_, entry| entry.expires_at > now);
         if table.len() >= SESSIONS_MAX {
-            let first =
-                table.iter().min_by_key(|(_, session)| session.expires_at).map(|(key, _)| *key);
+            let first = table.iter().min_by_key(|(_, entry)| entry.expires_at).map(|(key, _)| *key);
             if let Some(first) = first {
                 table.remove(&first);
             }
         }
         table.insert(
             digest(&id),
-            Session { access, expires_at: now.saturating_add(SESSION_SECONDS) },
+            Entry { session, expires_at: now.saturating_add(SESSION_SECONDS) },
         );
         Ok(id)
     }
 
-    /// What the session with this id may see, if it is open.
-    pub(crate) fn find(&self, id: &str, now: u64) -> Option<Access> {
+    /// The session with this id, if it is open.
+    pub(crate) fn find(&self, id: &str, now: u64) -> Option<Session> {
         let table = self.table();
-        let session = table.get(&digest(id)).filter(|session| session.expires_at > now)?;
-        Some(session.access.clone())
+        let entry = table.get(&digest(id)).filter(|entry| entry.expires_at > now)?;
+        Some(entry.session.clone())
     }
 
     /// Closes a session.
@@ -118,7 +132,7 @@ impl Sessions {
     }
 
     /// A poisoned table is still a table: each change of it is one insert or remove.
-    fn table(&self) -> MutexGuard<'_, HashMap<Digest, Session>> {
+    fn table(&self) -> MutexGuard<'_, HashMap<Digest, Entry>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -127,12 +141,14 @@ impl Sessions {
 mod tests {
     use super::*;
 
+    const OPERATOR: Session = Session { access: Access::ALL, token: None };
+
     #[test]
     fn sessions_expire_and_close() {
         let sessions = Sessions::default();
-        let id = sessions.open(Access::All, 100).expect("random bytes");
+        let id = sessions.open(OPERATOR, 100).expect("random bytes");
         assert_eq!(id.len(), 64);
-        assert_eq!(sessions.find(&id, 100 + SESSION_SECONDS - 1), Some(Access::All));
+        assert_eq!(sessions.find(&id, 100 + SESSION_SECONDS - 1), Some(OPERATOR));
         assert_eq!(sessions.find(&id, 100 + SESSION_SECONDS), None);
         assert_eq!(sessions.find("", 100), None);
         sessions.close(&id);
@@ -142,9 +158,9 @@ mod tests {
     #[test]
     fn the_table_is_bounded_and_the_oldest_makes_room() {
         let sessions = Sessions::default();
-        let first = sessions.open(Access::All, 0).expect("random bytes");
+        let first = sessions.open(OPERATOR, 0).expect("random bytes");
         for now in 1..=u64::try_from(SESSIONS_MAX).expect("small") {
-            sessions.open(Access::All, now).expect("random bytes");
+            sessions.open(OPERATOR, now).expect("random bytes");
         }
         assert_eq!(sessions.table().len(), SESSIONS_MAX);
         assert_eq!(sessions.find(&first, 2), None);

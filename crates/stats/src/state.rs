@@ -14,11 +14,12 @@ use headcount_store::question::{Question, TimeBucket};
 
 use crate::backend::{Backend, Said, Unanswered};
 use crate::query::BadQuery;
-use crate::query::date::Bounds;
+use crate::query::date::{Bounds, oldest_whole};
 use crate::queue::{Queue, Reading};
 use crate::reply::Trouble;
 use crate::session::{Access, Codes, Sessions};
 use crate::time_zone::TimeZone;
+use crate::tries::Tries;
 use crate::viewer::Viewer;
 
 /// What the binary brings.
@@ -72,6 +73,7 @@ struct Inner {
     queue: Queue,
     sessions: Sessions,
     codes: Codes,
+    tries: Tries,
     parts: Parts,
 }
 
@@ -86,6 +88,7 @@ impl Stats {
             queue: Queue::new(parts.backend.clone(), parts.readers),
             sessions: Sessions::default(),
             codes: Codes::new(&parts.signin_codes),
+            tries: Tries::default(),
             parts,
         }))
     }
@@ -137,6 +140,10 @@ impl Stats {
         &self.0.codes
     }
 
+    pub(crate) fn tries(&self) -> &Tries {
+        &self.0.tries
+    }
+
     /// The sites that `access` may see.
     pub(crate) fn visible_sites(&self, access: &Access) -> Vec<SiteHost> {
         let mut sites = (self.0.parts.sites)();
@@ -153,8 +160,8 @@ impl Stats {
     /// The days that can be asked about without knowing a site's first. Retention counts UTC days.
     pub(crate) fn kept(&self, time_zone: &TimeZone) -> Bounds {
         let utc_day = Hour::of_unix(self.now()).day();
-        let oldest = utc_day.oldest_kept(self.0.parts.retention_days);
         let zone = time_zone.zone().clone();
+        let oldest = oldest_whole(utc_day.oldest_kept(self.0.parts.retention_days), &zone);
         let today = zone.day_at(self.now());
         Bounds { today, oldest: oldest.min(today), first: None, zone }
     }
@@ -163,6 +170,8 @@ impl Stats {
     pub(crate) async fn bounds(&self, site: &SiteHost) -> Result<Bounds, Unanswered> {
         let (site, time_zone) = (site.clone(), self.time_zone(site));
         let first = self.0.queue.answer(None, move |store| store.first_day(&site)).await?;
+        // West of UTC the first hours of a UTC day belong to the day before.
+        let first = first.map(|day| time_zone.zone().day_of(day.first_hour()));
         Ok(Bounds { first, ..self.kept(&time_zone) })
     }
 

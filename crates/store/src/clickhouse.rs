@@ -14,6 +14,7 @@ mod connect;
 pub mod dump;
 mod facts;
 mod fault;
+pub mod grants;
 mod link;
 mod reader;
 mod remove;

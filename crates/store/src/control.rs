@@ -6,15 +6,21 @@
 //! What surprises: several processes write it. A running process asks [`Control::version`] now and
 //! then, which costs microseconds, and reads again when the number changed.
 
+pub mod admin;
 mod token;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use headcount_core::site::SiteHost;
 use headcount_core::time::Day;
-use rusqlite::{Connection, Params, TransactionBehavior};
+use rusqlite::Connection;
 
-pub use token::{Grant, Token, TokenInfo};
+pub use token::{
+    Grant, Kind, LABEL_CHARS_MAX, LINK_SECONDS, NewToken, Proof, Role, State, Token, TokenInfo,
+    has_form,
+};
+
+use self::admin::{Act, Actor};
 
 use crate::error::{Doing as _, StoreError};
 use crate::file::FileKind;
@@ -28,6 +34,8 @@ const CONTROL_FILE: FileKind = FileKind {
     migrations: &[
         include_str!("control/migrations/0001_control.sql"),
         include_str!("control/migrations/0002_share.sql"),
+        include_str!("control/migrations/0003_access.sql"),
+        include_str!("control/migrations/0004_admin_log.sql"),
     ],
     pragmas: "PRAGMA synchronous = FULL;
               PRAGMA secure_delete = ON;
@@ -37,6 +45,10 @@ const CONTROL_FILE: FileKind = FileKind {
 /// A connection to the control file. Any number of processes may have one.
 pub struct Control {
     conn: Connection,
+    /// Who acts through this connection.
+    actor: Actor,
+    /// Where the admin log's mark is.
+    mark: PathBuf,
 }
 
 impl Control {
@@ -46,7 +58,9 @@ impl Control {
     /// [`StoreError::ForeignFile`], [`StoreError::NewerSchema`] and [`StoreError::Damaged`] say
     /// what is wrong with the file; others say what failed.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        CONTROL_FILE.open(path).map(|conn| Self { conn })
+        let conn = CONTROL_FILE.open(path)?;
+        let mark = path.with_file_name(admin::MARK_FILE_NAME);
+        Ok(Self { conn, actor: Actor::Program, mark })
     }
 
     /// A number that changes when another connection has written. Compare it with an earlier one
@@ -67,22 +81,27 @@ impl Control {
     /// what somebody wants gone.
     pub fn site_add(&mut self, host: &SiteHost, today: Day) -> Result<bool, StoreError> {
         let doing = "add a site";
-        let tx =
-            self.conn.transaction_with_behavior(TransactionBehavior::Immediate).doing(doing)?;
-        let waiting: bool = tx
-            .query_row(include_str!("control/sql/is_being_erased.sql"), [host.as_str()], |row| {
-                row.get(0)
-            })
-            .doing(doing)?;
-        if waiting {
-            return Err(StoreError::ErasureOpen { host: host.to_string() });
-        }
-        tx.execute(include_str!("control/sql/lift_tombstone.sql"), [host.as_str()]).doing(doing)?;
-        let added = tx
-            .execute(include_str!("control/sql/add_site.sql"), (host.as_str(), today.0))
-            .doing(doing)?;
-        tx.commit().doing(doing)?;
-        Ok(added > 0)
+        self.act(doing, |tx, log| {
+            let waiting: bool = tx
+                .query_row(
+                    include_str!("control/sql/is_being_erased.sql"),
+                    [host.as_str()],
+                    |row| row.get(0),
+                )
+                .doing(doing)?;
+            if waiting {
+                return Err(StoreError::ErasureOpen { host: host.to_string() });
+            }
+            tx.execute(include_str!("control/sql/lift_tombstone.sql"), [host.as_str()])
+                .doing(doing)?;
+            let added = tx
+                .execute(include_str!("control/sql/add_site.sql"), (host.as_str(), today.0))
+                .doing(doing)?;
+            if added > 0 {
+                log.add(Act::SiteAdd, Some(host), "")?;
+            }
+            Ok(added > 0)
+        })
     }
 
     /// Every site that was added, sorted.
@@ -101,12 +120,13 @@ impl Control {
     pub fn erasure_request(&mut self, host: &SiteHost, today: Day) -> Result<(), StoreError> {
         let doing = "ask for an erasure";
         let key = (host.as_str(), today.0);
-        let tx =
-            self.conn.transaction_with_behavior(TransactionBehavior::Immediate).doing(doing)?;
-        tx.execute(include_str!("control/sql/drop_site.sql"), [host.as_str()]).doing(doing)?;
-        tx.execute(include_str!("control/sql/revoke_tokens_of_site.sql"), key).doing(doing)?;
-        tx.execute(include_str!("control/sql/ask_erasure.sql"), key).doing(doing)?;
-        tx.commit().doing(doing)
+        self.act(doing, |tx, log| {
+            tx.execute(include_str!("control/sql/drop_site.sql"), [host.as_str()]).doing(doing)?;
+            tx.execute(include_str!("control/sql/revoke_tokens_of_site.sql"), key).doing(doing)?;
+            tx.execute(include_str!("control/sql/ask_erasure.sql"), key).doing(doing)?;
+            log.add(Act::SiteErase, Some(host), "")?;
+            Ok(())
+        })
     }
 
     /// Erasures that wait to be carried out, sorted.
@@ -130,17 +150,15 @@ impl Control {
     /// # Errors
     /// When the file cannot be written.
     pub fn erasure_done(&mut self, host: &SiteHost) -> Result<bool, StoreError> {
-        let sql = include_str!("control/sql/finish_erasure.sql");
-        self.execute(sql, [host.as_str()], "note an erasure").map(|changed| changed > 0)
-    }
-
-    fn execute(
-        &mut self,
-        sql: &str,
-        params: impl Params,
-        doing: &'static str,
-    ) -> Result<usize, StoreError> {
-        self.conn.execute(sql, params).doing(doing)
+        let doing = "note an erasure";
+        self.act(doing, |tx, log| {
+            let sql = include_str!("control/sql/finish_erasure.sql");
+            let changed = tx.execute(sql, [host.as_str()]).doing(doing)?;
+            if changed > 0 {
+                log.add(Act::SiteErased, Some(host), "")?;
+            }
+            Ok(changed > 0)
+        })
     }
 
     fn hosts(&self, sql: &str) -> Result<Vec<SiteHost>, StoreError> {
@@ -157,10 +175,12 @@ impl Control {
     }
 
     fn host(&self, text: &str) -> Result<SiteHost, StoreError> {
-        SiteHost::parse(text).map_err(|_| {
-            let path = self.conn.path().unwrap_or(FILE_NAME);
-            StoreError::damaged(path.as_ref(), "a site in it is no host name")
-        })
+        SiteHost::parse(text).map_err(|_| self.damaged("a site in it is no host name"))
+    }
+
+    fn damaged(&self, why: &str) -> StoreError {
+        let path = self.conn.path().unwrap_or(FILE_NAME);
+        StoreError::damaged(path.as_ref(), why)
     }
 }
 

@@ -45,6 +45,12 @@ pub(super) fn checked(raw: RawConfig) -> Result<Config, ConfigError> {
     let header = Some(raw.client_address_header.as_str()).filter(|name| !name.is_empty());
     let addresses = AddressSource::new(&raw.trusted_proxies, header)
         .map_err(|error| ConfigError(format!("trusted_proxies, client_address_header: {error}")))?;
+    let addresses = addresses
+        .admitting(&raw.analyst_networks)
+        .map_err(|error| ConfigError(format!("analyst_networks: {error}")))?;
+    let operators = AddressSource::default()
+        .admitting(&raw.ops_networks)
+        .map_err(|error| ConfigError(format!("ops_networks: {error}")))?;
     if raw.trusted_proxies.is_empty() != header.is_none() {
         return wrong(
             "trusted_proxies and client_address_header",
@@ -66,13 +72,17 @@ pub(super) fn checked(raw: RawConfig) -> Result<Config, ConfigError> {
     if raw.data_dir.is_empty() {
         return wrong("data_dir", "", "the path of a folder is needed");
     }
+    let settings_hash = settings_hash(&raw)?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let sites = checked_sites(raw.sites)?;
     let zones = Zones::of(&raw.time_zone, &sites)?;
     Ok(Config {
         listen,
         stats_listen,
+        stats_url: url(&raw.stats_url)?,
         ops_listen,
+        operators,
+        settings_hash,
         data_dir,
         addresses,
         visitors,
@@ -92,6 +102,30 @@ pub(super) fn checked(raw: RawConfig) -> Result<Config, ConfigError> {
         sites,
         zones,
     })
+}
+
+/// A hash of everything that is set. Passwords are in files of their own and no part of it.
+fn settings_hash(raw: &RawConfig) -> Result<String, ConfigError> {
+    let text = toml::to_string(raw).map_err(|error| ConfigError(format!("settings: {error}")))?;
+    Ok(blake3::hash(text.as_bytes()).to_hex().to_string())
+}
+
+/// The origin under which people reach the dashboard.
+fn url(text: &str) -> Result<Option<String>, ConfigError> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let origin = text.strip_suffix('/').unwrap_or(text);
+    let rest = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+    let is_host = |c: char| c.is_ascii_alphanumeric() || "-.:[]".contains(c);
+    match rest {
+        Some(rest) if !rest.is_empty() && rest.chars().all(is_host) => Ok(Some(origin.to_owned())),
+        _ => wrong(
+            "stats_url",
+            format!("\"{}\"", shown(text)),
+            "an origin such as https://count.example.org is needed",
+        ),
+    }
 }
 
 /// The tools whose trackers are answered.

@@ -27,8 +27,14 @@ pub(crate) struct RawConfig {
     pub(crate) listen: String,
     /// Dashboard and API; empty: the same as `listen`.
     pub(crate) stats_listen: String,
+    /// Where people reach the dashboard; empty: `http://` and `stats_listen`.
+    pub(crate) stats_url: String,
+    /// Networks that may ask for dashboard and API; none: all.
+    pub(crate) analyst_networks: Vec<String>,
     /// Health and metrics.
     pub(crate) ops_listen: String,
+    /// Networks that may ask for them; none: all.
+    pub(crate) ops_networks: Vec<String>,
     /// The folder with everything that is kept.
     pub(crate) data_dir: String,
     /// Networks of proxies whose header is believed.
@@ -74,7 +80,10 @@ impl Default for RawConfig {
         Self {
             listen: "127.0.0.1:8080".into(),
             stats_listen: String::new(),
+            stats_url: String::new(),
+            analyst_networks: Vec::new(),
             ops_listen: "127.0.0.1:9464".into(),
+            ops_networks: Vec::new(),
             data_dir: "./headcount-data".into(),
             trusted_proxies: Vec::new(),
             client_address_header: String::new(),

@@ -18,13 +18,13 @@ use headcount_collector::metrics::Metrics;
 use headcount_collector::{Collector, Erasing, Fallback};
 use headcount_core::failpoint;
 use headcount_core::site::SiteHost;
-use headcount_core::time::Clock;
+use headcount_core::time::{Clock, Day};
 use headcount_store::control::Control;
 
 use super::{DEMO_ALIASES, DEMO_HOST, Rooms, is_demo};
 use crate::config::{Config, RawSite, site_setting};
 use crate::ops::Health;
-use crate::{audit, folder};
+use crate::{audit, folder, process};
 
 /// How long a core may still work with a table of sites that was replaced.
 const TABLE_GRACE: Duration = Duration::from_millis(50);
@@ -41,7 +41,8 @@ pub(crate) struct House {
     data_dir: PathBuf,
     metrics: Arc<Metrics>,
     visitors: bool,
-    started_day: headcount_core::time::Day,
+    retention_days: u32,
+    started_day: Day,
     clock: Arc<dyn Clock>,
 }
 
@@ -49,6 +50,8 @@ pub(crate) struct House {
 struct Sites {
     control: Control,
     version: Option<i64>,
+    /// The day of the last look after tokens and admin log.
+    looked_after: Day,
     /// Erasures that the collector is at.
     erasing: BTreeMap<SiteHost, Erasing>,
 }
@@ -62,12 +65,18 @@ impl House {
     ) -> anyhow::Result<Self> {
         Ok(Self {
             rooms: RwLock::new(Some(rooms)),
-            sites: Mutex::new(Sites { control, version: None, erasing: BTreeMap::new() }),
+            sites: Mutex::new(Sites {
+                control,
+                version: None,
+                looked_after: clock.hour().day(),
+                erasing: BTreeMap::new(),
+            }),
             hosts: Mutex::default(),
             configured: config.sites.clone(),
             data_dir: config.data_dir.clone(),
             metrics,
             visitors: config.visitors,
+            retention_days: config.retention_days,
             started_day: clock.hour().day(),
             clock,
         })
@@ -141,13 +150,24 @@ impl House {
         }
     }
 
-    /// Twice a second: new sites, erasures.
+    /// Twice a second: new sites, erasures; once a day: tokens, and the admin log.
     pub(crate) fn keep(&self) {
         #[cfg(feature = "planted-leaks")]
         crate::leaks::keep(&self.data_dir);
-        if let Err(error) = self.renew_sites(false).and_then(|()| self.erase_asked()) {
+        let kept = self.renew_sites(false).and_then(|()| self.erase_asked());
+        if let Err(error) = kept.and_then(|()| self.look_after()) {
             tracing::warn!(error = %format!("{error:#}"), "sites cannot be brought up to date");
         }
+    }
+
+    fn look_after(&self) -> anyhow::Result<()> {
+        let (mut sites, today) = (self.sites(), self.clock.hour().day());
+        if sites.looked_after != today {
+            let now = self.clock.unix_seconds();
+            process::look_after(&mut sites.control, self.retention_days, now)?;
+            sites.looked_after = today;
+        }
+        Ok(())
     }
 
     fn erase_asked(&self) -> anyhow::Result<()> {

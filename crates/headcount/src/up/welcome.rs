@@ -22,6 +22,7 @@ use tower_service::Service;
 
 use super::DEMO_HOST;
 use crate::commands::say;
+use crate::door::{self, Door};
 
 /// Sites whose snippets are printed; more are listed by their number.
 const SNIPPETS_MAX: usize = 3;
@@ -48,8 +49,8 @@ pub(crate) fn origin(address: SocketAddr) -> String {
 }
 
 /// The link to a dashboard, with a code that signs in.
-pub(crate) fn sign_in(address: SocketAddr, code: &str) -> String {
-    format!("{}/signin?code={code}", origin(address))
+pub(crate) fn sign_in(origin: &str, code: &str) -> String {
+    format!("{origin}/signin?code={code}")
 }
 
 /// Prints snippets and links.
@@ -79,11 +80,17 @@ pub(crate) fn print(hosts: &[SiteHost], links: &Links) -> anyhow::Result<()> {
     say(&text)
 }
 
-/// Hands a request to the analyst's side.
-pub(crate) fn ask(mut stats: axum::Router, request: Request<Incoming>) -> Answer {
+/// Hands a request to the analyst's side, if its network may ask there.
+pub(crate) fn ask(mut stats: axum::Router, door: &Door, mut request: Request<Incoming>) -> Answer {
+    let asker = request.extensions().get().copied();
+    let entered = door.enter(asker, &mut request);
     Box::pin(async move {
-        let answered = stats.call(request.map(AxumBody::new)).await;
-        let answer = answered.unwrap_or_else(|never| match never {});
+        let answer = if entered {
+            let answered = stats.call(request.map(AxumBody::new)).await;
+            answered.unwrap_or_else(|never| match never {})
+        } else {
+            door::refusal()
+        };
         answer.map(|body| -> Body { Either::Right(body.map_err(Into::into).boxed_unsync()) })
     })
 }

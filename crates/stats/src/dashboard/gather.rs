@@ -7,7 +7,7 @@
 
 use headcount_core::cell::Attribute;
 use headcount_core::site::SiteHost;
-use headcount_core::time::Hour;
+use headcount_core::time::{Day, Hour};
 use headcount_store::question::{
     Answer, Books, By, Metric, Order, OrderKey, PageFilter, Question, Refused, TimeBucket,
 };
@@ -22,7 +22,7 @@ pub(crate) const LIST_ROWS: u32 = 10;
 /// The metrics of the headline, in its order.
 pub(crate) const HEADLINE: [Metric; 4] =
     [Metric::Views, Metric::Visitors, Metric::Visits, Metric::Clicks];
-/// Hours of two periods of 400 days at most.
+/// Hours of two periods whose plots show no months, or days of two longer ones.
 const HOURS_MAX: u32 = 2 * 401 * 24;
 
 /// What a page is about.
@@ -44,6 +44,8 @@ pub(crate) struct Subject {
     pub(crate) k_day: u32,
     /// Whether hours are told.
     pub(crate) hours: bool,
+    /// Whether hits that were not counted are shown.
+    pub(crate) refusals: bool,
 }
 
 impl Subject {
@@ -56,11 +58,27 @@ impl Subject {
     }
 }
 
+impl Subject {
+    /// The days of which single hours matter: the running one, and the one that it is compared with.
+    fn days_by_hour(&self) -> Vec<Day> {
+        let zone = self.time_zone.zone();
+        let [first, last] = [zone.first_hour(self.range.from), zone.last_hour(self.range.to)];
+        let Some(before) = self.before.filter(|_| (first..=last).contains(&self.now)) else {
+            return Vec::new();
+        };
+        let ended = self.now.0.saturating_sub(first.0);
+        let then = Hour(zone.first_hour(before.from).0.saturating_add(ended));
+        let mut days = vec![zone.day_of(self.now), zone.day_of(then)];
+        days.dedup();
+        days
+    }
+}
+
 /// The answers.
 #[derive(Debug, Default)]
 pub(crate) struct Gathered {
-    /// By hour, of this period and the one before.
-    pub(crate) hours: Answer,
+    /// By hour or by day, of this period and the one before.
+    pub(crate) over_time: Vec<Answer>,
     pub(crate) pages: Answer,
     pub(crate) targets: Answer,
     pub(crate) attributes: Vec<(Attribute, Answer)>,
@@ -71,13 +89,8 @@ pub(crate) struct Gathered {
 /// Asks for all of it.
 pub(crate) fn gather(store: &Reading, subject: &Subject) -> Result<Gathered, Unanswered> {
     let ask = |question: Question| store.ask(&question);
-    let mut hours = question(subject, By::Total, &HEADLINE);
-    hours.from = subject.before.map_or(subject.range.from, |before| before.from);
-    hours.time = Some(TimeBucket::Hour);
-    hours.order = vec![Order { key: OrderKey::Time, descending: false }];
-    hours.limit = HOURS_MAX;
     let mut found = Gathered {
-        hours: ask(hours)?,
+        over_time: over_time(store, subject)?,
         targets: ask(question(subject, By::Target, &[Metric::Clicks]))?,
         books: store.books()?,
         ..Gathered::default()
@@ -90,7 +103,29 @@ pub(crate) fn gather(store: &Reading, subject: &Subject) -> Result<Gathered, Una
         let answer = ask(question(subject, By::Attribute(attribute), metrics(attribute)))?;
         found.attributes.push((attribute, answer));
     }
-    found.refused = store.refused(&subject.site, subject.range.from, subject.range.to)?;
+    if subject.refusals {
+        found.refused = store.refused(&subject.site, subject.range.from, subject.range.to)?;
+    }
+    Ok(found)
+}
+
+/// Numbers by hour; where the plot shows months, by day, with the hours of the days that need them.
+fn over_time(store: &Reading, subject: &Subject) -> Result<Vec<Answer>, Unanswered> {
+    let ask = |from: Day, to: Day, time: TimeBucket| {
+        let order = vec![Order { key: OrderKey::Time, descending: false }];
+        let limit = HOURS_MAX;
+        let asked = question(subject, By::Total, &HEADLINE);
+        store.ask(&Question { from, to, time: Some(time), order, limit, ..asked })
+    };
+    let Subject { range, before, .. } = subject;
+    let from = before.map_or(range.from, |before| before.from);
+    if range.bucket() != TimeBucket::Month {
+        return Ok(vec![ask(from, range.to, TimeBucket::Hour)?]);
+    }
+    let mut found = vec![ask(from, range.to, TimeBucket::Day)?];
+    for day in subject.days_by_hour() {
+        found.push(ask(day, day, TimeBucket::Hour)?);
+    }
     Ok(found)
 }
 

@@ -20,22 +20,21 @@ pub(crate) mod view;
 #[cfg(test)]
 mod tests;
 
+use axum::Extension;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
 use axum::response::Response;
 use headcount_core::site::SiteHost;
 use headcount_core::time::Hour;
 use headcount_store::question::Metric;
 use serde::Deserialize;
 
-use crate::access;
 use crate::breakdown::Breakdown;
 use crate::query::date::Bounds;
 use crate::query::words::metric_column;
 use crate::queue::Reading;
 use crate::reply::{self, Packing, Trouble};
-use crate::signin;
 use crate::state::Stats;
 use crate::text::TEXT_BYTES_MAX;
 use crate::viewer::Viewer;
@@ -79,54 +78,25 @@ impl Page {
 
 type Asked = Result<Query<Chosen>, QueryRejection>;
 
-/// Answers `GET /?site=HOST&period=7d`, or with `from` and `to`, and optionally `page` and `metric`.
+/// Answers `GET /?site=HOST&period=7d`, or with `from` and `to`, and optionally `page` and `metric`;
+/// and the same under `/share/TOKEN`.
 pub(crate) async fn handle(
     State(stats): State<Stats>,
-    headers: HeaderMap,
+    Extension(viewer): Extension<Viewer>,
     packing: Packing,
     chosen: Asked,
 ) -> Response {
-    let Some(access) = access::by_cookie(&stats, &headers) else { return signin::page(false) };
-    show(&stats, Viewer::new(access), chosen, packing).await.unwrap_or_else(Trouble::into_text)
+    show(&stats, viewer, chosen, packing).await.unwrap_or_else(Trouble::into_text)
 }
 
 /// Answers `GET /list?site=HOST&by=page`, with the same period, and optionally `search` and `at`.
 pub(crate) async fn handle_list(
     State(stats): State<Stats>,
-    headers: HeaderMap,
+    Extension(viewer): Extension<Viewer>,
     packing: Packing,
     chosen: Asked,
 ) -> Response {
-    let Some(access) = access::by_cookie(&stats, &headers) else { return signin::page(false) };
-    show_list(&stats, Viewer::new(access), chosen, packing).await.unwrap_or_else(Trouble::into_text)
-}
-
-/// Answers `GET /share/TOKEN`.
-pub(crate) async fn handle_share(
-    State(stats): State<Stats>,
-    Path(token): Path<String>,
-    packing: Packing,
-    chosen: Asked,
-) -> Response {
-    let shown = async {
-        let viewer = access::by_share(&stats, &token).await?;
-        show(&stats, viewer, chosen, packing).await
-    };
-    shown.await.unwrap_or_else(Trouble::into_text)
-}
-
-/// Answers `GET /share/TOKEN/list`.
-pub(crate) async fn handle_share_list(
-    State(stats): State<Stats>,
-    Path(token): Path<String>,
-    packing: Packing,
-    chosen: Asked,
-) -> Response {
-    let shown = async {
-        let viewer = access::by_share(&stats, &token).await?;
-        show_list(&stats, viewer, chosen, packing).await
-    };
-    shown.await.unwrap_or_else(Trouble::into_text)
+    show_list(&stats, viewer, chosen, packing).await.unwrap_or_else(Trouble::into_text)
 }
 
 async fn show(
@@ -142,7 +112,6 @@ async fn show(
         let blur = |answer: &mut _| *answer = page.viewer.answer(std::mem::take(answer));
         found.attributes.iter_mut().map(|(_, answer)| answer).for_each(blur);
         [&mut found.pages, &mut found.targets].into_iter().for_each(blur);
-        found.refused = page.viewer.refused(std::mem::take(&mut found.refused));
         packing.page(&DashboardPage::new(&page, &found))
     };
     stats.answer(&viewer, job).await
@@ -198,6 +167,7 @@ fn page(stats: &Stats, viewer: Viewer, chosen: &Chosen) -> Result<Option<Page>, 
         now: Hour::of_unix(stats.now()),
         k_day: stats.k_day(),
         hours: stats.hours(),
+        refusals: viewer.is_owner(),
     };
     let visitors_note = stats.visitors_note();
     Ok(Some(Page { viewer, subject, period, bounds, sites, visitors_note }))

@@ -3,12 +3,13 @@
 //! What it is not: drawing; see [`super::plot`].
 //!
 //! What surprises: everything is added up from hours. So a day that has not ended is compared with
-//! as many hours of the day before, and a day of summer time may have 23.
+//! as many hours of the day before, both without the running one, and a day of summer time may have 23.
 
 use std::collections::HashMap;
 
 use headcount_core::time::{Day, Hour};
 use headcount_store::question::{Answer, Metric, TimeBucket};
+use headcount_store::zone::Zone;
 
 use super::gather::{HEADLINE, Subject};
 use super::period;
@@ -39,14 +40,16 @@ pub(crate) struct Bucket {
 pub(crate) struct Series {
     pub(crate) buckets: Vec<Bucket>,
     pub(crate) totals: Numbers,
-    /// The period before, as far as this one has come.
-    pub(crate) before: Option<Numbers>,
+    /// Whether the period before is kept.
+    pub(crate) has_before: bool,
+    /// This period up to its running hour, and as many hours of the one before; none in the first.
+    pub(crate) compared: Option<[Numbers; 2]>,
 }
 
 impl Series {
-    /// Adds up the hours of an answer.
-    pub(crate) fn of(subject: &Subject, answer: &Answer, viewer: &Viewer) -> Self {
-        let hours = hours_of(answer);
+    /// Adds up the hours and days of answers.
+    pub(crate) fn of(subject: &Subject, answers: &[Answer], viewer: &Viewer) -> Self {
+        let hours = hours_of(subject.time_zone.zone(), answers);
         let Subject { time_zone, range, before, now, .. } = subject;
         let bucket = subject.bucket();
         let mut totals = Numbers::default();
@@ -57,24 +60,26 @@ impl Series {
             let running = (group.first..=group.last).contains(now);
             buckets.push(Bucket { label, title, numbers, before: None, running });
         }
-        let mut total_before = None;
+        let shown = |numbers: Numbers| numbers.map(|number| viewer.number(number));
+        let mut compared = None;
         if let Some(before) = before {
-            let (mut total, mut all) = (Numbers::default(), Numbers::default());
-            let elapsed = now.0.saturating_sub(first_hour(time_zone, *range).0);
-            // Where no hours are told, the day before is compared whole.
-            let is_running = subject.hours && buckets.iter().any(|bucket| bucket.running);
-            let end = first_hour(time_zone, *before).0.saturating_add(elapsed);
+            let mut all = Numbers::default();
             let groups = groups(time_zone, *before, bucket);
-            for (at, group) in groups.iter().enumerate() {
-                if let Some(bucket) = buckets.get_mut(at) {
-                    bucket.before = Some(added(viewer, &mut all, sum(&hours, group)));
-                }
-                let last = if is_running { group.last.min(Hour(end)) } else { group.last };
-                add(&mut total, sum(&hours, &Group { first: group.first, last }));
+            for (group, bucket) in groups.iter().zip(&mut buckets) {
+                bucket.before = Some(added(viewer, &mut all, sum(&hours, group)));
             }
-            total_before = Some(total.map(|number| viewer.number(number)));
+            // Where no hours are told, the period before is compared whole.
+            let is_running = subject.hours && buckets.iter().any(|bucket| bucket.running);
+            let ended = now.0.saturating_sub(first_hour(time_zone, *range).0);
+            let both = [*range, *before].map(|range| {
+                let (first, last) =
+                    (first_hour(time_zone, range), time_zone.zone().last_hour(range.to));
+                let end = if is_running { first.0.saturating_add(ended) } else { last.0 + 1 };
+                shown(sum_before(&hours, first, Hour(end).min(Hour(last.0 + 1))))
+            });
+            compared = (!is_running || ended > 0).then_some(both);
         }
-        Self { buckets, totals: totals.map(|number| viewer.number(number)), before: total_before }
+        Self { buckets, totals: shown(totals), has_before: before.is_some(), compared }
     }
 
     /// What is drawn of one metric.
@@ -141,24 +146,48 @@ fn groups(time_zone: &TimeZone, range: Range, bucket: TimeBucket) -> Vec<Group> 
     days.iter().zip(ends).map(group).collect()
 }
 
-fn hours_of(answer: &Answer) -> HashMap<Hour, Numbers> {
-    let numbers = |metrics: &[u64]| {
+/// The hours of answers. A day of which there are no hours stands as its first one.
+fn hours_of(zone: &Zone, answers: &[Answer]) -> HashMap<Hour, Numbers> {
+    let (mut days, mut hours) = (HashMap::new(), HashMap::new());
+    let rows = answers.iter().flat_map(|answer| &answer.rows);
+    for row in rows {
         let mut numbers = Numbers::default();
-        numbers.iter_mut().zip(metrics).for_each(|(to, from)| *to = *from);
-        numbers
-    };
-    let hour = |text: &str| {
-        let day = Day::parse(text.get(..10)?)?;
-        let of_day: u32 = text.get(11..13)?.parse().ok()?;
-        Some(Hour(day.first_hour().0.saturating_add(of_day)))
-    };
-    let rows = answer.rows.iter();
-    rows.filter_map(|row| Some((hour(row.time.as_deref()?)?, numbers(&row.metrics)))).collect()
+        numbers.iter_mut().zip(&row.metrics).for_each(|(to, from)| *to = *from);
+        let Some((day, of_day)) = row.time.as_deref().and_then(bucket_of) else { continue };
+        match of_day {
+            Some(of_day) => {
+                let hour = Hour(day.first_hour().0.saturating_add(of_day));
+                hours.insert(hour, numbers);
+            }
+            None => {
+                days.insert(day, numbers);
+            }
+        }
+    }
+    for hour in hours.keys() {
+        days.remove(&zone.day_of(*hour));
+    }
+    hours.extend(days.into_iter().map(|(day, numbers)| (zone.first_hour(day), numbers)));
+    hours
+}
+
+/// The day of a label, and its UTC hour where it is one.
+fn bucket_of(label: &str) -> Option<(Day, Option<u32>)> {
+    let day = Day::parse(label.get(..10)?)?;
+    match label.get(11..13) {
+        Some(hour) => Some((day, Some(hour.parse().ok()?))),
+        None => Some((day, None)),
+    }
 }
 
 fn sum(hours: &HashMap<Hour, Numbers>, group: &Group) -> Numbers {
+    sum_before(hours, group.first, Hour(group.last.0.saturating_add(1)))
+}
+
+/// The hours from `first` on that begin before `end`.
+fn sum_before(hours: &HashMap<Hour, Numbers>, first: Hour, end: Hour) -> Numbers {
     let mut sum = Numbers::default();
-    for numbers in (group.first.0..=group.last.0).filter_map(|hour| hours.get(&Hour(hour))) {
+    for numbers in (first.0..end.0).filter_map(|hour| hours.get(&Hour(hour))) {
         add(&mut sum, *numbers);
     }
     sum

@@ -4,8 +4,12 @@
 //!
 //! What surprises: the payloads stand in every place where a name can: pages, links, the filter.
 
-use headcount_store::question::Books;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use headcount_store::question::{Books, Row, TimeBucket};
+
+use crate::query::date::Range;
 use crate::tests::fake::{Fake, NOW, SHARE, TOKEN};
 use crate::tests::routes::{cookie, send};
 
@@ -133,7 +137,9 @@ async fn the_page_says_what_it_knows() {
 #[tokio::test]
 async fn a_change_is_told_in_words() {
     let html = page(&Fake::default(), "/?period=7d").await;
-    assert!(html.contains("compared with as many hours of the period before"));
+    assert!(
+        html.contains("without its running hour it is compared with as many hours of the period")
+    );
     let past = page(&Fake::default(), "/?from=2026-10-01&to=2026-10-07").await;
     assert!(!past.contains("compared with as many hours"));
     for (value, before, words) in [
@@ -149,6 +155,56 @@ async fn a_change_is_told_in_words() {
         ),
     ] {
         assert_eq!(super::view::change(value, before), words);
+    }
+}
+
+#[tokio::test]
+async fn a_running_period_is_compared_by_whole_hours() {
+    // Ten views in each hour, and one in the running one, which is three minutes old.
+    let mut backend = Fake::default().backend();
+    let answer = Arc::clone(&backend.ask);
+    let asked = Arc::new(AtomicUsize::new(0));
+    let most = Arc::clone(&asked);
+    backend.ask = Arc::new(move |question| {
+        let mut answer = answer(question)?;
+        if let Some(bucket) = question.time {
+            let range = Range { from: question.from, to: question.to, narrowed: false };
+            let hour = "2026-11-21T12:00:00Z";
+            let labels = range.labels(bucket).into_iter().filter(|label| label.as_str() <= hour);
+            let views = |label: &str| match bucket {
+                TimeBucket::Hour => 10 - 9 * u64::from(label == hour),
+                _ => 240 - 119 * u64::from(label == "2026-11-21"),
+            };
+            let row = |label: String| {
+                let metrics = vec![views(&label); 4];
+                Row { time: Some(label), names: vec![], metrics }
+            };
+            answer.rows = labels.map(row).collect();
+            most.fetch_max(answer.rows.len(), Ordering::SeqCst);
+        }
+        Ok(answer)
+    });
+    let stats = Fake::default().stats_over(backend);
+    let session = cookie(&stats).await;
+    for (period, value, rows_max) in [
+        ("period=day", "121", 48),
+        ("period=7d", "1\u{202f}561", 14 * 24),
+        ("period=yesterday", "240", 48),
+        ("period=month", "4\u{202f}921", 52 * 24),
+        ("from=2026-08-01&to=2026-11-21", "27\u{202f}001", 235),
+    ] {
+        let line = format!("GET /?{period}");
+        asked.store(0, Ordering::SeqCst);
+        let got = send(&stats, &line, &[("cookie", &session)], "").await;
+        let rows = asked.load(Ordering::SeqCst);
+        assert!(rows <= rows_max, "{rows} rows for {period}");
+        let words = "as many as before";
+        let shown = format!("<span class=\"value\">{value}</span><span class=\"change\">{words}<");
+        assert!(
+            got.text.contains(&shown),
+            "{period}: {:?}",
+            got.text.split("class=\"value\"").nth(1)
+        );
     }
 }
 

@@ -83,6 +83,7 @@ pub(crate) struct DashboardPage {
     series_csv: String,
     series_json: String,
     lists: Vec<List>,
+    is_owner: bool,
     refused: Vec<RefusedRow>,
     refused_total: String,
     refused_csv: String,
@@ -98,7 +99,7 @@ impl DashboardPage {
         let Page { viewer, subject, period, bounds, sites, visitors_note } = page;
         let links = page.links();
         let bucket = subject.bucket();
-        let series = Series::of(subject, &found.hours, viewer);
+        let series = Series::of(subject, &found.over_time, viewer);
         let points = series.points(subject.metric);
         let metric = metric_column(subject.metric);
         let link_of_site = |site: &headcount_core::site::SiteHost| Link {
@@ -140,7 +141,7 @@ impl DashboardPage {
             all_pages: links.page(None),
             headlines: headlines(&links, &series),
             metric,
-            has_before: series.before.is_some(),
+            has_before: series.has_before,
             bucket: bucket_name(bucket),
             wide: plot::svg(&points, metric, plot::WIDE),
             narrow: plot::svg(&points, metric, plot::NARROW),
@@ -148,6 +149,7 @@ impl DashboardPage {
             series_csv: links.export(Breakdown::Time(bucket), "csv"),
             series_json: links.export(Breakdown::Time(bucket), "json"),
             lists: lists(&links, found),
+            is_owner: viewer.is_owner(),
             refused: panel::refused(&found.refused),
             refused_total: grouped(found.refused.iter().map(|one| one.refused).sum()),
             refused_csv: links.export(Breakdown::Refused, "csv"),
@@ -162,13 +164,15 @@ impl DashboardPage {
 fn headlines(links: &Links<'_>, series: &Series) -> Vec<Headline> {
     let headline = |metric: Metric| {
         let number = |numbers: &[u64; 4]| numbers.get(place(metric)).copied().unwrap_or(0);
-        let value = number(&series.totals);
         Headline {
             label: metric_column(metric),
             href: links.metric(metric),
             current: links.subject.metric == metric,
-            value: grouped(value),
-            change: series.before.as_ref().map(|before| change(value, number(before))),
+            value: grouped(number(&series.totals)),
+            change: series
+                .compared
+                .as_ref()
+                .map(|[now, before]| change(number(now), number(before))),
             meaning: match metric {
                 Metric::Views => "pages looked at",
                 Metric::Visitors => "different visitors of each UTC day, added up",
@@ -200,7 +204,7 @@ pub(crate) fn change(value: u64, before: u64) -> String {
 fn lines(series: &Series, metric: Metric) -> Vec<Line> {
     let line = |bucket: &super::series::Bucket| {
         let mut numbers: Vec<String> = bucket.numbers.iter().copied().map(grouped).collect();
-        if series.before.is_some() {
+        if series.has_before {
             let before = bucket.before.and_then(|before| before.get(place(metric)).copied());
             numbers.push(before.map(grouped).unwrap_or_default());
         }
@@ -254,7 +258,7 @@ fn books(books: Option<Books>, today: Day, viewer: &Viewer) -> Result<String, St
     if books.balanced() {
         return Ok(format!("Books balanced, checked at {when}."));
     }
-    if viewer.is_share() {
+    if !viewer.is_owner() {
         return Err(format!("The books do not balance. Checked at {when}."));
     }
     let gap = if books.tiled { "" } else { " A batch is missing or was applied twice." };

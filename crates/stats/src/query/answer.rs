@@ -57,14 +57,13 @@ fn meta(plan: &Plan, answer: &Answer) -> Value {
         meta.insert("folded_values".into(), answer.folded.into());
         meta.insert("folded_below_visitors".into(), plan.question.k.into());
     }
-    if plan.range.narrowed {
-        let warning = format!("older counts than {} are not kept", plan.range.from);
-        meta.insert("date_range_warning".into(), warning.into());
-    }
-    let is_attribute = matches!(plan.question.by, By::Attribute(_));
-    if is_attribute && !plan.question.zone.is_utc() {
-        let warning = "attributes are counted per UTC day, and these days are UTC days";
-        meta.insert("date_range_warning".into(), warning.into());
+    let older =
+        plan.range.narrowed.then(|| format!("older counts than {} are not kept", plan.range.from));
+    let in_utc = (is_attribute(plan) && !plan.question.zone.is_utc())
+        .then(|| "attributes are counted per UTC day, and these days are UTC days".to_owned());
+    let warnings: Vec<String> = older.into_iter().chain(in_utc).collect();
+    if !warnings.is_empty() {
+        meta.insert("date_range_warning".into(), warnings.join("; ").into());
     }
     if let Some(warning) = visitors_warning(plan) {
         let warning = json!({ "code": "added_up", "warning": warning });
@@ -81,9 +80,21 @@ fn visitors_warning(plan: &Plan) -> Option<&'static str> {
         Some("visitors are counted per page and UTC day, and added up over pages and days")
     } else if plan.range.days() > 1 {
         Some("visitors are counted per UTC day, and added up over days")
+    } else if !is_attribute(plan) && lies_in_two_days(plan) {
+        Some("visitors are counted per UTC day, and added up over the two that this day lies in")
     } else {
         None
     }
+}
+
+fn is_attribute(plan: &Plan) -> bool {
+    matches!(plan.question.by, By::Attribute(_))
+}
+
+/// Whether the hours of the zone's days are those of more than one UTC day.
+fn lies_in_two_days(plan: &Plan) -> bool {
+    let zone = &plan.question.zone;
+    zone.first_hour(plan.range.from).day() != zone.last_hour(plan.range.to).day()
 }
 
 fn query(plan: &Plan) -> Value {

@@ -87,6 +87,12 @@ impl Range {
     }
 }
 
+/// The oldest day of a zone of which every hour is kept, where retention keeps UTC days from `oldest`
+/// on. East of UTC the day of that name has begun before they do.
+pub fn oldest_whole(oldest: Day, zone: &Zone) -> Day {
+    if zone.first_hour(oldest) < oldest.first_hour() { oldest.plus(1) } else { oldest }
+}
+
 /// A range from a word such as `7d`; `None` for an unknown word. Each ends today.
 pub fn named(word: &str, bounds: &Bounds) -> Option<Range> {
     let today = bounds.today;

@@ -15,14 +15,14 @@ pub mod words;
 #[cfg(test)]
 mod tests;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, Request, StatusCode};
+use axum::http::StatusCode;
 use axum::response::Response;
 use headcount_core::leak::{self, Leak};
 use serde_json::Value;
 
-use crate::access::{self, Purpose};
 use crate::queue::Reading;
 use crate::reply::{self, Packing, Trouble};
 use crate::state::Stats;
@@ -45,10 +45,11 @@ impl BadQuery {
 /// Answers `POST /api/v2/query`.
 pub(crate) async fn handle(
     State(stats): State<Stats>,
+    Extension(viewer): Extension<Viewer>,
     packing: Packing,
-    request: Request<Body>,
+    body: Body,
 ) -> Response {
-    respond(&stats, packing, request).await.unwrap_or_else(Trouble::into_json)
+    respond(&stats, &viewer, packing, body).await.unwrap_or_else(Trouble::into_json)
 }
 
 /// What a value is, for an error that must not repeat the value itself.
@@ -67,24 +68,20 @@ pub(crate) fn class(value: &Value) -> &'static str {
 const DESCRIPTION: &str = include_str!("../../assets/openapi.json");
 
 /// Answers `GET /api/v2/openapi.json`: as all else, to those who may ask.
-pub(crate) async fn describe(State(stats): State<Stats>, headers: HeaderMap) -> Response {
-    match access::check(&stats, &headers, Purpose::Get).await {
-        Ok(_) => reply::typed(StatusCode::OK, "application/json; charset=utf-8", DESCRIPTION),
-        Err(trouble) => trouble.into_json(),
-    }
+pub(crate) async fn describe() -> Response {
+    reply::typed(StatusCode::OK, "application/json; charset=utf-8", DESCRIPTION)
 }
 
 async fn respond(
     stats: &Stats,
+    viewer: &Viewer,
     packing: Packing,
-    request: Request<Body>,
+    body: Body,
 ) -> Result<Response, Trouble> {
-    let (head, body) = request.into_parts();
-    let access = access::check(stats, &head.headers, Purpose::Post).await?;
     let body = reply::body(body).await?;
     let raw = RawQuery::from_json(&body)?;
     let site = raw.site()?;
-    let site = stats.visible_site(&access, &site).ok_or(Trouble::NotFound)?;
+    let site = stats.visible_site(viewer.access(), &site).ok_or(Trouble::NotFound)?;
     let bounds = if raw.needs_first_day() {
         stats.bounds(&site).await?
     } else {
@@ -100,5 +97,5 @@ async fn respond(
         }
         Ok(packing.json(&answer))
     };
-    stats.answer(&Viewer::new(access), job).await
+    stats.answer(viewer, job).await
 }

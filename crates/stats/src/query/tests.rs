@@ -472,6 +472,34 @@ fn warnings_are_true() {
     assert_eq!((&old["folded_values"], &old["folded_below_visitors"]), (&json!(3), &json!(5)));
 }
 
+#[test]
+fn a_day_that_lies_in_two_utc_days_is_said() {
+    let india = crate::time_zone::TimeZone::named("Asia/Kolkata").expect("a zone");
+    let meta = |change: Value| {
+        let plan = RawQuery::from_json(body(&change).to_string().as_bytes())
+            .and_then(|raw| {
+                raw.plan(raw.site()?, &Bounds { zone: india.zone().clone(), ..bounds() }, 5)
+            })
+            .unwrap_or_else(|bad| panic!("{change}: {bad}"));
+        to_json(&plan, &Answer::default())["meta"].clone()
+    };
+    let day = json!({"metrics": ["visitors"], "date_range": "day"});
+    assert_eq!(
+        meta(day)["metric_warnings"]["visitors"]["warning"],
+        "visitors are counted per UTC day, and added up over the two that this day lies in"
+    );
+    let utc_days = "attributes are counted per UTC day, and these days are UTC days";
+    let by_country = json!({
+        "metrics": ["visitors"], "date_range": "day", "dimensions": ["visit:country"]
+    });
+    assert_eq!(meta(by_country), json!({ "date_range_warning": utc_days }));
+    let old = meta(json!({
+        "date_range": ["2025-11-01", "2026-01-01"], "dimensions": ["visit:country"]
+    }));
+    let older = format!("older counts than 2025-11-21 are not kept; {utc_days}");
+    assert_eq!(old["date_range_warning"], older);
+}
+
 /// Any JSON, with the words of the API more often than chance would have it.
 fn any_json() -> impl Strategy<Value = Value> {
     let word = prop::sample::select(vec![

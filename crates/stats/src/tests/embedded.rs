@@ -5,7 +5,6 @@
 //! What surprises: the file does not exist when the room starts.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use headcount_core::batch::Batch;
 use headcount_core::cell::{Attribute, CellKey, Counts};
@@ -15,7 +14,7 @@ use headcount_store::Insert;
 use headcount_store::sqlite::Writer;
 use serde_json::{Value, json};
 
-use super::fake::{Fake, NOW, SHARE, TOKEN, grant};
+use super::fake::{Fake, NOW, SHARE, TOKEN};
 use super::routes::{cookie, send};
 use crate::backend::Backend;
 
@@ -63,7 +62,7 @@ fn fill(path: &Path) {
 async fn counts_come_back_as_they_went_in() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("counts.db");
-    let backend = Backend::embedded(path.clone(), Arc::new(grant));
+    let backend = Backend::embedded(path.clone(), Fake::default().backend().doors);
     let stats = Fake::default().stats_over(backend);
     let session = cookie(&stats).await;
     let page = async || send(&stats, "GET /?period=day", &[("cookie", &session)], "").await;
@@ -136,19 +135,20 @@ async fn counts_come_back_as_they_went_in() {
 }
 
 /// A site whose numbers round to the same tens with and without `more`, in another order, with
-/// another number of hidden values, today and in the period before.
+/// another number of hidden values, today and since the month began.
 fn fill_twins(path: &Path, more: u64) {
     let now = Hour::of_unix(NOW);
     let earlier = Hour(now.0 - 8 * 24);
     let mut cells = Vec::new();
-    for (hour, base) in [(now, 50), (earlier, 60)] {
-        cells.push((SITE, CellKey::Site { hour }, counts(2 * base + more, base + more, 40 + more)));
+    for (hour, base) in [(now, 52), (earlier, 62)] {
+        let views = 2 * base - 4 + more;
+        cells.push((SITE, CellKey::Site { hour }, counts(views, base + more, 40 + more)));
         for (page, n) in [("/a", base + more), ("/b", base + 1 - more)] {
             cells.push((SITE, CellKey::Page { hour, page }, counts(n, n - 1, 0)));
             let clicks = |n| counts(0, 0, n);
             cells.push((SITE, CellKey::Click { hour, page, target: page }, clicks(n - 30)));
         }
-        let sources = [("x.example", 30 + more), ("y.example", 31 - more)];
+        let sources = [("x.example", 30 + more), ("y.example", 33 - more)];
         let small: &[(&str, u64)] = match more {
             0 => &[("p", 4), ("q", 4), ("r", 4)],
             _ => &[("p", 4), ("q", 3), ("r", 3), ("s", 2)],
@@ -183,7 +183,7 @@ async fn a_share_says_nothing_that_is_not_rounded() {
     let twins = [0, 2].map(|more| {
         let path = folder.path().join(format!("{more}.db"));
         fill_twins(&path, more);
-        Fake::default().stats_over(Backend::embedded(path, Arc::new(grant)))
+        Fake::default().stats_over(Backend::embedded(path, Fake::default().backend().doors))
     });
     let mut paths = vec![String::new()];
     for period in ["day", "7d", "30d", "12mo", "from=2026-11-12&to=2026-11-21"] {
@@ -198,7 +198,7 @@ async fn a_share_says_nothing_that_is_not_rounded() {
                 paths.push(format!("/list?by={by}&{period}{rest}"));
             }
             for kind in ["csv", "json"] {
-                let days = if period.contains("from") { &*period } else { "from=2026-11-13" };
+                let days = if period.contains("from") { &*period } else { "to=2026-11-21" };
                 for page in ["", "&page=/a"] {
                     paths.push(format!("/export.{kind}?site={SITE}&by={by}&{days}{page}"));
                 }

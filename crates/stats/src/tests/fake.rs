@@ -9,10 +9,10 @@ use std::sync::Arc;
 use headcount_core::site::SiteHost;
 use headcount_core::time::{Day, ManualClock};
 use headcount_store::StoreError;
-use headcount_store::control::Grant;
+use headcount_store::control::{Grant, Kind, Proof, Role};
 use headcount_store::question::{Answer, Books, By, Question, Refused, Row};
 
-use crate::backend::{Backend, Said};
+use crate::backend::{Backend, Doors, Said};
 use crate::time_zone::TimeZone;
 use crate::{Parts, Stats};
 
@@ -24,6 +24,22 @@ pub(crate) const TOKEN: &str = "0123456789abcdef";
 pub(crate) const OTHER_TOKEN: &str = "fedcba9876543210";
 /// The token of a shared link to `example.org`.
 pub(crate) const SHARE: &str = "hc_5ha4e";
+/// A viewer's token of `example.org`.
+pub(crate) const VIEWER: &str = "77e3";
+/// A link that signs in once; the fake does not count how often.
+pub(crate) const LINK: &str = "hc_1111111111111111111111111111111111111111111111111111111111111111";
+/// A token that signs in, and is revoked at once.
+pub(crate) const GONE: &str = "90ne";
+const GONE_ID: i64 = 6;
+/// Text, number, site, kind and role of each.
+const TOKENS: [(&str, i64, &str, Kind, Role); 6] = [
+    (TOKEN, 1, "example.org", Kind::Api, Role::Owner),
+    (OTHER_TOKEN, 2, "other.example", Kind::Api, Role::Owner),
+    (SHARE, 3, "example.org", Kind::Share, Role::Viewer),
+    (VIEWER, 4, "example.org", Kind::Api, Role::Viewer),
+    (LINK, 5, "example.org", Kind::Link, Role::Viewer),
+    (GONE, GONE_ID, "example.org", Kind::Api, Role::Owner),
+];
 /// The operator's code.
 pub(crate) const CODE: &str = "c0de";
 
@@ -85,7 +101,11 @@ impl Fake {
             }),
             books: Arc::new(move || if fails { Err(broken()) } else { Ok(books) }),
             first_day: Arc::new(|_| Ok(Day::parse("2026-03-05"))),
-            grant: Arc::new(grant),
+            doors: Doors {
+                grant: Arc::new(grant),
+                standing: Arc::new(|id| Ok((*id != GONE_ID).then(|| of_id(*id)).flatten())),
+                sign_in: Arc::new(sign_in),
+            },
         }
     }
 
@@ -132,11 +152,23 @@ impl Fake {
 
 #[expect(clippy::unnecessary_wraps, reason = "the shape of the store's function")]
 pub(crate) fn grant(token: &str) -> Said<Option<Grant>> {
-    Ok(match token {
-        TOKEN => Some(Grant { site: host("example.org"), share: false }),
-        SHARE => Some(Grant { site: host("example.org"), share: true }),
-        OTHER_TOKEN => Some(Grant { site: host("other.example"), share: false }),
-        _ => None,
+    let known = TOKENS.iter().find(|(text, ..)| *text == token && *text != LINK);
+    Ok(known.and_then(|(_, id, ..)| of_id(*id)))
+}
+
+fn of_id(id: i64) -> Option<Grant> {
+    let (_, id, site, kind, role) = TOKENS.into_iter().find(|known| known.1 == id)?;
+    Some(Grant { id, site: Some(host(site)), kind, role })
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the shape of the store's function")]
+fn sign_in(proof: Proof<'_>) -> Said<Option<Grant>> {
+    Ok(match proof {
+        Proof::Code => Some(Grant { id: 0, site: None, kind: Kind::Link, role: Role::Owner }),
+        Proof::Secret(text) => {
+            let known = TOKENS.iter().find(|known| known.0 == text && known.3 != Kind::Share);
+            known.and_then(|known| of_id(known.1))
+        }
     })
 }
 

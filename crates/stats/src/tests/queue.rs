@@ -77,7 +77,7 @@ async fn answers_are_made_and_packed_beside_the_requests() {
 async fn what_takes_too_long_is_a_503_that_says_when() {
     let stats = Fake::default().stats();
     let session = cookie(&stats).await;
-    let (open, waiting) = occupy(&stats, &Viewer::new(Access::All), 2).await;
+    let (open, waiting) = occupy(&stats, &Viewer::new(Access::ALL), 2).await;
     for (line, kind) in [
         ("GET /", "text/plain; charset=utf-8"),
         ("POST /api/v2/query", "application/json; charset=utf-8"),
@@ -144,7 +144,7 @@ async fn occupy(
 #[tokio::test]
 async fn too_many_questions_are_refused_and_tokens_are_known_all_the_same() {
     let stats = Fake::default().stats();
-    let (open, waiting) = occupy(&stats, &Viewer::new(Access::All), WAITING_MAX).await;
+    let (open, waiting) = occupy(&stats, &Viewer::new(Access::ALL), WAITING_MAX).await;
     let ask = async |token: &str| {
         let headers = [("authorization", token)];
         send(&stats, "POST /api/v2/query", &headers, QUERY).await.status.as_u16()

@@ -14,7 +14,9 @@ use http_body_util::BodyExt as _;
 use serde_json::json;
 use tower::ServiceExt as _;
 
-use super::fake::{CODE, Fake, OTHER_TOKEN, TOKEN};
+use super::fake::{CODE, Fake, GONE, LINK, OTHER_TOKEN, SHARE, TOKEN, VIEWER};
+use crate::access::Guard;
+use crate::router::ROUTES;
 use crate::{Stats, router};
 
 pub(crate) struct Got {
@@ -52,52 +54,186 @@ pub(crate) async fn cookie(stats: &Stats) -> String {
     cookie.split(';').next().expect("a pair").to_owned()
 }
 
+/// The cookie of a session signed in with a token.
+async fn cookie_of(stats: &Stats, token: &str) -> String {
+    let got = send(stats, "POST /signin", &[], &format!("token={token}")).await;
+    let cookie = got.headers.get(header::SET_COOKIE).expect("a cookie").to_str().expect("text");
+    cookie.split(';').next().expect("a pair").to_owned()
+}
+
 pub(crate) fn bearer(token: &str) -> String {
     format!("Bearer {token}")
 }
 
 const QUERY: &str = r#"{"site_id":"example.org","metrics":["pageviews"],"date_range":"7d"}"#;
 
+/// Who asks in the table below, in its order.
+const ROLES: [&str; 10] = [
+    "nobody",
+    "wrong token",
+    "wrong scheme",
+    "wrong cookie",
+    "link that signs in",
+    "token of a shared link",
+    "owner of another site",
+    "viewer",
+    "owner",
+    "operator's session",
+];
+
+/// What each gets. Whose row is all 401, 404 or 405 gets nothing of a site, whoever asks.
+const TABLE: [(&str, [u16; 10]); 23] = [
+    ("POST /api/v2/query", [401, 401, 401, 401, 401, 401, 404, 200, 200, 200]),
+    ("GET /api/v2/openapi.json", [401, 401, 401, 401, 401, 401, 200, 200, 200, 200]),
+    ("GET /api/v1/export.csv?site=example.org&by=page", API),
+    ("GET /api/v1/export.json?site=example.org&by=page", API),
+    ("GET /api/v1/export.csv?site=example.org&by=refused", OWNERS),
+    ("GET /api/v1/export.json?site=example.org&by=refused", OWNERS),
+    ("GET /", PAGE),
+    ("GET /?site=example.org", PAGE),
+    ("GET /list?by=page", PAGE),
+    ("GET /?site=unknown.example", [401, 401, 401, 401, 401, 401, 401, 401, 401, 404]),
+    ("GET /share/hc_5ha4e", [200; 10]),
+    ("GET /share/hc_5ha4e/list?by=page", [200; 10]),
+    ("GET /share/hc_5ha4e/export.csv?site=example.org&by=page", [200; 10]),
+    ("GET /share/hc_5ha4e/export.json?site=example.org&by=page", [200; 10]),
+    ("GET /share/hc_5ha4e/export.json?site=example.org&by=refused", [403; 10]),
+    ("GET /share/hc_5ha4e/export.json?site=other.example&by=page", [404; 10]),
+    ("GET /share/0123456789abcdef", [401; 10]),
+    ("GET /signin", [401; 10]),
+    ("POST /signout", [303; 10]),
+    ("GET /assets/other.css", [404; 10]),
+    ("GET /favicon.ico", [204; 10]),
+    ("GET /metrics", [404; 10]),
+    ("GET /api/v2/query", [405; 10]),
+];
+const API: [u16; 10] = [401, 401, 401, 401, 401, 401, 404, 200, 200, 200];
+const OWNERS: [u16; 10] = [401, 401, 401, 401, 401, 401, 404, 403, 200, 200];
+const PAGE: [u16; 10] = [401, 401, 401, 401, 401, 401, 401, 401, 401, 200];
+
 #[tokio::test]
 async fn nothing_without_a_credential_and_each_only_its_own() {
-    let stats = Fake::default().stats();
-    let session = cookie(&stats).await;
-    let (own, other) = (bearer(TOKEN), bearer(OTHER_TOKEN));
-    let own_page = ("sec-fetch-site", "same-origin");
-    let credentials: [(&str, Vec<(&str, &str)>); 7] = [
-        ("none", vec![]),
-        ("wrong token", vec![("authorization", "Bearer nope")]),
-        ("wrong scheme", vec![("authorization", "Basic nope")]),
-        ("wrong cookie", vec![("cookie", "headcount_session=nope"), own_page]),
-        ("token of another site", vec![("authorization", &other)]),
-        ("token", vec![("authorization", &own)]),
-        ("session", vec![("cookie", &session), own_page]),
-    ];
-    let routes = [
-        ("POST /api/v2/query", [401, 401, 401, 401, 404, 200, 200]),
-        ("GET /api/v1/export.csv?site=example.org&by=page", [401, 401, 401, 401, 404, 200, 200]),
-        ("GET /api/v1/export.json?site=example.org&by=page", [401, 401, 401, 401, 404, 200, 200]),
-        ("GET /api/v2/openapi.json", [401, 401, 401, 401, 200, 200, 200]),
-        ("GET /list?by=page", [401, 401, 401, 401, 401, 401, 200]),
-        ("GET /", [401, 401, 401, 401, 401, 401, 200]),
-        ("GET /?site=example.org", [401, 401, 401, 401, 401, 401, 200]),
-        ("GET /?site=unknown.example", [401, 401, 401, 401, 401, 401, 404]),
-        ("GET /nothing", [404; 7]),
-        ("GET /metrics", [404; 7]),
-        ("GET /assets/other.css", [404; 7]),
-        ("GET /api/v2/query", [405; 7]),
-        ("POST /", [405; 7]),
-        ("DELETE /api/v1/export.csv", [405; 7]),
-    ];
-    for (line, statuses) in routes {
-        for ((name, headers), status) in credentials.iter().zip(statuses) {
-            let got = send(&stats, line, headers, QUERY).await;
+    for (line, statuses) in TABLE {
+        for (name, status) in ROLES.iter().zip(statuses) {
+            // One process for each, so that signing out ends nothing of another.
+            let stats = Fake::default().stats();
+            let session = cookie(&stats).await;
+            let own_page = ("sec-fetch-site", "same-origin");
+            let [other, viewer, owner, share, link] =
+                [OTHER_TOKEN, VIEWER, TOKEN, SHARE, LINK].map(bearer);
+            let headers: Vec<(&str, &str)> = match *name {
+                "nobody" => vec![],
+                "wrong token" => vec![("authorization", "Bearer nope")],
+                "wrong scheme" => vec![("authorization", "Basic nope")],
+                "wrong cookie" => vec![("cookie", "headcount_session=nope"), own_page],
+                "link that signs in" => vec![("authorization", &link)],
+                "token of a shared link" => vec![("authorization", &share)],
+                "owner of another site" => vec![("authorization", &other)],
+                "viewer" => vec![("authorization", &viewer)],
+                "owner" => vec![("authorization", &owner)],
+                _ => vec![("cookie", &session), own_page],
+            };
+            let got = send(&stats, line, &headers, QUERY).await;
             assert_eq!(got.status.as_u16(), status, "{line} with {name}: {}", got.text);
-            if status == 401 {
+            if [401, 403, 404].contains(&status) {
                 assert!(!got.text.contains("example.org"), "{line} with {name}");
             }
         }
     }
+}
+
+#[test]
+fn every_route_is_in_the_table_and_only_signing_in_is_public() {
+    for (path, guard, _) in ROUTES {
+        let sample = path.replace("{token}", SHARE).replace("{name}", "other.css");
+        let asked = |line: &str| {
+            let path = line.split_once(' ').expect("METHOD PATH").1;
+            path.split('?').next() == Some(sample.as_str())
+        };
+        let rows: Vec<_> = TABLE.iter().filter(|(line, _)| asked(line)).collect();
+        assert!(!rows.is_empty(), "{path} is not in the table");
+        let public = ["/signin", "/signout", "/assets/{name}", "/favicon.ico"];
+        assert_eq!(guard == Guard::Public, public.contains(&path), "{path}");
+        let opens = |status: &u16| *status == 200;
+        let refuses_nobody = rows.iter().any(|(_, statuses)| opens(&statuses[0]));
+        assert_eq!(refuses_nobody, guard == Guard::Share, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn counts_are_the_same_for_owners_and_viewers() {
+    let stats = Fake::default().stats();
+    for by in crate::breakdown::Breakdown::ALL {
+        let line = format!("GET /api/v1/export.csv?site=example.org&by={}", by.as_str());
+        let mut texts = Vec::new();
+        for token in [TOKEN, VIEWER] {
+            let got = send(&stats, &line, &[("authorization", &bearer(token))], "").await;
+            texts.push((got.status, got.text));
+        }
+        let is_same = texts[0] == texts[1];
+        assert_eq!(is_same, by.as_str() != "refused", "{line}");
+    }
+    for secret in [TOKEN, VIEWER, CODE] {
+        let session = cookie_of(&stats, secret).await;
+        let session = [("cookie", session.as_str())];
+        let page = send(&stats, "GET /?site=example.org", &session, "").await.text;
+        assert_eq!(page.contains("Not counted"), secret != VIEWER, "{secret}");
+        assert!(page.contains("/prices"), "{secret}");
+    }
+    let shared = send(&stats, &format!("GET /share/{SHARE}"), &[], "").await.text;
+    assert!(shared.contains("/prices") && !shared.contains("Not counted"));
+}
+
+#[tokio::test]
+async fn a_link_signs_in_by_its_button_only() {
+    let stats = Fake::default().stats();
+    let line = format!("/signin?code={LINK}");
+    for method in ["GET", "HEAD"] {
+        let got = send(&stats, &format!("{method} {line}"), &[], "").await;
+        assert_eq!(got.status.as_u16(), 200);
+        assert!(!got.headers.contains_key(header::SET_COOKIE) && !got.text.contains(LINK));
+        assert_eq!(got.text.contains("<form method=\"post\">"), method == "GET");
+    }
+    let head = send(&stats, &format!("HEAD /signin?code={CODE}"), &[], "").await;
+    assert!(!head.headers.contains_key(header::SET_COOKIE));
+    let got = send(&stats, &format!("POST {line}"), &[], "").await;
+    assert_eq!(got.status.as_u16(), 303);
+    assert!(got.headers.contains_key(header::SET_COOKIE));
+    let other = [("sec-fetch-site", "cross-site")];
+    assert_eq!(send(&stats, &format!("POST {line}"), &other, "").await.status.as_u16(), 403);
+}
+
+#[tokio::test]
+async fn a_session_ends_with_the_token_that_began_it() {
+    let stats = Fake::default().stats();
+    let session = cookie_of(&stats, GONE).await;
+    let session = [("cookie", session.as_str())];
+    assert_eq!(send(&stats, "GET /", &session, "").await.status.as_u16(), 401);
+    let line = "GET /api/v1/export.csv?site=example.org&by=page";
+    assert_eq!(send(&stats, line, &session, "").await.status.as_u16(), 401);
+}
+
+#[tokio::test]
+async fn a_flood_of_wrong_tokens_waits_and_right_ones_do_not() {
+    let stats = Fake::default().stats();
+    let line = "GET /api/v2/openapi.json";
+    let ask = async |token: &str| {
+        let got = send(&stats, line, &[("authorization", &bearer(token))], "").await;
+        (got.status.as_u16(), got.headers.contains_key(header::RETRY_AFTER))
+    };
+    assert_eq!(ask(TOKEN).await, (200, false));
+    for n in 0..crate::tries::WRONG_MAX {
+        assert_eq!(ask(&format!("wrong{n}")).await, (401, false));
+    }
+    assert_eq!(ask("wrong").await, (429, true));
+    assert_eq!(ask(VIEWER).await, (429, true), "it was not seen before");
+    assert_eq!(ask(TOKEN).await, (200, false), "who works already goes on");
+    let got = send(&stats, "POST /signin", &[], "token=nope").await;
+    assert_eq!(got.status.as_u16(), 429);
+    assert_eq!(send(&stats, &format!("GET /share/{}", "x"), &[], "").await.status.as_u16(), 429);
+    let session = cookie_of(&stats, TOKEN).await;
+    let session = [("cookie", session.as_str())];
+    assert_eq!(send(&stats, "GET /", &session, "").await.status.as_u16(), 200);
 }
 
 #[tokio::test]
@@ -338,11 +474,33 @@ async fn only_the_range_all_looks_for_the_first_day() {
 }
 
 #[tokio::test]
+async fn all_begins_with_the_local_day_of_the_first_hour() {
+    // The first UTC day with counts is 2026-03-05.
+    for (time_zone, first) in
+        [("UTC", "2026-03-05"), ("America/New_York", "2026-03-04"), ("Asia/Kolkata", "2026-03-05")]
+    {
+        let stats = Fake { time_zone, ..Fake::default() }.stats();
+        let body = QUERY.replace("\"7d\"", "\"all\"");
+        let token = bearer(TOKEN);
+        let got = send(&stats, "POST /api/v2/query", &[("authorization", &token)], &body).await;
+        let answer: serde_json::Value = serde_json::from_str(&got.text).expect("JSON");
+        let begin = answer["query"]["date_range"][0].as_str().expect("a date");
+        assert!(begin.starts_with(first), "{time_zone}: {begin}");
+    }
+}
+
+#[tokio::test]
 async fn the_oldest_day_is_the_oldest_that_retention_leaves() {
-    let stats = Fake::default().stats();
     let token = bearer(TOKEN);
-    // 365 days with today, 2026-11-21.
-    for (day, status) in [("2025-11-22", StatusCode::OK), ("2025-11-21", StatusCode::BAD_REQUEST)] {
+    // 365 UTC days with today, 2026-11-21; of 2025-11-22 in India, hours before them are gone.
+    for (time_zone, day, status) in [
+        ("UTC", "2025-11-22", StatusCode::OK),
+        ("UTC", "2025-11-21", StatusCode::BAD_REQUEST),
+        ("America/New_York", "2025-11-22", StatusCode::OK),
+        ("Asia/Kolkata", "2025-11-23", StatusCode::OK),
+        ("Asia/Kolkata", "2025-11-22", StatusCode::BAD_REQUEST),
+    ] {
+        let stats = Fake { time_zone, ..Fake::default() }.stats();
         let body = QUERY.replace("\"7d\"", &format!("[\"{day}\", \"{day}\"]"));
         let got = send(&stats, "POST /api/v2/query", &[("authorization", &token)], &body).await;
         assert_eq!(got.status, status, "{day}: {}", got.text);

@@ -29,7 +29,7 @@ const WAY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A read-only client of the store.
 pub struct Reader {
-    link: Link,
+    pub(super) link: Link,
     /// Longest wait of this side.
     timeout: Duration,
 }

@@ -2,6 +2,7 @@
 
 mod apply;
 mod close;
+mod grants;
 mod questions;
 mod removal;
 mod setup;

@@ -1,5 +1,7 @@
 //! Tests of the control file.
 
+mod log;
+
 use super::*;
 
 fn host(text: &str) -> SiteHost {
@@ -12,11 +14,14 @@ fn control() -> (tempfile::TempDir, Control) {
     (dir, control)
 }
 
-fn grant(text: &str) -> Grant {
-    Grant { site: host(text), share: false }
+fn new(site: &str, kind: Kind) -> NewToken {
+    let role = if kind == Kind::Api { Role::Owner } else { Role::Viewer };
+    NewToken { site: Some(host(site)), kind, role, label: String::new(), expires_at: None }
 }
 
 const TODAY: Day = Day(20_000);
+const NOW: u64 = 20_000 * 86_400 + 7;
+const DAY: u64 = 86_400;
 
 #[test]
 fn sites_are_listed_once_and_sorted() {
@@ -32,10 +37,10 @@ fn an_erasure_leaves_a_tombstone_until_the_site_is_added_again() {
     let (_dir, mut control) = control();
     let site = host("a.example");
     control.site_add(&site, TODAY).unwrap();
-    let token = control.token_add(&grant("a.example"), TODAY).unwrap();
+    let token = control.token_add(&new("a.example", Kind::Api), NOW).unwrap();
     control.erasure_request(&site, TODAY).unwrap();
     assert!(control.site_list().unwrap().is_empty());
-    assert_eq!(control.token_check(token.as_str()).unwrap(), None);
+    assert_eq!(control.token_check(token.as_str(), NOW).unwrap(), None);
     assert_eq!(control.erasures_open().unwrap(), std::slice::from_ref(&site));
     assert!(matches!(control.site_add(&site, TODAY), Err(StoreError::ErasureOpen { .. })));
     assert!(control.erasure_done(&site).unwrap());
@@ -44,33 +49,147 @@ fn an_erasure_leaves_a_tombstone_until_the_site_is_added_again() {
     assert_eq!(control.tombstones().unwrap(), std::slice::from_ref(&site));
     assert!(control.site_add(&site, TODAY).unwrap());
     assert!(control.tombstones().unwrap().is_empty());
-    assert_eq!(control.token_check(token.as_str()).unwrap(), None);
+    assert_eq!(control.token_check(token.as_str(), NOW).unwrap(), None);
 }
 
 #[test]
 fn tokens_open_their_site_until_revoked() {
     let (_dir, mut control) = control();
-    let site = host("a.example");
-    let token = control.token_add(&grant("a.example"), TODAY).unwrap();
-    let share = Grant { site: host("b.example"), share: true };
-    let other = control.token_add(&share, TODAY).unwrap();
-    assert_eq!(control.token_check(token.as_str()).unwrap(), Some(grant("a.example")));
+    let site = Some(host("a.example"));
+    let token = control.token_add(&new("a.example", Kind::Api), NOW).unwrap();
+    let other = control.token_add(&new("b.example", Kind::Share), NOW).unwrap();
+    let grant =
+        |control: &Control, token: &Token| control.token_check(token.as_str(), NOW).unwrap();
+    let expect = Grant { id: token.id(), site: site.clone(), kind: Kind::Api, role: Role::Owner };
+    assert_eq!(grant(&control, &token), Some(expect));
     for wrong in ["", "hc_", "x", &token.as_str().to_uppercase(), token.as_str().split_at(66).0] {
-        assert_eq!(control.token_check(wrong).unwrap(), None, "{wrong}");
+        assert_eq!(control.token_check(wrong, NOW).unwrap(), None, "{wrong}");
     }
-    let id = control.token_list().unwrap()[0].id;
-    assert!(control.token_revoke(id, TODAY.plus(1)).unwrap());
-    assert!(!control.token_revoke(id, TODAY.plus(2)).unwrap());
-    assert_eq!(control.token_check(token.as_str()).unwrap(), None);
-    assert_eq!(control.token_check(other.as_str()).unwrap(), Some(share));
-    let expect = TokenInfo { id, site, created: TODAY, revoked: Some(TODAY.plus(1)), share: false };
-    assert_eq!(control.token_list().unwrap()[0], expect);
+    let listed = |control: &Control| control.token_list(NOW).unwrap()[0].clone();
+    assert_eq!((listed(&control).state, listed(&control).used), (State::Valid, Some(TODAY)));
+    assert!(control.token_revoke(token.id(), TODAY.plus(1)).unwrap());
+    assert!(!control.token_revoke(token.id(), TODAY.plus(2)).unwrap());
+    assert_eq!(grant(&control, &token), None);
+    assert_eq!(control.token_standing(token.id(), NOW).unwrap(), None);
+    let share = grant(&control, &other).unwrap();
+    assert_eq!((share.kind, share.role), (Kind::Share, Role::Viewer));
+    let expect = TokenInfo {
+        id: token.id(),
+        site,
+        kind: Kind::Api,
+        role: Role::Owner,
+        label: String::new(),
+        created: TODAY,
+        expires_at: None,
+        used: Some(TODAY),
+        state: State::Revoked,
+    };
+    assert_eq!(listed(&control), expect);
+}
+
+#[test]
+fn a_token_opens_nothing_from_its_last_second_on() {
+    let (_dir, mut control) = control();
+    let end = NOW + DAY;
+    for kind in [Kind::Api, Kind::Share] {
+        let short = NewToken { expires_at: Some(end), ..new("a.example", kind) };
+        let token = control.token_add(&short, NOW).unwrap();
+        let opens = |control: &Control, at| {
+            let standing = control.token_standing(token.id(), at).unwrap();
+            let checked = control.token_check(token.as_str(), at).unwrap();
+            assert_eq!(standing, checked);
+            checked.is_some()
+        };
+        assert!(opens(&control, end - 1) && !opens(&control, end) && !opens(&control, u64::MAX));
+        assert_eq!(control.tokens_expire(end - 1).unwrap(), 0);
+        let state = |control: &Control, at| control.token_list(at).unwrap().pop().unwrap().state;
+        assert_eq!(
+            (state(&control, end - 1), state(&control, end)),
+            (State::Valid, State::Expired)
+        );
+        assert_eq!(
+            (control.tokens_expire(end).unwrap(), control.tokens_expire(end).unwrap()),
+            (1, 0)
+        );
+        // A clock that goes back does not bring it back.
+        assert!(!opens(&control, NOW));
+        assert_eq!(state(&control, NOW), State::Expired);
+    }
+}
+
+#[test]
+fn a_link_signs_in_once_and_soon() {
+    let (_dir, mut control) = control();
+    let link = NewToken { site: None, role: Role::Owner, ..new("a.example", Kind::Link) };
+    let (used, late) =
+        (control.token_add(&link, NOW).unwrap(), control.token_add(&link, NOW).unwrap());
+    assert_eq!(control.token_check(used.as_str(), NOW).unwrap(), None, "it is no token");
+    let sign_in = |control: &mut Control, token: &Token, at| {
+        control.sign_in(Proof::Secret(token.as_str()), at).unwrap()
+    };
+    let end = NOW + LINK_SECONDS;
+    assert_eq!(sign_in(&mut control, &late, end), None);
+    let grant = sign_in(&mut control, &used, end - 1).unwrap();
+    assert_eq!((&grant.site, grant.kind, grant.role), (&None, Kind::Link, Role::Owner));
+    assert_eq!(sign_in(&mut control, &used, end - 1), None, "twice");
+    // The session outlives the link, and ends with it when it is revoked.
+    assert_eq!(control.tokens_expire(end).unwrap(), 0);
+    assert_eq!(control.token_standing(used.id(), end + DAY / 2).unwrap(), Some(grant));
+    assert_eq!(control.token_list(end).unwrap()[0].state, State::Used);
+    assert!(control.token_revoke(used.id(), TODAY).unwrap());
+    assert_eq!(control.token_standing(used.id(), NOW).unwrap(), None);
+    // Its note is gone when every session is.
+    control.token_add(&link, end + DAY + 1).unwrap();
+    assert_eq!(control.token_list(NOW).unwrap().len(), 1);
+}
+
+#[test]
+fn sessions_begin_with_tokens_and_links_only() {
+    let (_dir, mut control) = control();
+    let token = control.token_add(&new("a.example", Kind::Api), NOW).unwrap();
+    let share = control.token_add(&new("a.example", Kind::Share), NOW).unwrap();
+    let mut sign_in =
+        |proof| control.sign_in(proof, NOW).unwrap().map(|grant| (grant.id, grant.role));
+    assert_eq!(sign_in(Proof::Secret(token.as_str())), Some((token.id(), Role::Owner)));
+    assert_eq!(sign_in(Proof::Secret(token.as_str())), Some((token.id(), Role::Owner)));
+    assert_eq!(sign_in(Proof::Secret(share.as_str())), None);
+    assert_eq!(sign_in(Proof::Secret("hc_x")), None);
+    assert_eq!(sign_in(Proof::Code), Some((0, Role::Owner)));
+    let who: Vec<String> =
+        control.log_entries().unwrap().into_iter().skip(2).map(|entry| entry.who).collect();
+    assert_eq!(who, ["token 1", "token 1", "start link"]);
+}
+
+#[test]
+fn tokens_of_older_files_keep_what_they_opened() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(FILE_NAME);
+    let token = format!("hc_{}", "7".repeat(64));
+    let conn = Connection::open(&path).unwrap();
+    for script in CONTROL_FILE.migrations.iter().take(2) {
+        conn.execute_batch(script).unwrap();
+    }
+    conn.pragma_update(None, "application_id", CONTROL_FILE.application_id).unwrap();
+    conn.pragma_update(None, "user_version", 2).unwrap();
+    let hash = blake3::hash(token.as_bytes());
+    let sql = "INSERT INTO tokens (site, hash, created_day, share) VALUES ('a.example', ?1, 1, 0), \
+               ('a.example', zeroblob(32), 1, 1)";
+    conn.execute(sql, [hash.as_bytes()]).unwrap();
+    drop(conn);
+    let control = Control::open(&path).unwrap();
+    let grant = control.token_check(&token, NOW).unwrap().unwrap();
+    assert_eq!((grant.kind, grant.role), (Kind::Api, Role::Owner));
+    let list = control.token_list(NOW).unwrap();
+    assert_eq!(
+        (list[1].kind, list[1].role, list[1].state),
+        (Kind::Share, Role::Viewer, State::Valid)
+    );
 }
 
 #[test]
 fn the_token_itself_is_in_no_file_and_no_debug_text() {
     let (dir, mut control) = control();
-    let token = control.token_add(&grant("a.example"), TODAY).unwrap();
+    let token = control.token_add(&new("a.example", Kind::Api), NOW).unwrap();
     let hex = token.as_str().strip_prefix("hc_").unwrap().to_owned();
     assert_eq!(hex.len(), 64);
     assert_eq!(format!("{token:?}"), "REDACTED");
@@ -131,5 +250,5 @@ fn refuses_other_files() {
     let conn = Connection::open(&path).unwrap();
     conn.pragma_update(None, "user_version", 99).unwrap();
     let error = Control::open(&path).err().unwrap();
-    assert!(matches!(error, StoreError::NewerSchema { found: 99, known: 2, .. }));
+    assert!(matches!(error, StoreError::NewerSchema { found: 99, known: 4, .. }));
 }

@@ -1,2 +1,3 @@
 -- list_tokens.sql
-SELECT id, site, created_day, revoked_day, share FROM tokens ORDER BY id
+SELECT id, site, kind, role, label, created_day, expires_at, revoked_day, used_day, expired
+FROM tokens ORDER BY id

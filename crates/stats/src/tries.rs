@@ -1,0 +1,156 @@
+//! How often wrong tokens, codes and links may be tried, and how often somebody may sign in.
+//!
+//! What it is not: what keeps tokens from being guessed; they are 256 random bits. It bounds what a
+//! flood of wrong ones costs, and what signing in writes into the admin log.
+//!
+//! What surprises: a network is a number that means nothing outside this process, and is in memory
+//! only. A token that was right before is looked up also while its network may try nothing else, so
+//! that nobody can lock out who works already.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::reply::Trouble;
+use crate::session::{Digest, digest};
+
+/// Wrong tries of a network before it has to wait.
+pub(crate) const WRONG_MAX: u64 = 20;
+/// Sign-ins of all before the next has to wait.
+pub(crate) const SIGN_INS_MAX: u64 = 100;
+/// One try more after so long.
+pub(crate) const SECONDS_PER_TRY: u64 = 3;
+/// Networks that are remembered; beyond, the one with the fewest wrong tries is forgotten.
+pub(crate) const NETWORKS_MAX: usize = 4_096;
+/// Tokens that were right and are remembered; beyond, all are forgotten.
+const RIGHT_MAX: usize = 1_000;
+
+/// Who asks, as far as it matters here: a number of the network, drawn anew by each process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Asker(pub u64);
+
+/// Tries that have not been forgotten yet.
+#[derive(Clone, Copy, Debug, Default)]
+struct Level {
+    tries: u64,
+    at: u64,
+}
+
+impl Level {
+    fn now(self, now: u64) -> Self {
+        let forgotten = now.saturating_sub(self.at) / SECONDS_PER_TRY;
+        match self.tries.checked_sub(forgotten) {
+            None | Some(0) => Self { tries: 0, at: now },
+            Some(tries) => Self { tries, at: self.at + forgotten * SECONDS_PER_TRY },
+        }
+    }
+}
+
+#[derive(Default)]
+struct Table {
+    wrong: HashMap<Asker, Level>,
+    sign_ins: Level,
+    right: HashSet<Digest>,
+}
+
+/// What was tried lately.
+#[derive(Default)]
+pub(crate) struct Tries(Mutex<Table>);
+
+impl Tries {
+    /// Whether a secret may be looked up for this asker.
+    pub(crate) fn may_try(&self, asker: Asker, secret: &str, now: u64) -> Result<(), Trouble> {
+        let mut table = self.table();
+        let Some(level) = table.wrong.get_mut(&asker) else { return Ok(()) };
+        *level = level.now(now);
+        if level.tries < WRONG_MAX || table.right.contains(&digest(secret)) {
+            Ok(())
+        } else {
+            Err(Trouble::TooMany)
+        }
+    }
+
+    /// Notes that a secret opened something.
+    pub(crate) fn right(&self, secret: &str) {
+        let mut table = self.table();
+        if table.right.len() >= RIGHT_MAX {
+            table.right.clear();
+        }
+        table.right.insert(digest(secret));
+    }
+
+    /// Notes that a secret opened nothing.
+    pub(crate) fn wrong(&self, asker: Asker, now: u64) {
+        let mut table = self.table();
+        if table.wrong.len() >= NETWORKS_MAX && !table.wrong.contains_key(&asker) {
+            let fewest = table.wrong.iter().min_by_key(|(_, level)| level.now(now).tries);
+            if let Some(fewest) = fewest.map(|(asker, _)| *asker) {
+                table.wrong.remove(&fewest);
+            }
+        }
+        let level = table.wrong.entry(asker).or_default();
+        *level = level.now(now);
+        level.tries += 1;
+    }
+
+    /// Counts a sign-in, if there may be another one now.
+    pub(crate) fn sign_in(&self, now: u64) -> Result<(), Trouble> {
+        let mut table = self.table();
+        let level = table.sign_ins.now(now);
+        if level.tries >= SIGN_INS_MAX {
+            return Err(Trouble::TooMany);
+        }
+        table.sign_ins = Level { tries: level.tries + 1, ..level };
+        Ok(())
+    }
+
+    /// A poisoned table is still a table: each change of it is whole.
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_waits_after_so_many_wrong_tries_and_others_do_not() {
+        let tries = Tries::default();
+        let (bad, good) = (Asker(1), Asker(2));
+        let may = |asker, secret, now| tries.may_try(asker, secret, now).is_ok();
+        for _ in 0..WRONG_MAX {
+            assert!(may(bad, "x", 100));
+            tries.wrong(bad, 100);
+        }
+        assert!(!may(bad, "x", 100) && may(good, "x", 100));
+        assert!(!may(bad, "y", 100), "a right secret that is not known yet waits, too");
+        tries.right("y");
+        assert!(may(bad, "y", 100) && !may(bad, "x", 100));
+        assert!(!may(bad, "x", 100 + SECONDS_PER_TRY - 1) && may(bad, "x", 100 + SECONDS_PER_TRY));
+        tries.wrong(bad, 100 + SECONDS_PER_TRY);
+        assert!(!may(bad, "x", 100 + SECONDS_PER_TRY));
+        assert!(!may(bad, "x", 50), "a clock that goes back frees nobody");
+    }
+
+    #[test]
+    fn the_tables_are_bounded() {
+        let tries = Tries::default();
+        let first = Asker(0);
+        tries.wrong(first, 0);
+        tries.wrong(first, 0);
+        for n in 1..10 + NETWORKS_MAX as u64 {
+            tries.wrong(Asker(n), 0);
+        }
+        assert_eq!(tries.table().wrong.len(), NETWORKS_MAX);
+        assert!(tries.table().wrong.contains_key(&first), "who tried most is remembered longest");
+        (0..2 * RIGHT_MAX).for_each(|n| tries.right(&n.to_string()));
+        assert!(tries.table().right.len() <= RIGHT_MAX);
+    }
+
+    #[test]
+    fn sign_ins_are_bounded_together() {
+        let tries = Tries::default();
+        assert!((0..SIGN_INS_MAX).all(|_| tries.sign_in(9).is_ok()));
+        assert!(tries.sign_in(9).is_err() && tries.sign_in(9 + SECONDS_PER_TRY).is_ok());
+    }
+}

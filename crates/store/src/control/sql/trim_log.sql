@@ -1,0 +1,2 @@
+-- trim_log.sql
+DELETE FROM admin_log WHERE seq <= ?1
