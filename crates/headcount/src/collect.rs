@@ -93,9 +93,10 @@ async fn live(config: &Config, kafka: Settings) -> anyhow::Result<()> {
     let door = Door::new(&config.operators);
     process::serve(&mut servers, ("ops_listen", ops_listener), (ops, door))?;
     let signals = Signals::new()?;
-    let links = welcome::Links { origin, dashboard: None, ops: welcome::origin(ops_listen) };
+    let admin_log = process::told_log(config)?;
+    let links =
+        welcome::Links { origin, dashboard: None, ops: welcome::origin(ops_listen), admin_log };
     welcome::print(&house.hosts(), &links)?;
-    process::tell_log(config)?;
     let late_check = async move {
         match checked {
             true => std::future::pending().await,

@@ -35,7 +35,7 @@ pub(crate) fn run(args: &GrantsArgs) -> anyhow::Result<()> {
         None => Part::ALL.to_vec(),
     };
     let mut report = format!("user {} of {}\n", settings.user, settings.url);
-    let mut fits = false;
+    let (mut fits, mut is_tested) = (false, false);
     for part in parts {
         let allowed = match grants::check(&settings, part) {
             Ok(allowed) => allowed,
@@ -45,10 +45,14 @@ pub(crate) fn run(args: &GrantsArgs) -> anyhow::Result<()> {
             }
             Err(error) => return Err(error.into()),
         };
+        is_tested = true;
         fits |= allowed == Allowed::default();
         report += &told(part, &allowed);
     }
     say(&report)?;
+    if !is_tested {
+        bail!("not tested: the server does not say what user {} may do", settings.user);
+    }
     if !fits {
         bail!(
             "user {} does not have the rights of one part and no others; see above, and for an \

@@ -101,23 +101,23 @@ pub(crate) fn open_control(config: &Config) -> anyhow::Result<Control> {
     Ok(control)
 }
 
-/// Says where the admin log stands, when the process is there.
+/// Where the admin log stands, as a line for standard output: in a log of the machine that goes
+/// elsewhere, it is the hash that is kept. One that does not hold is an error in the process's log.
 ///
 /// # Errors
 /// If the file cannot be read.
-pub(crate) fn tell_log(config: &Config) -> anyhow::Result<()> {
+pub(crate) fn told_log(config: &Config) -> anyhow::Result<String> {
     let control = Control::open(&config.data_dir.join(control::FILE_NAME))?;
-    match control.log_verify(None)? {
-        // In a log of the machine that goes elsewhere, this is the hash that is kept.
+    Ok(match control.log_verify(None)? {
         Verdict::Whole { head: Some(head), .. } => {
-            tracing::info!(entry = head.seq, hash = %hash_text(&head.hash), "admin log");
+            format!("admin log   {} {}\n", head.seq, hash_text(&head.hash))
         }
-        Verdict::Whole { head: None, .. } => {}
+        Verdict::Whole { head: None, .. } => String::new(),
         Verdict::Broken { seq, why } => {
             tracing::error!(entry = seq, "the admin log does not hold: {why}");
+            String::new()
         }
-    }
-    Ok(())
+    })
 }
 
 /// Once a day: notes which tokens have expired, and trims the admin log.

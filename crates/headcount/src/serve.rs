@@ -93,12 +93,12 @@ async fn live(config: Arc<Config>, reader: Arc<Reader>) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
     let origin = config.stats_url.clone().unwrap_or_else(|| welcome::origin(address));
     commands::say(&format!(
-        "headcount {} is showing\n\ndashboard   {}\noperations  {}/metrics\n",
+        "headcount {} is showing\n\ndashboard   {}\n{}operations  {}/metrics\n",
         env!("CARGO_PKG_VERSION"),
         welcome::sign_in(&origin, &code),
+        process::told_log(&config)?,
         welcome::origin(ops_address)
     ))?;
-    process::tell_log(&config)?;
     let mut ticks = tokio::time::interval(LOOK_INTERVAL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {

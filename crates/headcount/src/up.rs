@@ -136,9 +136,9 @@ async fn live(config: &Config) -> anyhow::Result<()> {
     let stats_url = config.stats_url.clone().unwrap_or_else(|| welcome::origin(stats_listen));
     let dashboard = Some(welcome::sign_in(&stats_url, &code));
     let signals = Signals::new()?;
-    let links = welcome::Links { origin, dashboard, ops: welcome::origin(ops_listen) };
+    let admin_log = process::told_log(config)?;
+    let links = welcome::Links { origin, dashboard, ops: welcome::origin(ops_listen), admin_log };
     welcome::print(&house.hosts(), &links)?;
-    process::tell_log(config)?;
     let outcome = wait(&house, signals).await;
     servers.shutdown().await;
     let house = Arc::clone(&house);

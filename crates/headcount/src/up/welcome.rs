@@ -36,6 +36,8 @@ pub(crate) struct Links {
     /// The dashboard with a code that signs in, where this process has one.
     pub(crate) dashboard: Option<String>,
     pub(crate) ops: String,
+    /// Where the admin log stands: a line, or nothing.
+    pub(crate) admin_log: String,
 }
 
 /// The origin under which this machine reaches a listener.
@@ -58,7 +60,7 @@ pub(crate) fn sign_in(origin: &str, code: &str) -> String {
 /// # Errors
 /// If standard output is gone.
 pub(crate) fn print(hosts: &[SiteHost], links: &Links) -> anyhow::Result<()> {
-    let Links { origin, dashboard, ops } = links;
+    let Links { origin, dashboard, ops, admin_log } = links;
     let mut text = format!("headcount {} is counting\n\n", env!("CARGO_PKG_VERSION"));
     for host in hosts.iter().take(SNIPPETS_MAX) {
         let [script, pixel] = Tracker::newest().snippet(host, origin);
@@ -73,6 +75,7 @@ pub(crate) fn print(hosts: &[SiteHost], links: &Links) -> anyhow::Result<()> {
     if let Some(dashboard) = dashboard {
         text += &format!("dashboard   {dashboard}\n");
     }
+    text += admin_log;
     text += &format!("operations  {ops}/metrics\n");
     if hosts.iter().any(|host| host.as_str() == DEMO_HOST) {
         text += "\nadd your site: headcount site add example.org\n";
