@@ -108,6 +108,15 @@ const HOSTILE: [&str; 16] = [
     "(other)",
 ];
 
+/// Which there are is the server's affair; each is a log by its name.
+#[test]
+fn the_servers_own_logs_are_listed() {
+    let settings = fresh();
+    drop(Writer::connect(&settings).unwrap());
+    let logs = Reader::connect(&settings).unwrap().server_logs().unwrap();
+    assert!(logs.iter().all(|name| name.ends_with("_log")), "{logs:?}");
+}
+
 #[test]
 fn names_are_kept_and_matched_as_they_are_written() {
     let settings = fresh();
