@@ -229,7 +229,18 @@ fn what_cannot_be_examined_is_said() {
         assert_eq!(artefact.status, Status::NotTested, "{artefact:?}");
         assert!(artefact.said.contains(why), "{artefact:?}");
     }
+    let address = server.address.clone();
     assert_eq!(server.stop(), Some(0));
+    // Of a process that is gone nothing can be said.
+    let folder = dir.path().join("data");
+    let output = Command::new(shipped())
+        .args(["audit", "--data", folder.to_str().unwrap()])
+        .args(["--listen", &address, "--ops-listen", &address])
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("nobody answers"), "{said}");
 }
 
 #[test]

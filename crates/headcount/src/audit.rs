@@ -67,7 +67,7 @@ impl std::fmt::Display for NotPassed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self.0 {
             Verdict::Failed => "the audit failed; the report names what was found where",
-            _ => "the audit is incomplete; the report names what could not be examined",
+            _ => "the audit is incomplete: something could not be examined",
         })
     }
 }
@@ -113,7 +113,9 @@ pub(crate) fn run(args: &AuditArgs) -> anyhow::Result<()> {
         config: &config,
         running,
     };
-    let report = audit.report(control.as_ref())?;
+    // What kept it from its end kept it from examining.
+    let unexamined = |error: anyhow::Error| error.context(NotPassed(Verdict::Incomplete));
+    let report = audit.report(control.as_ref()).map_err(unexamined)?;
     audit.bar.finish_and_clear();
     write(args, &report)?;
     match report.verdict {

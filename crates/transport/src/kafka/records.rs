@@ -3,7 +3,7 @@
 //!
 //! What it is not: a reader of batches, or a member of a group; nothing is committed.
 //!
-//! What surprises: it reads up to the ends that the log had when it began, like [`super::cat`].
+//! What surprises: it reads up to the ends that the log had when it began, like [`super::cat()`].
 
 use std::ops::ControlFlow;
 
