@@ -89,7 +89,7 @@ for (const by of EXPORTS) await exported(by);
 async function exported(by) {
   for (const [path, kind] of [['/api/v1/export.csv', 'csv'], ['/api/v1/export.json', 'json'],
     [`${share}/export.csv`, 'csv'], [`${share}/export.json`, 'json']]) {
-    // What was not counted is for owners.
+    // What was not counted is not for shared links.
     if (by === 'refused' && path.startsWith(share)) continue;
     const address = `${path}?site=${site}&by=${by}`;
     const { errorText } = await page('Page.navigate', { url: new URL(address, origin).href });

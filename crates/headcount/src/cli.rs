@@ -237,9 +237,9 @@ pub(crate) struct TokenAddArgs {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum RoleWord {
-    /// Counts, hits that were not counted, and the books
+    /// What a viewer sees, and by how much books are off
     Owner,
-    /// Counts
+    /// Counts, hits that were not counted, and whether the books balance
     Viewer,
 }
 

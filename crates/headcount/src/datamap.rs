@@ -14,7 +14,7 @@ mod text;
 use anyhow::bail;
 use serde::Serialize;
 
-use self::compare::Difference;
+use self::compare::{BESIDE, Difference};
 use self::found::Found;
 use self::place::Place;
 use crate::cli::{DataArgs, DatamapArgs, MapFormat, SchemaArgs};
@@ -68,6 +68,19 @@ pub(crate) fn schema(args: &SchemaArgs) -> anyhow::Result<()> {
     };
     unless_reader_left(say(&said))?;
     refuse(&differences)
+}
+
+/// The names of files that may be in a data folder.
+pub(crate) fn known_files(config: &Config) -> Vec<String> {
+    let places = place::places(config, Mode::of(config));
+    let files = places.into_iter().flat_map(|place| place.files);
+    files.map(|[name, _]| name).collect()
+}
+
+/// Whether a file of this name is one of these, or lies beside one that is a database.
+pub(crate) fn is_known_file(known: &[String], name: &str) -> bool {
+    let stem = BESIDE.iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
+    known.iter().any(|file| file == stem)
 }
 
 fn refuse(differences: &[Difference]) -> anyhow::Result<()> {

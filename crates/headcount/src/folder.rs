@@ -157,24 +157,6 @@ pub(crate) fn lock_path(folder: &Path) -> PathBuf {
     folder.join(LOCK_FILE_NAME)
 }
 
-/// Whether a file of this name is made by a command of ours.
-pub(crate) fn is_ours(name: &str) -> bool {
-    let databases = [control::FILE_NAME, sqlite::FILE_NAME, edge::FILE_NAME];
-    let is_of = |database: &str| {
-        let beside = name.strip_prefix(database);
-        beside.is_some_and(|rest| ["", "-wal", "-shm", "-journal"].contains(&rest))
-    };
-    let others = [
-        "edge.mark",
-        LOCK_FILE_NAME,
-        IMPORT_LOCK_NAME,
-        ERASE_LOCK_NAME,
-        SITES_FILE_NAME,
-        MERGE_FILE_NAME,
-    ];
-    databases.into_iter().any(is_of) || others.contains(&name.trim_end_matches(".new"))
-}
-
 /// Makes the folder, or makes sure that it is one of ours.
 ///
 /// # Errors

@@ -10,8 +10,8 @@ use std::net::TcpListener;
 
 use anyhow::{Context, anyhow, bail};
 use axum::Router;
-use headcount_core::{failpoint, leak};
 use headcount_core::time::{Clock as _, Hour};
+use headcount_core::{failpoint, leak};
 use headcount_store::StoreError;
 use headcount_store::control::admin::{Verdict, hash_text};
 use headcount_store::control::{self, Control};

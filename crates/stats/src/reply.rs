@@ -51,8 +51,8 @@ pub(crate) enum Trouble {
     NoShare,
     /// A session's cookie on a request that another site caused.
     CrossSite,
-    /// What only owners of a site may see.
-    OwnersOnly,
+    /// What is not shown on shared links.
+    NotShared,
     /// Too many wrong tries, or too many sign-ins.
     TooMany,
     /// No such site for this asker, or no such path.
@@ -97,7 +97,7 @@ impl Trouble {
         match self {
             Self::Bad(_) => StatusCode::BAD_REQUEST,
             Self::Unauthorized | Self::NoShare => StatusCode::UNAUTHORIZED,
-            Self::CrossSite | Self::OwnersOnly => StatusCode::FORBIDDEN,
+            Self::CrossSite | Self::NotShared => StatusCode::FORBIDDEN,
             Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
@@ -115,7 +115,7 @@ impl Trouble {
             }
             Self::NoShare => "this link is not valid, or not any more: ask for a new one",
             Self::CrossSite => "a signed-in browser may only ask from the dashboard's own pages",
-            Self::OwnersOnly => "hits that were not counted are shown to owners of the site only",
+            Self::NotShared => "hits that were not counted are not shown on shared links",
             Self::TooMany => "too many wrong tokens or sign-ins: ask again in a minute",
             Self::NotFound => "there is no such site or path for this token",
             Self::Slow => "the body did not arrive in time",

@@ -50,10 +50,16 @@ impl Viewer {
         &self.access
     }
 
-    /// Whether this is an owner: who sees hits that were not counted, and by how much books are off.
-    /// Counts are the same for owners and viewers, above the same threshold.
+    /// Whether this is an owner: who sees by how much books are off. Counts are the same for owners and
+    /// viewers, above the same threshold.
     pub(crate) fn is_owner(&self) -> bool {
         self.access.role == Role::Owner
+    }
+
+    /// Whether hits that were not counted are shown: to every analyst (design, section 4), and not on
+    /// shared links.
+    pub(crate) fn sees_refusals(&self) -> bool {
+        !self.is_share()
     }
 
     pub(crate) fn is_share(&self) -> bool {

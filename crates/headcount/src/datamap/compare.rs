@@ -12,10 +12,11 @@ use headcount_transport::kafka::neighbours::Neighbours;
 use serde::Serialize;
 
 use super::found::{Found, Look};
+use super::is_known_file;
 use super::place::{Kind, Place, Table};
 
 /// Endings of the files that SQLite lays beside its own.
-const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
+pub(super) const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 /// Something that is not as the map has it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -75,11 +76,10 @@ fn looked<T>(look: &Look<T>, compare: impl FnOnce(&T) -> Vec<String>) -> Vec<Str
 }
 
 fn of_files(place: &Place, names: &[String]) -> Vec<String> {
-    let known = |name: &str| place.files.iter().any(|[file, _]| file == name);
-    let is_beside = |name: &str| BESIDE.iter().filter_map(|end| name.strip_suffix(end)).any(known);
+    let known: Vec<String> = place.files.iter().map(|[file, _]| file.clone()).collect();
     names
         .iter()
-        .filter(|name| !known(name) && !is_beside(name))
+        .filter(|name| !is_known_file(&known, name))
         .map(|name| format!("the file {name:?} is there and not in the map"))
         .collect()
 }

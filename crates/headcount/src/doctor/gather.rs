@@ -19,7 +19,7 @@ use rustix::process::{Resource, getrlimit};
 use super::facts::{Facts, Folder, LockedMemory, Reach, Swap, Way};
 use super::proxy::{self, Front, Visited};
 use crate::config::{Config, ConfigError};
-use crate::{cluster, edge, folder};
+use crate::{cluster, datamap, edge, folder};
 
 /// Longest wait for ClickHouse.
 const CLICKHOUSE_PATIENCE: Duration = Duration::from_secs(5);
@@ -70,7 +70,7 @@ pub(super) fn facts(config: &Config, proxies: &[PathBuf]) -> Result<Facts, Confi
         locked: Some(locked(config, needed)),
         core_pattern: fs::read_to_string("/proc/sys/kernel/core_pattern").ok(),
         clock_is_set: clock_is_set(),
-        folder: look_into(&config.data_dir, config.retention_days),
+        folder: look_into(&config.data_dir, config.retention_days, &datamap::known_files(config)),
         fronts: proxies.iter().map(front).collect::<Result<_, ConfigError>>()?,
     })
 }
@@ -197,7 +197,7 @@ fn clock_is_set() -> Option<bool> {
     }
 }
 
-fn look_into(data_dir: &Path, retention_days: u32) -> Option<Folder> {
+fn look_into(data_dir: &Path, retention_days: u32, known: &[String]) -> Option<Folder> {
     let about = fs::metadata(data_dir).ok()?;
     let mut found = Folder { mode: about.mode() & 0o7777, ..Folder::default() };
     // A week beyond the retention is what the store itself takes to let go of the disk.
@@ -214,7 +214,7 @@ fn look_into(data_dir: &Path, retention_days: u32) -> Option<Folder> {
         if about.uid() != fs::metadata(data_dir).ok()?.uid() {
             found.foreign_files.push(name.clone());
         }
-        let is_ours = folder::is_ours(&name);
+        let is_ours = datamap::is_known_file(known, &name);
         if !is_ours {
             found.unknown_files.push(name.clone());
         }

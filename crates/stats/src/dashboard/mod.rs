@@ -167,7 +167,7 @@ fn page(stats: &Stats, viewer: Viewer, chosen: &Chosen) -> Result<Option<Page>, 
         now: Hour::of_unix(stats.now()),
         k_day: stats.k_day(),
         hours: stats.hours(),
-        refusals: viewer.is_owner(),
+        refusals: viewer.sees_refusals(),
     };
     let visitors_note = stats.visitors_note();
     Ok(Some(Page { viewer, subject, period, bounds, sites, visitors_note }))
