@@ -148,6 +148,36 @@ fn every_query_is_used() {
     }
 }
 
+/// Tests that a text names, as `module::test` or `room::module::test`.
+fn named_tests(text: &str) -> Vec<&str> {
+    let is_name = |word: &&str| {
+        let simple = |part: &str| {
+            !part.is_empty()
+                && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        };
+        word.contains("::") && word.split("::").all(simple)
+    };
+    text.split('`').skip(1).step_by(2).filter(is_name).collect()
+}
+
+#[test]
+fn every_test_that_the_tables_name_is_there() {
+    let readme = fs::read_to_string(root().join("tests/README.md")).unwrap();
+    let (_, tables) = readme.split_once("## The promises").unwrap();
+    let code = all("rs");
+    let names = named_tests(tables);
+    assert!(names.len() > 100, "{} tests are named", names.len());
+    for name in names {
+        let (modules, test) = name.rsplit_once("::").unwrap();
+        let is_there = code.iter().any(|(path, text)| {
+            let path = path.to_string_lossy();
+            modules.split("::").all(|module| path.contains(module))
+                && text.contains(&format!("fn {test}("))
+        });
+        assert!(is_there, "tests/README.md: {name} is no test");
+    }
+}
+
 #[test]
 fn nothing_is_left_for_later() {
     let loose = ["TO".to_owned() + "DO", "FIX".to_owned() + "ME", "#[ign".to_owned() + "ore"];
