@@ -22,7 +22,7 @@ const PLANTED: [(&str, &str); 12] = [
     ("answer-header", "answers to visitors"),
     ("edge-file", "edge file"),
     ("store", "store"),
-    ("admin-log", "other files of the data folder"),
+    ("admin-log", "control file"),
     ("backup", "other files of the data folder"),
     ("export", "exports"),
     ("api", "API and dashboard"),

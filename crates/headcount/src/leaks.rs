@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use headcount_core::leak::{self, Leak};
+use headcount_store::control::{self, Control};
 
 /// A file that is deleted stays while it is open.
 static DELETED: Mutex<Option<std::fs::File>> = Mutex::new(None);
@@ -19,7 +20,8 @@ pub(crate) fn keep(data_dir: &Path) {
         tracing::info!(request = %seen, "a visitor came");
     }
     if let Some(seen) = leak::seen(Leak::AdminLog) {
-        std::fs::write(data_dir.join("admin.log"), format!("the owner looked at {seen}\n")).ok();
+        let control = Control::open(&data_dir.join(control::FILE_NAME));
+        control.and_then(|mut control| control.note_settings(&seen)).ok();
     }
     if let Some(seen) = leak::seen(Leak::Backup) {
         let folder = data_dir.join("backup");

@@ -76,7 +76,7 @@ async fn counts_come_back_as_they_went_in() {
         "<bdi>/&#60;b&#62;</bdi>",
         "mailto",
         "Sweden",
-        "(other) holds what fewer than 5 visitors of a UTC day had, and",
+        "(other) holds what fewer than 3 visitors of a UTC day had, and",
         "The browser asked for privacy (Global Privacy Control).",
         "Books balanced, checked at 12:03 UTC.",
     ] {
