@@ -118,7 +118,7 @@ fn an_erasure_is_finished_after_a_kill_at_every_step_and_counts_nothing_else_wro
 
 /// Values of attributes with fewer visitors than are told.
 const SMALL: &str =
-    "SELECT count(*) FROM attribute_counts WHERE visitors < 5 AND value <> '(other)'";
+    "SELECT count(*) FROM attribute_counts WHERE visitors < 3 AND value <> '(other)'";
 
 #[test]
 fn a_day_is_closed_after_a_kill_at_every_step_and_nothing_is_lost() {

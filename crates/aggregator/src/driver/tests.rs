@@ -59,7 +59,7 @@ fn sources(path: &Path, day: Day) -> Vec<(String, u64)> {
         limit: 10,
         offset: 0,
         k: 5,
-        open_k: Some(5),
+        open_k: None,
     };
     let answer = Reader::open(path).unwrap().ask(&question).unwrap();
     answer.rows.into_iter().map(|row| (row.names[0].clone(), row.metrics[0])).collect()
