@@ -27,7 +27,8 @@ const OWNER: [(&str, &str); 11] = [
 ];
 
 /// Settings to begin with: each opens sentences that the others do not have.
-const BASES: [&[(&str, &str)]; 6] = [
+const BASES: [&[(&str, &str)]; 7] = [
+    &[("k_day", "1")],
     &[],
     &[("visitors", "\"off\""), ("preset", "\"strict\""), ("notice.tracker", "\"pixel\"")],
     &[("kafka.brokers", "[\"k:1\"]"), ("clickhouse.url", "\"http://c:1\""), ("notice.dpo", "\"\"")],
@@ -45,7 +46,7 @@ const TOGETHER: [[&str; 2]; 2] =
     [["kafka.brokers", "clickhouse.url"], ["kafka.security", "clickhouse.url"]];
 
 /// Another value for each key that any sentence is bound to.
-const OTHERS: [(&str, &str); 34] = [
+const OTHERS: [(&str, &str); 36] = [
     ("visitors", "\"off\""),
     ("visitors", "\"daily\""),
     ("preset", "\"strict\""),
@@ -54,6 +55,8 @@ const OTHERS: [(&str, &str); 34] = [
     ("crowd", "44"),
     ("k", "1"),
     ("k", "33"),
+    ("k_day", "1"),
+    ("k_day", "4"),
     ("retention_days", "77"),
     ("trusted_proxies", "[\"10.0.0.0/8\"]"),
     ("country_file", "\"/x.mmdb\""),
@@ -167,10 +170,14 @@ fn moved(
     let mut moved = Vec::new();
     for id in ids.into_iter().filter(|id| old.get(*id) != new.get(*id)) {
         let is_bound_to = |key: &str| bound.contains(&(id.clone(), key.to_owned()));
-        // A preset brings its own crowd and k.
-        let of_preset =
-            key == "preset" && ["crowd", "k", "k_day"].iter().any(|key| is_bound_to(key));
-        assert!(is_bound_to(key) || of_preset, "{key} changed {id}, which is not bound to it");
+        // A preset brings its own thresholds, and a low k brings a k_day that is not above it.
+        let brings: &[&str] = match key {
+            "preset" => &["crowd", "k", "k_day"],
+            "k" => &["k_day"],
+            _ => &[],
+        };
+        let is_brought = brings.iter().any(|key| is_bound_to(key));
+        assert!(is_bound_to(key) || is_brought, "{key} changed {id}, which is not bound to it");
         assert_ne!(before.hash(), after.hash(), "{key} changed {id}, and not the hash");
         moved.push((id.clone(), key.to_owned()));
     }
