@@ -120,6 +120,11 @@ fn the_shipped_build_passes_twice_with_one_hash_and_leaves_nothing() {
     let again = audit_up(shipped(), (&server, dir.path()), &[]);
     assert_passed(&again);
     assert_eq!(first.report.hash, again.report.hash);
+    for entry in std::fs::read_dir(server.data()).unwrap() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let (name, mode) = entry.map(|it| (it.file_name(), it.metadata().unwrap())).unwrap();
+        assert_eq!(mode.permissions().mode() & 0o077, 0, "{name:?} is open to others");
+    }
     // The owner's numbers are as they were, and the audit's are gone.
     assert_eq!(server.number("SELECT sum(views) FROM site_counts"), 1);
     assert_eq!(server.number("SELECT count(*) FROM refusal_counts"), 0);

@@ -217,7 +217,9 @@ pub(crate) fn lock_erasing(folder: &Path) -> anyhow::Result<File> {
 }
 
 fn lock_file(path: &Path) -> anyhow::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
     OpenOptions::new()
+        .mode(0o600)
         .create(true)
         .truncate(false)
         .write(true)
