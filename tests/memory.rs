@@ -246,8 +246,9 @@ fn a_crash_leaves_no_core_file() {
         let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
         assert_eq!(core.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"]);
         let mut ended = None;
-        // Rust's handler for a full stack lets the first SIGSEGV pass.
-        assert!(until(PATIENCE, || {
+        // Rust's handler for a full stack lets the first SIGSEGV pass. A thread that waits for the disk
+        // ends when the disk has answered.
+        assert!(until(6 * PATIENCE, || {
             let pid = server.pid().to_string();
             Command::new("kill").args(["-s", signal, &pid]).stderr(Stdio::null()).status().ok();
             ended = server.ended();
