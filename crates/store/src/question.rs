@@ -114,7 +114,7 @@ pub struct Question {
     /// if only one would, the next smallest goes with it. 0 and 1 fold nothing.
     pub k: u32,
     /// The threshold by which values of attributes on UTC days that are not closed are folded, day
-    /// by day, as their close would do it now; none: all of their values are in `(other)`. Without
+    /// by day, as if each were asked for alone; none: all of their values are in `(other)`. Without
     /// effect where `k` is 0 or 1.
     pub open_k: Option<u32>,
 }

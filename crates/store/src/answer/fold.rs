@@ -27,6 +27,13 @@ pub(crate) struct Strength {
 }
 
 impl Strength {
+    /// A single day.
+    pub(crate) fn of_day(visitors: u64, visits: u64) -> Self {
+        let mut day = Self::default();
+        day.add_day(visitors, visits);
+        day
+    }
+
     /// Adds a day.
     pub(crate) fn add_day(&mut self, visitors: u64, visits: u64) {
         self.visitors += visitors;
@@ -45,11 +52,12 @@ pub(crate) struct Value<'a> {
 
 /// The ids of the values that go into `(other)`: those too small for `k`, and if that is exactly
 /// one, the next smallest with it (it would be the total minus the rest otherwise). A lone value
-/// is folded alone. 0 and 1 fold nothing.
+/// is folded alone. 0 and 1 fold nothing. `hidden` values that are in `(other)` for another reason
+/// keep one company.
 ///
 /// Where no value has a visitor, visitors are not counted; then visits take their place, the
 /// smaller of the two numbers that are left, because the smaller one hides more.
-pub(crate) fn folded(mut values: Vec<Value<'_>>, k: u32) -> HashSet<i64> {
+pub(crate) fn folded(mut values: Vec<Value<'_>>, k: u32, hidden: usize) -> HashSet<i64> {
     if k <= 1 {
         return HashSet::new();
     }
@@ -64,7 +72,7 @@ pub(crate) fn folded(mut values: Vec<Value<'_>>, k: u32) -> HashSet<i64> {
     };
     values.sort_unstable_by_key(|value| (Reverse(small(value)), size(value).0, value.name));
     let number = match values.iter().filter(|value| small(value)).count() {
-        1 => 2,
+        1 if hidden == 0 => 2,
         number => number,
     };
     values.iter().take(number).map(|value| value.id).collect()
@@ -86,7 +94,7 @@ mod tests {
 
     fn check(values: &[&[u64]], k: u32, expect: &[i64]) {
         let values = (0..).zip(NAMES).zip(values).map(|(name, days)| value(name, days)).collect();
-        let mut found: Vec<i64> = folded(values, k).into_iter().collect();
+        let mut found: Vec<i64> = folded(values, k, 0).into_iter().collect();
         found.sort_unstable();
         assert_eq!(found, expect);
     }
@@ -103,6 +111,18 @@ mod tests {
     }
 
     #[test]
+    fn a_small_value_that_is_not_alone_takes_no_large_one_with_it() {
+        let value = |id, name, visitors| {
+            let mut strength = Strength::default();
+            strength.add_day(visitors, visitors);
+            Value { id, name, strength }
+        };
+        let values = || vec![value(0, "a", 9), value(1, "b", 4)];
+        assert_eq!(folded(values(), 5, 0), [0, 1].into());
+        assert_eq!(folded(values(), 5, 1), [1].into());
+    }
+
+    #[test]
     fn one_visitor_of_thirty_days_is_not_shown() {
         check(&[&[1; 30], &[2; 30], &[3, 3], &[9]], 5, &[0, 1]);
     }
@@ -114,7 +134,7 @@ mod tests {
             strength.add_day(0, visits);
             Value { id, name: "x", strength }
         };
-        assert_eq!(folded(vec![value(0, 4), value(1, 1), value(2, 6)], 5), [0, 1].into());
+        assert_eq!(folded(vec![value(0, 4), value(1, 1), value(2, 6)], 5, 0), [0, 1].into());
     }
 
     proptest! {
@@ -124,7 +144,7 @@ mod tests {
             k in 0u32..9,
         ) {
             let values = || (0..).zip(NAMES).zip(&table).map(|(n, days)| value(n, days)).collect();
-            let gone = folded(values(), k);
+            let gone = folded(values(), k, 0);
             prop_assert!(gone.len() != 1 || table.len() == 1);
             let visitors = table.iter().flatten().any(|n| *n > 0);
             for (id, days) in (0..).zip(&table) {

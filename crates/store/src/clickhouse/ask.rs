@@ -22,7 +22,6 @@ use super::rows::{DAY_SECONDS, attribute_word};
 use crate::answer::fold::{Strength, Value, folded};
 use crate::answer::plan::{Scan, plan};
 use crate::answer::{Draft, GROUPS_MAX, OTHER, bucket_of, cut, metrics_of, sorted};
-use crate::close::{DayValue, small};
 use crate::error::StoreError;
 use crate::kind;
 use crate::question::{Answer, By, Metric, OrderKey, PageFilter, Question, TimeBucket};
@@ -269,7 +268,10 @@ fn ask_values(
     let values: Vec<(&str, Strength)> = strengths.into_iter().collect();
     let numbered = (0i64..).zip(&values);
     let numbered = numbered.map(|(id, (name, strength))| Value { id, name, strength: *strength });
-    let hidden = folded(numbered.collect(), question.k);
+    // Where a day tells nothing, it does not tell how many values it has either.
+    let of_days = of_open_days.iter().filter(|_| question.open_k.is_some()).map(|it| it.1);
+    let of_days: HashSet<&str> = of_days.collect();
+    let hidden = folded(numbered.collect(), question.k, of_days.len());
     let hidden: HashSet<&str> =
         (0i64..).zip(&values).filter(|it| hidden.contains(&it.0)).map(|it| it.1.0).collect();
     let mut groups: HashMap<(u32, &str), Counts> = HashMap::new();
@@ -287,31 +289,29 @@ fn ask_values(
             metrics: metrics_of(question, &counts),
         })
         .filter(|row| row.metrics.iter().any(|number| *number != 0));
-    // Where a day tells nothing, it does not tell how many values it has either.
-    let of_days = of_open_days.iter().filter(|_| question.open_k.is_some()).map(|it| it.1);
-    let folded = hidden.len() + of_days.collect::<HashSet<_>>().difference(&hidden).count();
-    let folded = u64::try_from(folded).unwrap_or(u64::MAX);
+    let folded = u64::try_from(hidden.union(&of_days).count()).unwrap_or(u64::MAX);
     Ok(cut(question, sorted(question, rows.collect()), folded))
 }
 
-/// The values of days that are not closed which are told no more than a close would tell them now.
+/// The values of days that are not closed which are hidden, as if each day alone had been asked for.
 fn hidden_of_open_days<'a>(days: &'a [DayOfValue], question: &Question) -> HashSet<(u32, &'a str)> {
-    let mut open_days: BTreeMap<u32, Vec<DayValue<'a>>> = BTreeMap::new();
+    let mut open_days: BTreeMap<u32, Vec<&'a DayOfValue>> = BTreeMap::new();
     for day in days.iter().filter(|day| question.k > 1 && day.is_open != 0 && day.name != OTHER) {
-        let value = DayValue { name: &day.name, counts: day.counts() };
-        open_days.entry(day.day).or_default().push(value);
+        open_days.entry(day.day).or_default().push(day);
     }
-    let hidden = |values: &[DayValue<'a>]| -> Vec<&'a str> {
-        let Some(k) = question.open_k else {
-            return values.iter().map(|value| value.name).collect();
-        };
-        let small = small(values, k);
-        small.below.into_iter().chain(small.with_them).collect()
-    };
-    let names = |(day, values): (&u32, &Vec<DayValue<'a>>)| {
-        hidden(values).into_iter().map(|name| (*day, name)).collect::<Vec<_>>()
-    };
-    open_days.iter().flat_map(names).collect()
+    let mut hidden = HashSet::new();
+    for (day, values) in open_days {
+        let numbered = (0i64..).zip(&values).map(|(id, value)| {
+            let counts = value.counts();
+            let strength = Strength::of_day(counts.visitors, counts.visits);
+            Value { id, name: &value.name, strength }
+        });
+        let small = question.open_k.map(|k| folded(numbered.collect(), k, 0));
+        let is_small = |id: i64| small.as_ref().is_none_or(|small| small.contains(&id));
+        let gone = (0i64..).zip(&values).filter(|it| is_small(it.0));
+        hidden.extend(gone.map(|(_, value)| (day, &*value.name)));
+    }
+    hidden
 }
 
 impl DayOfValue {

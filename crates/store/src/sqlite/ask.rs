@@ -17,7 +17,6 @@ use super::{close, codes, meta};
 use crate::answer::fold::{Strength, Value, folded};
 use crate::answer::plan::{Scan, Take, plan};
 use crate::answer::{Draft, GROUPS_MAX, OTHER, bucket_of, cut, metrics_of, sorted, too_large};
-use crate::close::{DayValue, small};
 use crate::error::{Doing as _, StoreError};
 use crate::question::{Answer, By, PageFilter, Question};
 
@@ -247,16 +246,16 @@ fn hidden_values(
     let (other, named): (Vec<_>, Vec<_>) = named.into_iter().partition(|it| &*it.1 == OTHER);
     let values =
         named.iter().map(|(id, name, strength)| Value { id: *id, name, strength: *strength });
-    let mut ids = folded(values.collect(), k);
-    let folded = ids.len();
-    ids.extend(other.iter().map(|it| it.0));
     // Where a day tells nothing, it does not tell how many values it has either.
     let of_days = of_open_days.iter().filter(|_| question.open_k.is_some()).map(|it| it.1);
-    let folded = folded + of_days.collect::<HashSet<i64>>().difference(&ids).count();
+    let of_days: HashSet<i64> = of_days.collect();
+    let mut ids = folded(values.collect(), k, of_days.len());
+    let folded = ids.union(&of_days).count();
+    ids.extend(other.iter().map(|it| it.0));
     Ok(Hidden { ids, of_open_days, folded })
 }
 
-/// The values of a day that is not closed which are told no more than a close would tell them now.
+/// The values of a day that is not closed which are hidden, as if that day alone had been asked for.
 fn small_of(
     values: &[(i64, Counts)],
     names: &mut NameTexts<'_>,
@@ -269,11 +268,13 @@ fn small_of(
     for (id, counts) in values {
         named.push((*id, names.text(*id)?, *counts));
     }
-    let table: Vec<DayValue<'_>> =
-        named.iter().map(|(_, name, counts)| DayValue { name, counts: *counts }).collect();
-    let small = small(&table, k);
-    let hidden: HashSet<&str> = small.below.into_iter().chain(small.with_them).collect();
-    Ok(named.iter().filter(|it| hidden.contains(&*it.1)).map(|it| it.0).collect())
+    let values = named.iter().filter(|it| &*it.1 != OTHER);
+    let values = values.map(|(id, name, counts)| Value {
+        id: *id,
+        name,
+        strength: Strength::of_day(counts.visitors, counts.visits),
+    });
+    Ok(folded(values.collect(), k, 0))
 }
 
 /// What of a cell the question groups by.

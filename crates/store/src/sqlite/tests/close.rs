@@ -68,6 +68,34 @@ fn a_closed_day_names_large_values_and_forgets_the_names_of_small_ones() {
     assert!(writer.audit(3).unwrap().balanced());
 }
 
+/// Design section 7 for the day that runs: small values are folded, one alone takes the next smallest
+/// with it, two do not.
+#[test]
+fn an_open_day_is_folded_as_if_it_alone_were_asked_for() {
+    for (visitors, expect) in [
+        ([10, 9, 1, 1], vec!["large.example 10", "/a 9", "(other) 2"]),
+        ([10, 9, 4, 1], vec!["large.example 10", "/a 9", "(other) 5"]),
+        ([10, 9, 7, 1], vec!["large.example 10", "/a 9", "(other) 8"]),
+        ([10, 9, 4, 4], vec!["large.example 10", "/a 9", "(other) 8"]),
+        ([10, 9, 7, 5], vec!["large.example 10", "/a 9", "neu 7", "/x;-- 5"]),
+    ] {
+        let place = Place::new();
+        let names = ["large.example", "/a", "neu", "/x;--"];
+        let cells: Vec<Cell> = names
+            .into_iter()
+            .zip(visitors)
+            .map(|(name, n)| source("a.example", FIRST_DAY, name, n))
+            .collect();
+        place.writer().apply(&insert("p-0", 1, &cells)).unwrap();
+        let asked = Question { open_k: Some(3), ..by_source(FIRST_DAY, FIRST_DAY) };
+        let mut found = lines(&place.reader().ask(&asked).unwrap());
+        let mut expect: Vec<String> = expect.into_iter().map(str::to_owned).collect();
+        found.sort();
+        expect.sort();
+        assert_eq!(found, expect, "{visitors:?}");
+    }
+}
+
 #[test]
 fn a_threshold_of_one_closes_nothing() {
     let place = Place::new();
