@@ -113,8 +113,9 @@ pub(crate) fn other(links: &Links<'_>, by: Breakdown, answer: &Answer) -> Option
         _ => String::new(),
     };
     let edge = days + edge;
+    let may_fold = matches!(by, Breakdown::Attribute(_));
     Some(match answer.folded {
-        0 if links.viewer.is_share() => {
+        0 if links.viewer.is_share() && may_fold => {
             format!("(other) holds {edge}, and there may be {few} in it.")
         }
         _ if links.viewer.is_share() => {

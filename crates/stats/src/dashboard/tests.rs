@@ -144,6 +144,7 @@ async fn a_change_is_told_in_words() {
     assert!(!past.contains("compared with as many hours"));
     for (value, before, words) in [
         (5, 5, "as many as before"),
+        (0, 0, "none before"),
         (7, 0, "7 more; none before"),
         (0, 50, "100 % fewer than 50 before"),
         (1_001, 1_000, "about as many as 1\u{202f}000 before"),

@@ -187,7 +187,8 @@ fn headlines(links: &Links<'_>, series: &Series) -> Vec<Headline> {
 /// How a number compares with the one before, in words.
 pub(crate) fn change(value: u64, before: u64) -> String {
     if value == before {
-        return "as many as before".to_owned();
+        // Also where the running hour, which is compared with nothing, holds all there is.
+        return if value == 0 { "none before" } else { "as many as before" }.to_owned();
     }
     let word = if value > before { "more" } else { "fewer" };
     if before == 0 {
