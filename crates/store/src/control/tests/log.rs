@@ -229,17 +229,7 @@ fn the_log_is_bounded() {
 fn writers_at_once_keep_one_chain() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join(FILE_NAME);
-    std::thread::scope(|scope| {
-        for thread in 0..8 {
-            let path = &path;
-            scope.spawn(move || {
-                let mut control = Control::open(path).unwrap();
-                for n in 0..10 {
-                    control.site_add(&host(&format!("s{n}.t{thread}.example")), TODAY).unwrap();
-                }
-            });
-        }
-    });
+    write_at_once(&path);
     let Verdict::Whole { entries: 80, head: Some(head) } = verdict(&path) else { panic!() };
     let mark = std::fs::read_to_string(dir.path().join(MARK_FILE_NAME)).unwrap();
     assert_eq!(mark, format!("{:020} {}\n", head.seq, hash_text(&head.hash)));
