@@ -6,6 +6,8 @@
 //! What surprises: the dashboard is looked at through a shared link, which needs no session.
 
 use headcount_audit::marker::Markers;
+use headcount_core::cell::Attribute;
+use headcount_stats::query::words::Dimension;
 
 use super::client::{self, Reply};
 use super::finder::{API, EXPORT, Finder, OPERATIONS, SHOWN};
@@ -14,19 +16,6 @@ use crate::notice::Mode;
 
 /// What the operator's listener answers, and what it does not.
 const OPERATIONS_PATHS: [&str; 4] = ["/metrics", "/healthz", "/readyz", "/nothing"];
-/// Lists and their dimensions.
-const LISTS: [(&str, &str); 10] = [
-    ("page", "event:page"),
-    ("target", "event:target"),
-    ("source", "visit:source"),
-    ("country", "visit:country"),
-    ("browser", "visit:browser"),
-    ("os", "visit:os"),
-    ("device", "visit:device"),
-    ("utm_source", "visit:utm_source"),
-    ("utm_medium", "visit:utm_medium"),
-    ("utm_campaign", "visit:utm_campaign"),
-];
 
 /// Asks all of them.
 pub(super) fn look(audit: &Audit<'_>, markers: &Markers, finder: &mut Finder) {
@@ -101,6 +90,12 @@ fn analysts(audit: &Audit<'_>, finder: &mut Finder) {
     }
 }
 
+/// What there is a list by: pages, targets, and each attribute.
+fn lists() -> impl Iterator<Item = Dimension> {
+    let attributes = Attribute::ALL.into_iter().map(Dimension::Attribute);
+    [Dimension::Page, Dimension::Target].into_iter().chain(attributes)
+}
+
 fn ask(address: &str, (token, share): (&str, &str), finder: &mut Finder) {
     let headers = format!("Host: {address}\r\nAuthorization: Bearer {token}\r\n");
     let mut get = |artefact, line: &str, body: &str| {
@@ -108,11 +103,12 @@ fn ask(address: &str, (token, share): (&str, &str), finder: &mut Finder) {
         let at = line.split('?').next().unwrap_or(line);
         note(finder, artefact, at, (reply, &[200]));
     };
-    for (by, dimension) in LISTS {
+    for list in lists() {
+        let (by, dimension) = (list.column(), list.as_str());
         for ending in ["csv", "json"] {
             get(EXPORT, &format!("GET /api/v1/export.{ending}?site={SITE}&by={by}"), "");
         }
-        let metric = if by == "target" { "clicks" } else { "pageviews" };
+        let metric = if list == Dimension::Target { "clicks" } else { "pageviews" };
         let question = format!(
             "{{\"site_id\":\"{SITE}\",\"metrics\":[\"{metric}\"],\"date_range\":\"7d\",\
              \"dimensions\":[\"{dimension}\"]}}"
