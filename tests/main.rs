@@ -37,6 +37,8 @@ mod privacy;
 mod datamap;
 // Promises of privacy policies that no other test has.
 mod promises;
+// Numbers with noise, for everybody.
+mod publish;
 // A thread of each room fails: what is said of it.
 mod panics;
 // An image of the process: yesterday's key and marks, core dumps, other users.

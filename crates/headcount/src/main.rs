@@ -28,6 +28,7 @@ mod merge;
 mod notice;
 mod ops;
 mod process;
+mod publish;
 mod serve;
 mod token;
 mod totals;

@@ -120,7 +120,8 @@ pub(crate) fn told_log(config: &Config) -> anyhow::Result<String> {
     })
 }
 
-/// Once a day: notes which tokens have expired, and trims the admin log.
+/// Once a day: notes which tokens have expired, trims the admin log, and forgets what was published of
+/// days that are kept no more.
 ///
 /// # Errors
 /// If the file cannot be written.
@@ -131,6 +132,7 @@ pub(crate) fn look_after(
 ) -> Result<(), StoreError> {
     control.tokens_expire(now)?;
     let oldest = Hour::of_unix(now).day().oldest_kept(retention_days);
+    control.published_forget(oldest)?;
     control.log_trim(oldest.first_hour().unix_seconds())
 }
 

@@ -7,7 +7,9 @@
 
 pub mod backend;
 pub mod breakdown;
+pub mod noise;
 pub mod pool;
+pub mod published;
 pub mod query;
 pub mod queue;
 pub mod session;

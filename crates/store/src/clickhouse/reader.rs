@@ -198,6 +198,15 @@ impl Reader {
     pub fn oldest_readable(&self) -> Result<Day, StoreError> {
         limited(facts::day(&self.link, facts::OLDEST_READABLE_DAY))
     }
+
+    /// UTC days before this one are closed: attribute values of few visitors have lost their names, and
+    /// what comes for them now is late. Day 0 if none is.
+    ///
+    /// # Errors
+    /// [`StoreError::TimedOut`], or what failed.
+    pub fn closed_before(&self) -> Result<Day, StoreError> {
+        limited(facts::day(&self.link, facts::CLOSED_BEFORE_DAY))
+    }
 }
 
 #[cfg(test)]

@@ -55,6 +55,8 @@ pub enum Act {
     Import,
     /// Totals of another program were given to be counted.
     ImportTotals,
+    /// Numbers with noise were drawn, to be published.
+    Publish,
     /// The folder's counts are being brought into a cluster.
     Merge,
     /// Records of a stopped partition were set aside.
@@ -80,6 +82,7 @@ impl Act {
             Self::Settings => "settings",
             Self::Import => "import",
             Self::ImportTotals => "import-totals",
+            Self::Publish => "publish",
             Self::Merge => "merge",
             Self::SetAside => "set-aside",
             Self::Trim => "trim",

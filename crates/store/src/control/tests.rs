@@ -254,5 +254,29 @@ fn refuses_other_files() {
     let conn = Connection::open(&path).unwrap();
     conn.pragma_update(None, "user_version", 99).unwrap();
     let error = Control::open(&path).err().unwrap();
-    assert!(matches!(error, StoreError::NewerSchema { found: 99, known: 4, .. }));
+    assert!(matches!(error, StoreError::NewerSchema { found: 99, known: 5, .. }));
+}
+
+#[test]
+fn a_published_day_is_drawn_once_and_goes_with_its_site() {
+    let (_dir, mut control) = control();
+    let [site, other] = [host("a.example"), host("b.example")];
+    let day = |day, visitors| Published { day: Day(day), visitors, epsilon: 500 };
+    let all = [Day(0), Day(99)];
+    assert_eq!(control.publish(&site, &[day(7, 3), day(9, -2)]).unwrap(), 2);
+    assert_eq!(control.publish(&other, &[day(7, 1)]).unwrap(), 1);
+    let again = [Published { epsilon: 1_000, ..day(7, 8) }, day(8, 5)];
+    assert_eq!(control.publish(&site, &again).unwrap(), 1, "the seventh stays as it was drawn");
+    let found = control.published(&site, all).unwrap();
+    assert_eq!(found, [day(7, 3), day(8, 5), day(9, -2)]);
+    assert_eq!(control.published(&site, [Day(8), Day(8)]).unwrap(), [day(8, 5)]);
+    assert_eq!(control.published_forget(Day(8)).unwrap(), 2);
+    assert_eq!(control.published(&site, all).unwrap(), [day(8, 5), day(9, -2)]);
+    control.publish(&other, &[day(8, 1)]).unwrap();
+    control.erasure_request(&site, TODAY).unwrap();
+    assert!(control.published(&site, all).unwrap().is_empty());
+    assert_eq!(control.published(&other, all).unwrap(), [day(8, 1)]);
+    let acts: Vec<String> =
+        control.log_entries().unwrap().into_iter().map(|entry| entry.what).collect();
+    assert_eq!(acts, ["publish", "publish", "publish", "publish", "site-erase"]);
 }
