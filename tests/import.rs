@@ -296,7 +296,6 @@ fn killed_at_any_moment_and_run_again_gives_the_same_counts() {
     imported(&killed, &[&log]);
     assert!(kills > 2, "{kills} kills came in time");
     assert_eq!(everything(&killed), everything(&whole));
-    assert!(number(&killed, "SELECT count(*) FROM ledger") > kills.cast_signed());
 }
 
 #[test]

@@ -83,9 +83,16 @@ impl Writer {
     /// # Errors
     /// When the server cannot be reached or a merge does not come to an end: call again, it goes on.
     pub fn close_before(&mut self, before: Day, k: u32) -> Result<u64, StoreError> {
-        let closed = facts::day(&self.link, facts::CLOSED_BEFORE_DAY)?;
-        if k <= 1 || closed >= before {
+        let mut closed = facts::day(&self.link, facts::CLOSED_BEFORE_DAY)?;
+        let with = facts::day(&self.link, facts::CLOSED_WITH_K)?.0;
+        if k <= 1 || (closed >= before && with >= k) {
             return Ok(0);
+        }
+        let before = before.max(closed);
+        if with < k && closed > Day(0) {
+            // What was closed with a lower threshold is closed again. Until it is, all of it is open.
+            facts::put(&self.link, &[(facts::CLOSED_BEFORE_DAY, 0)])?;
+            closed = Day(0);
         }
         let notes =
             [(facts::CLOSING_BEFORE_DAY, before.0.into()), (facts::CLOSED_WITH_K, k.into())];
