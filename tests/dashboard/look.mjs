@@ -115,6 +115,9 @@ for (const [name, metrics, media] of [['zoomed', ZOOMED, {}], ['printed', PAPER,
   const found = await checked();
   if (found) serious.push(`${name}: ${found}`);
 }
+await screen(WIDE, 'dark');
+await open('/?site=quiet.example&period=day');
+await picture('quiet-wide-dark');
 // Of the README: what a person sees first.
 for (const scheme of ['light', 'dark']) {
   await screen(README, scheme);
@@ -122,7 +125,7 @@ for (const scheme of ['light', 'dark']) {
   await picture(`readme-${scheme}`, false);
 }
 for (const [name, path] of [['list', '/list?site=many.example&by=page'], ['share', share],
-  ['chosen', '/?site=large.example&page=/prices'], ['day', '/?site=large.example&period=day&metric=clicks']]) {
+  ['quiet', '/?site=quiet.example&period=day'], ['chosen', '/?site=large.example&page=/prices'], ['day', '/?site=large.example&period=day&metric=clicks']]) {
   for (const [size, metrics] of [['phone', PHONE], ['wide', WIDE]]) {
     await screen(metrics, 'light');
     await open(path);
@@ -134,6 +137,23 @@ for (const [name, path] of [['list', '/list?site=many.example&by=page'], ['share
 }
 say('serious', serious.join(' || '));
 say('overflow', overflow.join(', '));
+
+// A day that tells nothing of its devices shows those of a longer period, and says so.
+await screen(WIDE, 'light');
+await open('/?site=quiet.example&period=day');
+const [wider, exact] = await look(`(() => {
+  const card = (id) => document.querySelector('[aria-labelledby=' + id + '-title]');
+  const note = card('device').querySelector('.wider');
+  const text = (one) => [...card(one).querySelectorAll('tbody tr')].map((row) => row.textContent.trim());
+  const others = [...document.querySelectorAll('tbody tr')].filter((row) => row.textContent.startsWith('(other)'));
+  return [note && text('device').length >= 2 && note.querySelector('a').href,
+    !card('page').querySelector('.wider') && text('page').join() === '/105'
+      && others.length > 0 && others.every((row) => !row.querySelector('.bar'))];
+})()`);
+say('exact', exact);
+await open(wider);
+say('widened', await look(`document.querySelector('.when').textContent.startsWith('Today, ')
+  && document.body.textContent.includes('Nothing to show.')`));
 
 // By keyboard: the first stop leads past the head, and the script never takes the focus away.
 await screen(WIDE, 'light');

@@ -69,6 +69,7 @@ impl ListPage {
         let (title, column) = panel::titles(by);
         let other = panel::other(&links, by, &found);
         let mut rows = found.rows;
+        rows.sort_by_key(panel::is_other);
         let wanted = search.to_lowercase();
         rows.retain(|row| holds(by, row, &wanted));
         let parts = u64::try_from(rows.len().div_ceil(PART_ROWS)).unwrap_or(1).max(1);

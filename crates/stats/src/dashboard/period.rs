@@ -26,6 +26,8 @@ pub(crate) const PERIODS: [(&str, &str); 6] = [
 ];
 const YESTERDAY: &str = "yesterday";
 pub(crate) const MONTH: &str = "month";
+/// Those that a list may be widened to.
+const WIDER: [&str; 3] = ["7d", "30d", "12mo"];
 /// The period without any choice.
 const DEFAULT: &str = "7d";
 const MONTHS: [&str; 12] =
@@ -130,6 +132,27 @@ impl Period {
         };
         let last = from.plus(days.saturating_sub(1)).min(self.range.from.minus(1)).min(to);
         (from >= bounds.oldest).then_some(Range { from, to: last, narrowed: false })
+    }
+
+    /// The periods with a name that are longer and end with this one, shortest first, as far as
+    /// counts are kept; none of a shared link, which shows a month and nothing around it.
+    pub(crate) fn wider(&self, bounds: &Bounds) -> Vec<Self> {
+        let to = self.range.to.min(bounds.today);
+        if self.months || self.range.from > to {
+            return Vec::new();
+        }
+        let bounds_then = Bounds { today: to, ..bounds.clone() };
+        let mut longest = self.range.from;
+        let mut found = Vec::new();
+        for word in WIDER {
+            let Some(range) = named(word, &bounds_then) else { continue };
+            if range.from < longest {
+                longest = range.from;
+                let word = (to == bounds.today).then_some(word);
+                found.push(Self { range, word, notice: None, months: false });
+            }
+        }
+        found
     }
 
     /// The period of the same length just before, if any of it is kept.
