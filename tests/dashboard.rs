@@ -111,6 +111,7 @@ fn the_dashboard_is_light_and_accessible() {
     let said = "devices of a day that tells nothing yet: wider, and the chosen day behind its link";
     assert_eq!(found.of("widened"), "true", "{said}");
     assert_eq!(found.of("exact"), "true", "pages of the chosen day, and no bar for (other)");
+    assert_eq!(found.of("begin"), "true", "a site without counts says what to put into its pages");
     assert_eq!(found.of("first"), "skip", "the first stop of the keyboard");
     assert_eq!(found.of("unfocused"), "", "a stop of the keyboard that cannot be seen");
     assert_eq!(found.of("stops"), "true", "links and fields are reached by the keyboard");

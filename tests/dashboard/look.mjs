@@ -154,6 +154,10 @@ say('exact', exact);
 await open(wider);
 say('widened', await look(`document.querySelector('.when').textContent.startsWith('Today, ')
   && document.body.textContent.includes('Nothing to show.')`));
+await open('/?site=empty.example');
+say('begin', await look(`document.querySelector('.start pre').textContent.trim().split('\\n').length === 2
+  && document.querySelector('.start code').textContent.includes('data-site="empty.example"')
+  && document.querySelectorAll('.card').length === 1 && document.querySelectorAll('script').length === 1`));
 
 // By keyboard: the first stop leads past the head, and the script never takes the focus away.
 await screen(WIDE, 'light');

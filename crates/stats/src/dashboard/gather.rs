@@ -88,6 +88,8 @@ pub(crate) struct Gathered {
     pub(crate) pages: Answer,
     pub(crate) targets: Answer,
     pub(crate) attributes: Vec<OfAttribute>,
+    /// Whether nothing was ever counted of the site.
+    pub(crate) is_new: bool,
     pub(crate) refused: Vec<Refused>,
     pub(crate) books: Option<Books>,
 }
@@ -106,6 +108,7 @@ pub(crate) fn gather(store: &Reading, subject: &Subject) -> Result<Gathered, Una
     }
     found.pages = ask(question(subject, By::Page, &[Metric::Views, Metric::Visitors]))?;
     let has_views = found.pages.rows_total > 0;
+    found.is_new = subject.is_exact && !has_views && store.first_day(&subject.site)?.is_none();
     let mut widening = Widening { store, subject, has_views, wider: None };
     for attribute in Attribute::ALL {
         let mut asked = question(subject, By::Attribute(attribute), metrics(attribute));

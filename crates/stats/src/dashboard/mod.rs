@@ -37,7 +37,7 @@ use crate::query::date::Bounds;
 use crate::query::words::metric_column;
 use crate::queue::Reading;
 use crate::reply::{self, Packing, Trouble};
-use crate::state::Stats;
+use crate::state::{Snippet, Stats};
 use crate::text::TEXT_BYTES_MAX;
 use crate::viewer::Viewer;
 
@@ -70,6 +70,8 @@ pub(crate) struct Page {
     pub(crate) bounds: Bounds,
     pub(crate) sites: Vec<SiteHost>,
     pub(crate) visitors_note: String,
+    /// What a site without counts needs first.
+    pub(crate) snippet: Snippet,
 }
 
 impl Page {
@@ -174,7 +176,8 @@ fn page(stats: &Stats, viewer: Viewer, chosen: &Chosen) -> Result<Option<Page>, 
         is_exact: !viewer.is_share(),
     };
     let visitors_note = stats.visitors_note();
-    Ok(Some(Page { viewer, subject, period, bounds, sites, visitors_note }))
+    let snippet = stats.snippet(&subject.site);
+    Ok(Some(Page { viewer, subject, period, bounds, sites, visitors_note, snippet }))
 }
 
 fn short(text: Option<&str>) -> Option<&str> {

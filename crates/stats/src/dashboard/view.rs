@@ -23,6 +23,7 @@ use super::series::{Series, place};
 use crate::assets;
 use crate::breakdown::Breakdown;
 use crate::query::words::metric_column;
+use crate::state::Snippet;
 use crate::text::{grouped, visible};
 use crate::viewer::{SHARE_STEP, Viewer};
 
@@ -75,6 +76,8 @@ pub(crate) struct DashboardPage {
     page: Option<String>,
     page_value: String,
     all_pages: String,
+    /// While nothing was ever counted: how to begin.
+    snippet: Option<Snippet>,
     headlines: Vec<Headline>,
     metric: &'static str,
     has_before: bool,
@@ -98,7 +101,7 @@ pub(crate) struct DashboardPage {
 impl DashboardPage {
     /// The page of these answers.
     pub(crate) fn new(page: &Page, found: &Gathered) -> Self {
-        let Page { viewer, subject, period, bounds, sites, visitors_note } = page;
+        let Page { viewer, subject, period, bounds, sites, visitors_note, snippet } = page;
         let links = page.links();
         let bucket = subject.bucket();
         let series = Series::of(subject, &found.over_time, viewer);
@@ -141,6 +144,7 @@ impl DashboardPage {
             page: subject.page.as_deref().map(visible),
             page_value: subject.page.clone().unwrap_or_default(),
             all_pages: links.page(None),
+            snippet: found.is_new.then(|| snippet.clone()),
             headlines: headlines(&links, &series),
             metric,
             has_before: series.has_before,
@@ -150,8 +154,8 @@ impl DashboardPage {
             lines: lines(viewer, &series, subject.metric),
             series_csv: links.export(Breakdown::Time(bucket), "csv"),
             series_json: links.export(Breakdown::Time(bucket), "json"),
-            lists: lists(&links, found),
-            sees_refusals: viewer.sees_refusals(),
+            lists: if found.is_new { Vec::new() } else { lists(&links, found) },
+            sees_refusals: viewer.sees_refusals() && !(found.is_new && found.refused.is_empty()),
             refused: panel::refused(&found.refused),
             refused_total: grouped(found.refused.iter().map(|one| one.refused).sum()),
             refused_csv: links.export(Breakdown::Refused, "csv"),

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use headcount_core::batch::Batch;
 use headcount_core::cell::{Attribute, CellKey, Counts};
 use headcount_core::time::Hour;
-use headcount_store::question::By;
+use headcount_store::question::{Answer, By, Refused};
 use headcount_store::sqlite::Writer;
 use headcount_store::{Insert, StoreError};
 use serde_json::Value;
@@ -258,4 +258,49 @@ async fn a_wider_period_that_is_too_much_leaves_the_chosen_one() {
         Site::new(10, 0, || Some(StoreError::Damaged { path: "x".into(), why: "x".into() })).await;
     let got = send(&site.stats, "GET /?period=day", &[("cookie", &site.session)], "").await;
     assert_eq!(got.status.as_u16(), 503);
+}
+
+/// A site of which nothing was counted, or of which only this was refused.
+async fn new_site(refused: &[(&str, u64)], line: &str) -> String {
+    let mut backend = Fake::default().backend();
+    backend.ask = Arc::new(|_| Ok(Answer::default()));
+    backend.first_day = Arc::new(|_| Ok(None));
+    let refused: Vec<Refused> = refused
+        .iter()
+        .map(|(reason, refused)| Refused { reason: (*reason).to_owned(), refused: *refused })
+        .collect();
+    backend.refused = Arc::new(move |_, _, _| Ok(refused.clone()));
+    let stats = Fake::default().stats_over(backend);
+    let session = cookie(&stats).await;
+    let got = send(&stats, &format!("GET {line}"), &[("cookie", &session)], "").await;
+    assert_eq!(got.status.as_u16(), 200, "{}", got.text);
+    assert_eq!(got.text.matches("<script").count(), 1, "its own");
+    got.text
+}
+
+#[tokio::test]
+async fn a_new_site_says_what_to_put_into_its_pages() {
+    let title = "Nothing has been counted here yet";
+    let html = new_site(&[], "/").await;
+    for part in [
+        title,
+        "<code>&#60;script data-site=&#34;example.org&#34;&#62;&#60;/script&#62;\n&#60;img&#62;\n</code>",
+        "In place of https://count.example write the address",
+        "data-live=\"true\"",
+    ] {
+        assert!(html.contains(part), "{part} in {html}");
+    }
+    assert!(!html.contains("class=\"headlines\"") && !html.contains("Not counted"));
+    assert!(new_site(&[("origin", 3)], "/").await.contains("does not belong to this site."));
+    // Not on a shared link, not for one page, and not where there are counts of another time.
+    for line in [&*format!("/share/{SHARE}"), "/?page=/prices"] {
+        let html = new_site(&[], line).await;
+        assert!(!html.contains(title) && html.contains("class=\"headlines\""), "{line}");
+    }
+    let mut backend = Fake::default().backend();
+    backend.ask = Arc::new(|_| Ok(Answer::default()));
+    let stats = Fake::default().stats_over(backend);
+    let session = cookie(&stats).await;
+    let html = send(&stats, "GET /", &[("cookie", &session)], "").await.text;
+    assert!(!html.contains(title) && html.contains("Nothing to show in this period."));
 }
