@@ -153,7 +153,7 @@ const [wider, exact] = await look(`(() => {
 say('exact', exact);
 await open(wider);
 say('widened', await look(`document.querySelector('.when').textContent.startsWith('Today, ')
-  && document.body.textContent.includes('Nothing to show.')`));
+  && document.body.textContent.includes('Nothing is told apart yet')`));
 await open('/?site=empty.example');
 say('begin', await look(`document.querySelector('.start pre').textContent.trim().split('\\n').length === 2
   && document.querySelector('.start code').textContent.includes('data-site="empty.example"')

@@ -23,7 +23,7 @@ use crate::text::{grouped, visible};
 pub(crate) const OTHER: &str = "(other)";
 
 /// Instead of rows, where there were views and none of their values may be told yet.
-const WITHHELD: &str = "Nothing is told apart yet: a value is shown once enough visitors are among \
+pub(crate) const WITHHELD: &str = "Nothing is told apart yet: a value is shown once enough visitors are among \
     them, or after the UTC day is over.";
 
 /// One row of a list.

@@ -80,6 +80,13 @@ impl Period {
         }
     }
 
+    /// Given days.
+    #[cfg(test)]
+    pub(crate) fn since(from: Day, to: Day) -> Self {
+        let range = Range { from, to, narrowed: false };
+        Self { range, word: None, notice: None, months: false }
+    }
+
     fn fallback(bounds: &Bounds, notice: Option<String>) -> Self {
         let last = bounds.today;
         let range = Range { from: last.minus(6).max(bounds.oldest), to: last, narrowed: false };
@@ -239,4 +246,64 @@ pub(crate) fn href(path: &str, pairs: &[(&str, &str)]) -> String {
         out.extend(utf8_percent_encode(value, VALUE));
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use headcount_store::zone::Zone;
+
+    use super::*;
+    use crate::session::Access;
+    use crate::tests::fake::host;
+
+    fn day(text: &str) -> Day {
+        Day::parse(text).expect("a date")
+    }
+
+    fn bounds(oldest: &str) -> Bounds {
+        let zone = Zone::default();
+        Bounds { today: day("2026-11-21"), oldest: day(oldest), first: None, zone }
+    }
+
+    /// First days of the wider periods, and which of them have a name.
+    fn wider(asked: [&str; 2], oldest: &str, viewer: &Viewer) -> (String, usize) {
+        let bounds = bounds(oldest);
+        let asked = Period::read(None, asked.map(Some), &bounds, viewer);
+        let found = asked.wider(&bounds);
+        let mut after = asked.range.from;
+        for period in &found {
+            assert_eq!(period.range.to, asked.range.to.min(bounds.today));
+            assert!(period.range.from < after, "each is longer than the one before");
+            after = period.range.from;
+        }
+        let from: Vec<String> = found.iter().map(|it| it.range.from.to_string()).collect();
+        (from.join(" "), found.iter().filter(|it| it.word.is_some()).count())
+    }
+
+    #[test]
+    fn wider_periods_end_with_the_asked_one_and_are_kept() {
+        let analyst = Viewer::new(Access::ALL);
+        for (from, to, oldest, found, named) in [
+            ("2026-11-21", "2026-11-21", "2025-11-22", "2026-11-15 2026-10-23 2025-12-01", 3),
+            ("2026-11-15", "2026-11-21", "2025-11-22", "2026-10-23 2025-12-01", 2),
+            ("2026-11-10", "2026-11-21", "2025-11-22", "2026-10-23 2025-12-01", 2),
+            ("2026-10-23", "2026-11-21", "2025-11-22", "2025-12-01", 1),
+            ("2025-12-01", "2026-11-21", "2025-11-22", "", 0),
+            ("2026-10-07", "2026-10-07", "2025-11-22", "2026-10-01 2026-09-08 2025-11-22", 0),
+            // Not before what is kept, and nothing twice.
+            ("2026-11-21", "2026-11-21", "2026-11-01", "2026-11-15 2026-11-01", 2),
+            ("2026-11-21", "2026-11-21", "2026-11-21", "", 0),
+            // To come.
+            ("2026-11-20", "2026-12-24", "2025-11-22", "2026-11-15 2026-10-23 2025-12-01", 3),
+            ("2026-12-01", "2026-12-24", "2025-11-22", "", 0),
+        ] {
+            assert_eq!(
+                wider([from, to], oldest, &analyst),
+                (found.to_owned(), named),
+                "{from} {to}"
+            );
+        }
+        let share = Viewer::of_share(host("example.org"), "hc_x".to_owned());
+        assert_eq!(wider(["2026-10-01", "2026-10-31"], "2025-11-22", &share), (String::new(), 0));
+    }
 }

@@ -176,10 +176,10 @@ fn headlines(links: &Links<'_>, series: &Series) -> Vec<Headline> {
             current: links.subject.metric == metric,
             value: told(links.viewer, number(&series.totals)),
             change: series.compared.as_ref().map(|[now, before]| {
-                let words = change(links.viewer, links.subject.k, number(now), number(before));
+                let words = |value| change(links.viewer, links.subject.k, value, number(before));
+                let (told, of_all) = (words(number(now)), words(number(&series.totals)));
                 // Else the large number and the words would contradict each other.
-                let is_less = number(now) < number(&series.totals);
-                if is_less { format!("without this hour: {words}") } else { words }
+                if told == of_all { told } else { format!("without this hour: {told}") }
             }),
             meaning: match metric {
                 Metric::Views => "pages looked at",

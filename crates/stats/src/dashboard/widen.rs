@@ -254,6 +254,25 @@ mod tests {
         assert_eq!(of(vec![row("SE", &[u64::MAX; 2]); 2]).percent(), 100);
     }
 
+    #[test]
+    fn only_periods_that_hold_more_are_asked_about() {
+        let day = |text| Day::parse(text).expect("a date");
+        let first_days = ["2026-11-15", "2026-10-23", "2025-12-01"].map(day);
+        let period = |from| Period::since(from, day("2026-11-21"));
+        let wider = first_days.map(period);
+        let asked = |first| holding_more(day("2026-11-21"), &wider, first).len();
+        for (first, periods) in [
+            ("2026-11-21", 0),
+            ("2026-11-20", 1),
+            ("2026-11-15", 1),
+            ("2026-11-14", 2),
+            ("2019-01-01", 3),
+        ] {
+            assert_eq!(asked(Some(day(first))), periods, "{first}");
+        }
+        assert_eq!(asked(None), 0);
+    }
+
     proptest! {
         #[test]
         fn a_wider_period_always_tells_clearly_more(

@@ -224,14 +224,23 @@ async fn a_widened_list_is_what_its_own_days_say_and_links_to_the_chosen_ones() 
     // What is linked to is the chosen day and nothing else.
     let list = site.get("/list?by=country&period=day").await;
     assert!(list.contains("Today, 21 Nov 2026") && !list.contains("class=\"wider\""));
+    assert!(list.contains("most first: Nothing is told apart yet"), "{list}");
     // Pages and totals are exact, and stay.
     let html = site.get("/?period=day").await;
     let (_, pages) = html.split_once("id=\"page-title\"").expect("a list");
     let pages = pages.split("</section>").next().expect("its end");
     assert_eq!(rows(pages), [10, 5]);
     // A past day is widened to days that end with it.
-    let past = site.countries("/?from=2026-10-07&to=2026-10-07").await;
-    assert!(past.wider.is_none_or(|[from, to]| from < to && to == "2026-10-07"));
+    let mut widened = 0;
+    for asked in ["2026-10-05", "2026-10-06", "2026-10-07", "2026-10-08"] {
+        let past = site.countries(&format!("/?from={asked}&to={asked}")).await;
+        let Some([from, to]) = past.wider else { continue };
+        let same = site.countries(&format!("/?from={from}&to={to}")).await;
+        assert!(to == asked && same.wider.is_none(), "{from} {to}");
+        assert_eq!(rows(&same.text), rows(&past.text), "{asked}");
+        widened += 1;
+    }
+    assert!(widened > 0);
 }
 
 #[tokio::test]
