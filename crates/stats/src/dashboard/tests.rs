@@ -185,11 +185,8 @@ async fn a_running_period_is_compared_by_whole_hours() {
         let got = send(&stats, &line, &[("cookie", &session)], "").await;
         let rows = asked.load(Ordering::SeqCst);
         assert!(rows <= rows_max, "{rows} rows for {period}");
-        let words = if period == "period=yesterday" {
-            "as many as before"
-        } else {
-            "without this hour: as many as before"
-        };
+        let hour = if period == "period=day" { "without this hour: " } else { "" };
+        let words = format!("{hour}as many as before");
         let shown = format!("<span class=\"value\">{value}</span><span class=\"change\">{words}<");
         assert!(
             got.text.contains(&shown),

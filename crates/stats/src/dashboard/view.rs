@@ -178,8 +178,9 @@ fn headlines(links: &Links<'_>, series: &Series) -> Vec<Headline> {
             change: series.compared.as_ref().map(|[now, before]| {
                 let words = |value| change(links.viewer, links.subject.k, value, number(before));
                 let (told, of_all) = (words(number(now)), words(number(&series.totals)));
-                // Else the large number and the words would contradict each other.
-                if told == of_all { told } else { format!("without this hour: {told}") }
+                // Of a day an hour is much: the large number and the words would contradict each other.
+                let is_day = links.subject.range.days() == 1;
+                if is_day && told != of_all { format!("without this hour: {told}") } else { told }
             }),
             meaning: match metric {
                 Metric::Views => "pages looked at",
