@@ -157,7 +157,7 @@ say('widened', await look(`document.querySelector('.when').textContent.startsWit
 await open('/?site=empty.example');
 say('begin', await look(`document.querySelector('.start pre').textContent.trim().split('\\n').length === 2
   && document.querySelector('.start code').textContent.includes('data-site="empty.example"')
-  && document.querySelectorAll('.card').length === 1 && document.querySelectorAll('script').length === 1`));
+  && document.querySelectorAll('.card').length === 2 && document.querySelectorAll('script').length === 1`));
 
 // By keyboard: the first stop leads past the head, and the script never takes the focus away.
 await screen(WIDE, 'light');

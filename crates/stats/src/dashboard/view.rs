@@ -155,7 +155,7 @@ impl DashboardPage {
             series_csv: links.export(Breakdown::Time(bucket), "csv"),
             series_json: links.export(Breakdown::Time(bucket), "json"),
             lists: if found.is_new { Vec::new() } else { lists(&links, found) },
-            sees_refusals: viewer.sees_refusals() && !(found.is_new && found.refused.is_empty()),
+            sees_refusals: viewer.sees_refusals(),
             refused: panel::refused(&found.refused),
             refused_total: grouped(found.refused.iter().map(|one| one.refused).sum()),
             refused_csv: links.export(Breakdown::Refused, "csv"),

@@ -299,7 +299,8 @@ async fn a_new_site_says_what_to_put_into_its_pages() {
     ] {
         assert!(html.contains(part), "{part} in {html}");
     }
-    assert!(!html.contains("class=\"headlines\"") && !html.contains("Not counted"));
+    assert!(!html.contains("class=\"headlines\"") && !html.contains("id=\"page-title\""));
+    assert!(html.contains("Nothing was refused in this period."));
     assert!(new_site(&[("origin", 3)], "/").await.contains("does not belong to this site."));
     // Not on a shared link, not for one page, and not where there are counts of another time.
     for line in [&*format!("/share/{SHARE}"), "/?page=/prices"] {
