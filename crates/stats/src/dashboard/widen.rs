@@ -14,7 +14,7 @@ use headcount_store::StoreError;
 use headcount_store::question::{Answer, Question};
 
 use super::gather::Subject;
-use super::panel::OTHER;
+use super::panel::is_other;
 use super::period::Period;
 use crate::backend::Unanswered;
 use crate::queue::Reading;
@@ -47,9 +47,8 @@ impl Told {
             let mut told = Self::default();
             for row in &answer.rows {
                 let number = row.metrics.get(at).copied().unwrap_or(0);
-                let is_other = row.names.first().is_some_and(|name| name == OTHER);
                 told.all = told.all.saturating_add(number);
-                told.named = told.named.saturating_add(if is_other { 0 } else { number });
+                told.named = told.named.saturating_add(if is_other(row) { 0 } else { number });
             }
             told
         };
@@ -194,6 +193,7 @@ mod tests {
     use headcount_store::question::Row;
     use proptest::prelude::*;
 
+    use super::super::panel::OTHER;
     use super::*;
 
     fn told(percent: u64) -> Told {
