@@ -358,6 +358,7 @@ fn sessions_begin_by_link_once_and_end_by_command() {
     let looks = || desk.server.send("GET /?site=example.org", &headers, "").unwrap();
     let shown = looks();
     assert!(shown.status == 200 && shown.body.contains("Not counted"), "a viewer's");
+    assert!(shown.body.contains("https://count.example.org/headcount."), "what its pages need");
     assert_eq!(desk.server.send("GET /?site=other.example", &headers, "").unwrap().status, 404);
     assert_eq!(desk.server.send(&format!("POST {path}"), "", "").unwrap().status, 401, "twice");
     let listed = done(folder, &["token", "list"]);

@@ -39,6 +39,8 @@ const LIST_INTERVAL: Duration = Duration::from_secs(60);
 /// What the number of visitors means in a cluster.
 const VISITORS_NOTE: &str =
     "each collector counts its own: who is sent to two in a day counts twice";
+/// Stands for the collectors' address, which only the owner knows.
+const COLLECTOR: &str = "https://count.example.org";
 /// As `up` says it.
 const NO_VISITORS_NOTE: &str = "visitors are not counted (visitors = \"off\")";
 
@@ -206,6 +208,7 @@ impl Desk {
             clock: Arc::new(WallClock),
             sites: Arc::new(move || lock(&of_sites.sites).clone()),
             time_zone: config.time_zones(),
+            snippet: Arc::new(|site| welcome::snippet(site, COLLECTOR)),
             visitors_note: Arc::new(move || note.to_owned()),
             k: config.k,
             k_day: config.k_day,

@@ -118,8 +118,11 @@ async fn live(config: &Config) -> anyhow::Result<()> {
     let house = Arc::new(House::new(config, rooms, control, (metrics, clock))?);
     house.renew_sites(true)?;
     let code = new_secret().context("no random bytes for the sign-in link")?;
-    let stats = router(stats(config, &house, code.clone())?);
     let origin = welcome::origin(listen);
+    // Behind one port one proxy leads to both.
+    let reached = config.stats_url.clone().filter(|_| !stats_apart);
+    let reached = reached.unwrap_or_else(|| origin.clone());
+    let stats = router(stats(config, &house, (code.clone(), reached))?);
     let stats_here = (!stats_apart).then(|| stats.clone());
     let privacy = Privacy::new(config, Mode::Embedded);
     let door = Door::new(&config.addresses);
@@ -191,7 +194,12 @@ fn start(config: &Config, clock: &Arc<dyn Clock>, metrics: &Arc<Metrics>) -> any
     Ok(Rooms { collector, aggregator: Some(aggregator) })
 }
 
-fn stats(config: &Config, house: &Arc<House>, code: String) -> anyhow::Result<Stats> {
+/// The analyst's side, with a code that signs in, and with the origin under which visitors reach us.
+fn stats(
+    config: &Config,
+    house: &Arc<House>,
+    (code, origin): (String, String),
+) -> anyhow::Result<Stats> {
     let control = Control::open(&config.data_dir.join(control::FILE_NAME))?;
     let doors = Doors::of(control, Arc::new(WallClock));
     let (of_sites, of_note) = (Arc::clone(house), Arc::clone(house));
@@ -201,6 +209,7 @@ fn stats(config: &Config, house: &Arc<House>, code: String) -> anyhow::Result<St
         clock: Arc::new(WallClock),
         sites: Arc::new(move || of_sites.hosts()),
         time_zone: config.time_zones(),
+        snippet: Arc::new(move |site| welcome::snippet(site, &origin)),
         visitors_note: Arc::new(move || of_note.visitors_note()),
         k: config.k,
         k_day: config.k_day,

@@ -35,5 +35,5 @@ mod viewer;
 mod tests;
 
 pub use router::router;
-pub use state::{Parts, Stats, check_time};
+pub use state::{Parts, Snippet, Stats, check_time};
 pub use tries::Asker;

@@ -13,6 +13,7 @@ use headcount_collector::assets::demo_page;
 use headcount_collector::tracker::Tracker;
 use headcount_collector::{Answer, Body, REQUEST_DEADLINE, plain};
 use headcount_core::site::SiteHost;
+use headcount_stats::Snippet;
 use headcount_stats::queue::ANSWER_DEADLINE;
 use http_body_util::{BodyExt, Either, Full};
 use hyper::body::Incoming;
@@ -53,6 +54,12 @@ pub(crate) fn origin(address: SocketAddr) -> String {
 /// The link to a dashboard, with a code that signs in.
 pub(crate) fn sign_in(origin: &str, code: &str) -> String {
     format!("{origin}/signin?code={code}")
+}
+
+/// What the dashboard of a site without counts shows.
+pub(crate) fn snippet(site: &SiteHost, origin: &str) -> Snippet {
+    let lines = Tracker::newest().snippet(site, origin).to_vec();
+    Snippet { lines, origin: origin.to_owned() }
 }
 
 /// Prints snippets and links.

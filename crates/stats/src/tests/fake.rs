@@ -14,7 +14,7 @@ use headcount_store::question::{Answer, Books, By, Question, Refused, Row};
 
 use crate::backend::{Backend, Doors, Said};
 use crate::time_zone::TimeZone;
-use crate::{Parts, Stats};
+use crate::{Parts, Snippet, Stats};
 
 /// 2026-11-21T12:03:00Z.
 pub(crate) const NOW: u64 = 1_795_262_580;
@@ -81,6 +81,10 @@ impl Fake {
             clock: Arc::new(ManualClock::at(NOW)),
             sites: Arc::new(move || sites.to_vec()),
             time_zone: Arc::new(move |_| TimeZone::named(time_zone).expect("a zone")),
+            snippet: Arc::new(|site| Snippet {
+                lines: vec![format!("<script data-site=\"{site}\"></script>"), "<img>".to_owned()],
+                origin: "https://count.example".to_owned(),
+            }),
             visitors_note: Arc::new(|| "restarts today: 1; at most 0.4 % too low".to_owned()),
             k: 5,
             k_day: 3,
