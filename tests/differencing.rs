@@ -9,6 +9,7 @@
 
 mod asking;
 mod polling;
+mod share;
 mod sites;
 
 use std::collections::hash_map::RandomState;

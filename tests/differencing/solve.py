@@ -100,7 +100,7 @@ class Table:
                     if 0 < visitors < self.limit:
                         yield (at, name), self.limit
                 elif total > 0 and name not in told:
-                    yield (at, name), self.k if told else min(self.k, total)
+                    yield (at, name), self.k if told else min(self.k, total + 1)
 
     # The model.
 
@@ -119,9 +119,7 @@ class Table:
 
     def build(self, days, equations):
         self.days = days
-        self.solver = highspy.Highs()
-        for option, value in [("output_flag", False), ("threads", 1), ("random_seed", 1)]:
-            self.solver.setOptionValue(option, value)
+        self.solver = new_solver()
         self.columns = 0
         self.x, self.told = {}, {}
         for at in days:
@@ -340,10 +338,86 @@ class Table:
         }
 
 
+class Shared:
+    """Sums of days that are known within bounds, as a shared link shows them."""
+
+    def __init__(self, given):
+        self.truth, self.bounds, self.need = given["truth"], given["bounds"], given["need"]
+        self.solves = 0
+
+    def attack(self):
+        for bound in self.bounds:
+            true = sum(self.truth[at][bound["metric"]] for at in bound["days"])
+            if not bound["from"] <= true <= bound["to"]:
+                return {"error": "a bound is not true", "bound": bound}
+        self.solver = new_solver()
+        days = range(len(self.truth))
+        places = [(at, metric) for at in days for metric in range(3)]
+        for column, _ in enumerate(places):
+            self.solver.addVar(0, highspy.kHighsInf)
+            self.solver.changeColIntegrality(column, highspy.HighsVarType.kInteger)
+        for bound in self.bounds:
+            columns = [3 * at + bound["metric"] for at in bound["days"]]
+            self.row(bound["from"], columns, [1] * len(columns), bound["to"])
+        for at in days:
+            # Nobody comes without a view.
+            for metric in (VISITORS, VISITS):
+                self.row(0, [3 * at + VIEWS, 3 * at + metric], [1, -1], highspy.kHighsInf)
+        self.known = [[self.truth[at][metric]] * 2 for at, metric in places]
+        for column, known in enumerate(self.known):
+            far = highspy.kHighsInf
+            is_wide = lambda: known[1] - known[0] + 1 >= self.need
+            if is_wide() or self.ask(column, known[0] + self.need - 1, far):
+                continue
+            while not is_wide() and self.ask(column, known[1] + 1, far):
+                pass
+            while not is_wide() and self.ask(column, 0, known[0] - 1):
+                pass
+        widths = [known[1] - known[0] + 1 for known in self.known]
+        narrow = [
+            {"day": place[0], "metric": place[1], "from": known[0], "to": known[1]}
+            for place, known in zip(places, self.known)
+            if known[1] - known[0] + 1 < self.need
+        ]
+        return {
+            "hidden": len(places),
+            "narrow": narrow,
+            "exact": widths.count(1),
+            "narrowest": min(widths),
+            "equations": len(self.bounds),
+            "solves": self.solves,
+        }
+
+    def row(self, least, columns, factors, most):
+        self.solver.addRow(least, most, len(columns), columns, factors)
+
+    def ask(self, column, least, most):
+        if most < 0:
+            return False
+        self.solver.changeColBounds(column, max(least, 0), most)
+        self.solver.run()
+        self.solves += 1
+        is_found = self.solver.getModelStatus() == highspy.HighsModelStatus.kOptimal
+        self.solver.changeColBounds(column, 0, highspy.kHighsInf)
+        if is_found:
+            values = [round(value) for value in self.solver.getSolution().col_value]
+            for known, value in zip(self.known, values):
+                known[0], known[1] = min(known[0], value), max(known[1], value)
+        return is_found
+
+
+def new_solver():
+    solver = highspy.Highs()
+    for option, value in [("output_flag", False), ("threads", 1), ("random_seed", 1)]:
+        solver.setOptionValue(option, value)
+    return solver
+
+
 def main():
     begun = time.monotonic()
     tables = json.load(sys.stdin)
-    results = [Table(table).attack() for table in tables]
+    kind = lambda table: Shared if "bounds" in table else Table
+    results = [kind(table)(table).attack() for table in tables]
     json.dump({"seconds": time.monotonic() - begun, "results": results}, sys.stdout)
 
 

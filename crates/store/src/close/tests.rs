@@ -190,7 +190,7 @@ proptest! {
 
 /// Every table of `listed` names and sizes up to `most`, by what is told of it. Where the (other) of
 /// one is no larger than `most`, so that no table is missing that would tell the same, each name that
-/// is not told may have `k` different sizes, or as many as the whole day has visitors. Gives the
+/// is not told may have `k` different sizes, or all from none to the visitors of the whole day. Gives the
 /// number of answers, of hidden values in them, and how many of those are known more closely.
 fn whoever_knows_the_rule(listed: u32, k: u64, most: u64) -> (usize, usize, usize) {
     let names = usize::try_from(listed).unwrap();
@@ -217,7 +217,7 @@ fn whoever_knows_the_rule(listed: u32, k: u64, most: u64) -> (usize, usize, usiz
     let (mut values, mut narrow) = (0, 0);
     for ((told, other), known) in &answers {
         let is_whole_day = told.iter().all(|size| *size == 0);
-        let least = if is_whole_day { k.min(*other) } else { k };
+        let least = if is_whole_day { k.min(other + 1) } else { k };
         for (_, (low, high)) in told.iter().zip(known).filter(|(told, _)| **told == 0) {
             values += 1;
             narrow += usize::from(high - low + 1 < least);
