@@ -78,15 +78,16 @@ impl Outcome {
     fn say(&self, seed: u64) {
         let narrowest = self.tables.iter().filter(|it| it["hidden"].as_u64() > Some(0));
         let narrowest = narrowest.map(|it| it["narrowest"].as_u64().unwrap()).min();
-        let [hidden, equations, solves, exact] =
-            ["hidden", "equations", "solves", "exact"].map(|key| self.sum(key));
+        let [hidden, running, equations, solves, exact] =
+            ["hidden", "running", "equations", "solves", "exact"].map(|key| self.sum(key));
         println!(
-            "seed {seed}: {} tables, {} questions, {equations} equations, {hidden} hidden values, \
-             {solves} solved; too narrow {} of closed days and {} of the running one, exact {exact}, \
+            "seed {seed}: {} tables, {} questions, {equations} equations, {solves} solved; too narrow \
+             {} of {} hidden values of closed days, {} of {running} of the running one; exact {exact}, \
              fewest numbers that one can be {narrowest:?}",
             self.tables.len(),
             self.questions,
             self.narrow(true).len(),
+            hidden - running,
             self.narrow(false).len(),
         );
     }

@@ -17,6 +17,8 @@ mod server;
 mod asked;
 // Numbers by chance that come again.
 mod dice;
+// A clock that is moved.
+mod faketime;
 // Waiting for what comes by itself.
 mod until;
 // Python packages, installed once.

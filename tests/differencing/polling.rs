@@ -13,12 +13,13 @@ use serde_json::{Value, json};
 
 use super::asking::parse;
 use crate::dice::Dice;
+use crate::faketime::FakeTime;
 use crate::pipeline::{PROXY, text};
 use crate::server::{Deployment as _, PATIENCE, SITE, Server, headcount};
 use crate::until::until;
 
 /// Visitors of the day that is polled.
-const VISITORS: u64 = 90;
+const VISITORS: u64 = 64;
 /// Between two visitors.
 const PAUSE: Duration = Duration::from_millis(25);
 /// In which a crowd has left the edge.
@@ -29,9 +30,10 @@ const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:133.0) Gecko/20100101 
 
 /// A running server, and somebody with a token who also visits.
 struct Attacker {
-    dir: tempfile::TempDir,
     server: Server,
+    clock: FakeTime,
     bearer: String,
+    _dir: tempfile::TempDir,
 }
 
 /// Visitors by value, as the day of now is told.
@@ -40,10 +42,12 @@ type Told = BTreeMap<String, u64>;
 impl Attacker {
     fn start(settings: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let server = Server::start(dir.path(), &format!("{settings}{PROXY}"), &[]);
+        let clock = FakeTime::new(dir.path());
+        let settings = format!("{settings}{PROXY}");
+        let server = Server::start(dir.path(), &settings, &clock.environment());
         let made = headcount(dir.path(), &["token", "add", "--site", SITE]);
         let bearer = format!("Authorization: Bearer {}\r\n", text(&made.stdout).trim());
-        Self { dir, server, bearer }
+        Self { server, clock, bearer, _dir: dir }
     }
 
     /// A visit, counted when this comes back; the agents of a browser differ by `number`.
@@ -79,11 +83,11 @@ impl Attacker {
     }
 
     /// Visits himself until all that came has left together; how many visits that took.
-    fn empty_the_edge(&self, crowd: u64, own: impl Fn(u64)) -> u64 {
+    fn empty_the_edge(&self, crowd: u64) -> u64 {
         let told = || self.told("browser").values().sum::<u64>();
         let mut sent = 0;
         loop {
-            own(sent);
+            self.visit_himself(sent);
             sent += 1;
             let is_empty = || told() == sent;
             if sent >= 2 * crowd && sent - told() >= crowd && until(LEAVING, is_empty) {
@@ -93,15 +97,26 @@ impl Attacker {
         }
     }
 
-    /// What is told as soon as so many visitors are in it.
-    fn told_of(&self, attribute: &str, visitors: u64) -> Told {
+    /// A visit of his own: half of them with one browser and source, half with another.
+    fn visit_himself(&self, number: u64) {
+        let (browser, source) = [("Firefox", "a.example"), ("Chrome", "b.example")]
+            [usize::try_from(number % 2).unwrap()];
+        self.visit(1, (browser, number), source);
+    }
+
+    /// What more is told as soon as so many visitors are in it.
+    fn more(&self, attribute: &str, before: &Told, visitors: u64) -> Told {
         let mut told = Told::new();
         let is_there = until(PATIENCE, || {
             told = self.told(attribute);
             told.values().sum::<u64>() >= visitors
         });
         assert!(is_there, "{visitors} visitors never left the edge: {told:?}");
-        told
+        let more = |(name, visitors): (String, u64)| {
+            let more = visitors - before.get(&name).unwrap_or(&0);
+            (more > 0).then_some((name, more))
+        };
+        told.into_iter().filter_map(more).collect()
     }
 }
 
@@ -163,40 +178,43 @@ fn polling_sees_crowds_and_no_visitor() {
     }
 }
 
+/// These values, as they are told.
+fn told<const N: usize>(values: [(&str, u64); N]) -> Told {
+    values.into_iter().map(|(name, visitors)| (name.to_owned(), visitors)).collect()
+}
+
 /// The limit of crowds: whoever is all but one of a crowd, from one network with as many agents, and
 /// has lifted the values before, subtracts himself. The strict preset tells him nothing of the day.
 #[test]
 fn who_is_the_rest_of_a_crowd_sees_the_one_who_is_not() {
-    for (settings, crowd) in [("", 8u64), ("preset = \"strict\"\n", 20)] {
+    for (settings, crowd) in [("", 8), ("preset = \"strict\"\n", 20)] {
         let attacker = Attacker::start(settings);
-        let own = |number: u64| {
-            let even = number.is_multiple_of(2);
-            let (browser, source) =
-                if even { ("Firefox", "a.example") } else { ("Chrome", "b.example") };
-            attacker.visit(1, (browser, number), source);
-        };
-        let before = attacker.empty_the_edge(crowd, own);
-        let [browsers, sources] =
-            ["browser", "source"].map(|attribute| attacker.told_of(attribute, before));
+        let sent = attacker.empty_the_edge(crowd);
+        let [browsers, sources] = ["browser", "source"].map(|attribute| attacker.told(attribute));
         attacker.visit(2, ("Firefox", 0), "b.example");
-        // As many of the first kind as there may be, and one of the second less.
-        (0..crowd - 1).for_each(|number| own(before + before % 2 + number));
-        let learned = |attribute, old: &Told| {
-            let told = attacker.told_of(attribute, before + crowd);
-            let is_more = |name: &str, own: u64| {
-                let more = told.get(name).zip(old.get(name)).map(|(new, old)| new - old);
-                more.is_some_and(|more| more > own)
-            };
-            [["Firefox", "a.example"], ["Chrome", "b.example"]]
-                .into_iter()
-                .zip([crowd / 2, (crowd - 1) / 2])
-                .flat_map(|(names, own)| names.map(|name| (name, own)))
-                .filter(|(name, own)| is_more(name, *own))
-                .map(|(name, _)| name)
-                .collect::<Vec<_>>()
+        let own = sent.next_multiple_of(2)..;
+        own.take(usize::try_from(crowd - 1).unwrap()).for_each(|it| attacker.visit_himself(it));
+        let browsers = attacker.more("browser", &browsers, sent + crowd);
+        let sources = attacker.more("source", &sources, sent + crowd);
+        let (expect_browsers, expect_sources) = if settings.is_empty() {
+            // His own are four and three of each.
+            (told([("Firefox", 5), ("Chrome", 3)]), told([("a.example", 4), ("b.example", 4)]))
+        } else {
+            (told([(OTHER, crowd)]), told([(OTHER, crowd)]))
         };
-        let found = [learned("browser", &browsers), learned("source", &sources)].concat();
-        let expect: &[&str] = if settings.is_empty() { &["Firefox", "b.example"] } else { &[] };
-        assert_eq!(found, expect, "{settings:?} in {}", attacker.dir.path().display());
+        assert_eq!((browsers, sources), (expect_browsers, expect_sources), "{settings:?}");
     }
+}
+
+/// The other limit: who is left at midnight leaves without a crowd, and somebody who asked before and
+/// after sees what is one visitor's, where the values were told before.
+#[test]
+fn the_last_of_a_day_may_be_one() {
+    let attacker = Attacker::start("");
+    let sent = attacker.empty_the_edge(8);
+    let [browsers, sources] = ["browser", "source"].map(|attribute| attacker.told(attribute));
+    attacker.visit(2, ("Firefox", 0), "b.example");
+    attacker.clock.set("+1d");
+    assert_eq!(attacker.more("browser", &browsers, sent + 1), told([("Firefox", 1)]));
+    assert_eq!(attacker.more("source", &sources, sent + 1), told([("b.example", 1)]));
 }

@@ -329,6 +329,7 @@ class Table:
         widths = [values(known) for known in self.known.values()]
         return {
             "hidden": len(needs),
+            "running": sum(self.kinds[at] in ("open", "untold") for at, _ in needs),
             "narrow": narrow,
             "exact": widths.count(1),
             "narrowest": min(widths, default=0),
