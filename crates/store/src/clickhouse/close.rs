@@ -22,6 +22,7 @@ use super::{Writer, facts};
 use crate::answer::OTHER;
 use crate::close::{DayValue, FOLD_SRC, small};
 use crate::error::StoreError;
+use crate::kind::attribute_of;
 
 const DOING: &str = "close a day in clickhouse";
 /// Rows of a day that are looked at together at most, about 40 MB; whole sites, so a few more.
@@ -209,7 +210,8 @@ fn find(parts: &[Part], k: u32, found: &mut Found) {
         let is_known = of_table.is_some_and(|(of, kind, _)| of == host && *kind == code);
         let values: Vec<DayValue<'_>> =
             table.into_iter().map(|(name, counts)| DayValue { name, counts }).collect();
-        let small = small(&values, k);
+        let Some(attribute) = attribute_of(code.into()) else { continue };
+        let small = small(&values, attribute, k);
         let moved = |name: &&str| (host.to_owned(), code, (*name).to_owned());
         new.extend(small.below.iter().map(|name| (moved(name), false)));
         // Where small values were found before, they keep each other company.

@@ -6,7 +6,7 @@
 //! What surprises: closing a day again with the same threshold finds nothing to do, so a kill at any
 //! moment needs no repair. With a higher one more of it is folded.
 
-use headcount_core::cell::Counts;
+use headcount_core::cell::{Attribute, Counts};
 use headcount_core::failpoint;
 use headcount_core::time::Day;
 use rusqlite::{Connection, TransactionBehavior};
@@ -32,10 +32,10 @@ impl Writer {
 
 impl Writer {
     /// Closes every day before `before`: of each attribute, values with fewer than `k` visitors of
-    /// the day go into `(other)`, and the next smallest with them until they are two values and `k`
-    /// visitors. From then on the day's values may be asked for, and what still comes of it is
-    /// `(other)`. With a `k` of 0 or 1 nothing is closed; with a higher one than before all days are
-    /// closed again. Gives the number of values that lost their
+    /// the day go into `(other)`, and the next smallest with them until none can be worked out. From
+    /// then on the day's values may be asked for, and what still comes of it is `(other)`. With a `k` of
+    /// 0 or 1 nothing is closed; with a higher one than before all days are closed again. Gives the
+    /// number of values that lost their
     /// names.
     ///
     /// # Errors
@@ -127,11 +127,12 @@ fn close_in(
     let mut rows = Vec::new();
     for (site, host) in sites(tx)? {
         let host_hash = text_hash(&host);
-        for (kind, _) in codes::kinds().filter(|(kind, _)| codes::is_attribute(*kind)) {
+        for attribute in Attribute::ALL {
+            let kind = codes::attribute_kind(attribute);
             let cells = cells(tx, (site, kind, day))?;
             let values: Vec<_> =
                 cells.iter().map(|it| DayValue { name: &it.name, counts: it.counts }).collect();
-            let small = small(&values, k);
+            let small = small(&values, attribute, k);
             let (mut sum, bucket) = (Counts::ZERO, i64::from(day.0));
             let hash = |name: &str| cell_hash(host_hash, kind, bucket, (text_hash(name), 0));
             for cell in &cells {
