@@ -5,13 +5,14 @@
 //! What surprises: it goes on only while it fits. If the end of the log was cut off, later entries do
 //! not bring the mark along, so that the cut stays visible until somebody accepts the log.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use super::{Head, hash_text};
 use crate::error::StoreError;
+use crate::owner::open;
 
 /// Its name, beside the control file.
 pub const FILE_NAME: &str = "admin.mark";
@@ -101,9 +102,4 @@ pub(super) fn replace(path: &Path, head: &Head) -> io::Result<()> {
     file.set_len(0)?;
     file.write_all_at(written(head).as_bytes(), 0)?;
     file.sync_all()
-}
-
-fn open(path: &Path) -> io::Result<File> {
-    let mut how = OpenOptions::new();
-    how.read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
 }
