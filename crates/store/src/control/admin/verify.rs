@@ -6,7 +6,7 @@
 //! that the first one follows.
 
 use headcount_core::site::SiteHost;
-use rusqlite::Row;
+use rusqlite::{Row, Transaction, TransactionBehavior};
 
 use super::mark::{self, Mark};
 use super::{Act, Entry, Head, NOTHING, trimmed};
@@ -60,8 +60,8 @@ impl Control {
     /// # Errors
     /// When the file cannot be read.
     pub fn log_verify(&self, kept: Option<[u8; 32]>) -> Result<Verdict, StoreError> {
-        let entries = self.log_entries()?;
-        let found = chain(&entries).and_then(|()| self.end(&entries)).and_then(|()| {
+        let (mark, entries) = self.log_and_mark()?;
+        let found = chain(&entries).and_then(|()| end(&mark, &entries)).and_then(|()| {
             let is_there = |kept| entries.iter().any(|entry| entry.hash == kept);
             match kept {
                 Some(kept) if !is_there(kept) => {
@@ -102,21 +102,30 @@ impl Control {
             .map_err(|source| StoreError::Open { path: self.mark.clone(), source })
     }
 
-    /// The end of the log is where its mark is, or beyond.
-    fn end(&self, entries: &[Entry]) -> Result<(), (i64, String)> {
-        let last = entries.last().map_or(0, |entry| entry.seq);
-        match mark::read(&self.mark).map_err(|error| (last, error.to_string()))? {
-            Mark::Missing if entries.is_empty() => Ok(()),
-            Mark::Missing => Err((last, "the mark beside the log is missing".to_owned())),
-            Mark::Damaged => Err((last, "the mark beside the log is damaged".to_owned())),
-            Mark::At(mark) if mark.seq > last => {
-                Err((last + 1, format!("entries {} to {} are missing", last + 1, mark.seq)))
-            }
-            Mark::At(mark) => match entries.iter().find(|entry| entry.seq == mark.seq) {
-                Some(entry) if entry.hash == mark.hash => Ok(()),
-                _ => Err((mark.seq, "it is another one than its mark says".to_owned())),
-            },
+    /// Mark and entries of one moment: whoever would write either waits.
+    fn log_and_mark(&self) -> Result<(Result<Mark, StoreError>, Vec<Entry>), StoreError> {
+        let held = Transaction::new_unchecked(&self.conn, TransactionBehavior::Immediate);
+        let held = held.doing(DOING)?;
+        let found = (mark::read(&self.mark), self.log_entries()?);
+        held.rollback().doing(DOING)?;
+        Ok(found)
+    }
+}
+
+/// The end of the log is where its mark is, or beyond.
+fn end(mark: &Result<Mark, StoreError>, entries: &[Entry]) -> Result<(), (i64, String)> {
+    let last = entries.last().map_or(0, |entry| entry.seq);
+    match mark.as_ref().map_err(|error| (last, error.to_string()))? {
+        Mark::Missing if entries.is_empty() => Ok(()),
+        Mark::Missing => Err((last, "the mark beside the log is missing".to_owned())),
+        Mark::Damaged => Err((last, "the mark beside the log is damaged".to_owned())),
+        Mark::At(mark) if mark.seq > last => {
+            Err((last + 1, format!("entries {} to {} are missing", last + 1, mark.seq)))
         }
+        Mark::At(mark) => match entries.iter().find(|entry| entry.seq == mark.seq) {
+            Some(entry) if entry.hash == mark.hash => Ok(()),
+            _ => Err((mark.seq, "it is another one than its mark says".to_owned())),
+        },
     }
 }
 

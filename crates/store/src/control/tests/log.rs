@@ -226,6 +226,26 @@ fn the_log_is_bounded() {
 }
 
 #[test]
+fn who_looks_while_others_write_sees_a_whole_log() {
+    let (_dir, path) = written();
+    std::thread::scope(|scope| {
+        let looker = scope.spawn(|| {
+            let control = Control::open(&path).unwrap();
+            for look in 0..100 {
+                let verdict = control.log_verify(None).unwrap();
+                assert!(matches!(verdict, Verdict::Whole { .. }), "look {look}: {verdict:?}");
+            }
+        });
+        let mut control = Control::open(&path).unwrap();
+        while !looker.is_finished() {
+            control.note(Act::Import, None, "").unwrap();
+            // Else nobody else would get in between.
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+    });
+}
+
+#[test]
 fn writers_at_once_keep_one_chain() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join(FILE_NAME);
