@@ -112,10 +112,16 @@ impl AddressSource {
     }
 
     /// Who asks. Behind a proxy of ours that is who its header names; if it names nobody, it is
-    /// nobody who may ask, unless all may.
+    /// nobody who may ask, unless all may. Where there are no proxies of ours and the header is there
+    /// nevertheless, who asks is unknown, and may not.
     pub fn asker(&self, peer: Peer, headers: &HeaderMap) -> Asker {
         match peer.from {
-            From::Visitor(network) => Asker { admitted: peer.admitted, network: Some(network) },
+            From::Visitor(network) => {
+                let is_header_there =
+                    self.header.as_ref().is_some_and(|it| headers.contains_key(it));
+                let admitted = peer.admitted && (self.has_proxies() || !is_header_there);
+                Asker { admitted, network: Some(network) }
+            }
             From::TrustedProxy => {
                 let named = self.named(headers);
                 let admitted =
@@ -487,6 +493,19 @@ mod tests {
             );
         }
         assert!(AddressSource::default().admitting(&["x".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn where_no_proxy_is_expected_who_comes_through_one_may_not_ask() {
+        for networks in [&[][..], &["192.0.2.9".to_owned()]] {
+            let source = AddressSource::new(&[], Some("X-Forwarded-For")).unwrap();
+            let source = source.admitting(networks).unwrap();
+            let peer = source.peer("192.0.2.9:1".parse().unwrap());
+            let mut headers = HeaderMap::new();
+            assert!(source.asker(peer, &headers).is_admitted());
+            headers.insert("x-forwarded-for", "".parse().unwrap());
+            assert!(!source.asker(peer, &headers).is_admitted());
+        }
     }
 
     #[test]
