@@ -88,6 +88,29 @@ fn a_configured_site_that_was_erased_is_named_at_the_start() {
     assert!(said.contains("WARN"), "{said}");
 }
 
+#[test]
+fn nobody_is_let_in_to_an_erased_site_that_the_settings_name() {
+    let dir = tempfile::tempdir().unwrap();
+    write_config(dir.path(), &format!("[[sites]]\nhost = \"{SITE}\"\n"));
+    let config = dir.path().join("headcount.toml");
+    let config = ["--config", config.to_str().unwrap()];
+    let run = |args: &[&str]| headcount(dir.path(), &[args, &config].concat());
+    let ways = [
+        ["token", "add", "--site", SITE].as_slice(),
+        &["token", "add", "--share", "--site", SITE],
+        &["signin", "--site", SITE],
+    ];
+    assert!(run(&["site", "erase", SITE]).status.success());
+    for args in ways {
+        let (code, said) = complaint(&run(args));
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains(&format!("{SITE} was erased")), "{said}");
+        assert!(said.contains(&format!("headcount site add {SITE}")), "{said}");
+    }
+    assert!(run(&["site", "add", SITE]).status.success());
+    assert!(ways.iter().all(|args| run(args).status.success()));
+}
+
 /// Files of a data folder that are not those of its owner.
 fn of_others(data: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(data).unwrap().map(Result::unwrap);

@@ -53,6 +53,28 @@ fn an_erasure_leaves_a_tombstone_until_the_site_is_added_again() {
 }
 
 #[test]
+fn an_erased_site_gets_no_token_until_it_is_added_again() {
+    let (_dir, mut control) = control();
+    let site = host("a.example");
+    control.erasure_request(&site, TODAY).unwrap();
+    for is_done in [false, true] {
+        if is_done {
+            control.erasure_done(&site).unwrap();
+        }
+        for kind in [Kind::Api, Kind::Share, Kind::Link] {
+            let refused = control.token_add(&new("a.example", kind), NOW).err().unwrap();
+            assert!(matches!(refused, StoreError::SiteErased { .. }), "{refused}");
+        }
+    }
+    control.token_add(&new("b.example", Kind::Api), NOW).unwrap();
+    let of_all = NewToken { site: None, ..new("b.example", Kind::Link) };
+    control.token_add(&of_all, NOW).unwrap();
+    control.site_add(&site, TODAY).unwrap();
+    control.token_add(&new("a.example", Kind::Api), NOW).unwrap();
+    assert_eq!(control.token_list(NOW).unwrap().len(), 3);
+}
+
+#[test]
 fn tokens_open_their_site_until_revoked() {
     let (_dir, mut control) = control();
     let site = Some(host("a.example"));

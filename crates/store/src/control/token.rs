@@ -201,7 +201,8 @@ impl Control {
     /// Makes a token. Only its hash is stored.
     ///
     /// # Errors
-    /// [`StoreError::Random`], or when the file cannot be written.
+    /// [`StoreError::SiteErased`] for a site with a tombstone, [`StoreError::Random`], or when the file
+    /// cannot be written.
     pub fn token_add(&mut self, new: &NewToken, now: u64) -> Result<Token, StoreError> {
         let mut random = [0u8; RANDOM_BYTES];
         getrandom::fill(&mut random).map_err(|source| StoreError::Random { source })?;
@@ -219,6 +220,12 @@ impl Control {
             )
             .doing(doing)?;
             let site = new.site.as_ref().map_or("", SiteHost::as_str);
+            let is_erased: bool = tx
+                .query_row(include_str!("sql/is_erased.sql"), [site], |row| row.get(0))
+                .doing(doing)?;
+            if is_erased {
+                return Err(StoreError::SiteErased { host: site.to_owned() });
+            }
             let (kind, role) = (new.kind.as_str(), new.role.as_str());
             let until = expires_at.map(seconds);
             let values = (site, kind, role, hash.as_bytes(), today, until, &new.label);
