@@ -75,6 +75,25 @@ fn an_erased_site_gets_no_token_until_it_is_added_again() {
 }
 
 #[test]
+fn the_tokens_of_a_site_end_together_and_others_stay() {
+    let (_dir, mut control) = control();
+    let site = host("a.example");
+    assert_eq!(control.tokens_end(&site, TODAY).unwrap(), 0);
+    let ends = [Kind::Api, Kind::Share, Kind::Link]
+        .map(|kind| control.token_add(&new("a.example", kind), NOW).unwrap());
+    let stays = control.token_add(&new("b.example", Kind::Api), NOW).unwrap();
+    assert_eq!(control.tokens_end(&site, TODAY).unwrap(), 3);
+    assert_eq!(control.tokens_end(&site, TODAY).unwrap(), 0);
+    for token in &ends {
+        assert_eq!(control.token_check(token.as_str(), NOW).unwrap(), None);
+        assert_eq!(control.token_standing(token.id(), NOW).unwrap(), None);
+    }
+    assert!(control.token_check(stays.as_str(), NOW).unwrap().is_some());
+    let entries = control.log_entries().unwrap();
+    assert_eq!(entries.iter().filter(|entry| entry.what == "token-revoke").count(), 3);
+}
+
+#[test]
 fn tokens_open_their_site_until_revoked() {
     let (_dir, mut control) = control();
     let site = Some(host("a.example"));

@@ -287,6 +287,35 @@ impl Control {
         })
     }
 
+    /// Revokes every token, shared link and link of a site that was erased elsewhere, and ends the
+    /// sessions that were opened with them. Returns how many.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written.
+    pub fn tokens_end(&mut self, host: &SiteHost, today: Day) -> Result<usize, StoreError> {
+        let doing = "revoke the tokens of a site";
+        // Asked first, because whoever writes would be kept waiting for nothing.
+        let has_some: bool = self
+            .conn
+            .query_row(include_str!("sql/has_tokens.sql"), [host.as_str()], |row| row.get(0))
+            .doing(doing)?;
+        if !has_some {
+            return Ok(0);
+        }
+        self.act(doing, |tx, log| {
+            let ended: Vec<i64> = tx
+                .prepare_cached(include_str!("sql/end_tokens_of_site.sql"))
+                .and_then(|mut get| {
+                    get.query_map((host.as_str(), today.0), |row| row.get(0))?.collect()
+                })
+                .doing(doing)?;
+            for id in &ended {
+                log.add(Act::TokenRevoke, Some(host), &format!("{id}"))?;
+            }
+            Ok(ended.len())
+        })
+    }
+
     /// Notes which tokens have expired since the last time, so that they stay so and are in the
     /// admin log. Returns how many.
     ///
