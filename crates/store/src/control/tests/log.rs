@@ -345,7 +345,7 @@ fn a_kill_beside_a_commit_leaves_a_log_that_fits_its_mark() {
         Connection::open(&path).unwrap().execute_batch(sql).unwrap();
         // A second line that is cut off was never synced.
         for end in if sql == "SELECT 1" { [both.len(); 2] } else { [both.len(), both.len() - 1] } {
-            std::fs::write(&mark, &both[..end]).unwrap();
+            std::fs::write(&mark, &both.as_bytes()[..end]).unwrap();
             assert_eq!(broken(&path), None, "{sql} {end}");
         }
     }
