@@ -213,6 +213,10 @@ fn every_route_opens_to_whom_the_table_says() {
         for (line, status) in OPERATORS {
             let reply = crate::server::ask(&desk.server.ops, line, &credential, "").unwrap();
             assert_eq!(reply.status, status, "{line} by {role}");
+            // Through a proxy everybody would be this machine.
+            let headers = format!("{credential}X-Forwarded-For: 127.0.0.1\r\n");
+            let reply = crate::server::ask(&desk.server.ops, line, &headers, "").unwrap();
+            assert_eq!(reply.status, 403, "{line} by {role} through a proxy");
         }
     }
     // Unknown, expired and revoked ones get the same bytes.

@@ -25,7 +25,7 @@ use crate::until::until;
 const SETTINGS: &str = "[limits]\nvisitor_filter_mib = 4\n";
 const LOCKED_BYTES: usize = 4 * 1024 * 1024 + 4_096;
 /// A user and group without rights: nobody.
-const NOBODY: u32 = 65_534;
+pub(crate) const NOBODY: u32 = 65_534;
 
 /// Views of different visitors; their addresses are as a trusted proxy says them.
 fn visit(server: &Server, visitors: u32) {
@@ -223,7 +223,7 @@ fn a_crash_leaves_no_core_file() {
 }
 
 /// A folder of its own for the user without rights, with the binary in it.
-fn of_nobody(folder: &Path, before: &str) -> PathBuf {
+pub(crate) fn of_nobody(folder: &Path, before: &str) -> PathBuf {
     let binary = folder.join("headcount");
     std::fs::copy(env!("CARGO_BIN_EXE_headcount"), &binary).unwrap();
     chown(folder, Some(NOBODY), Some(NOBODY))

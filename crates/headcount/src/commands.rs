@@ -243,7 +243,8 @@ fn erase_in_cluster(host: &SiteHost, config: &Config, control: &mut Control) -> 
     })?;
     say(&format!(
         "every count of {host} is gone from clickhouse and from this folder; do the same on the \
-         folder of each other collector, which stops counting it\n"
+         folder of each other collector, which stops counting it, and on that of `headcount serve`, \
+         which ends its tokens and shared links\n"
     ))
 }
 

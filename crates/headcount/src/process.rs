@@ -108,7 +108,7 @@ pub(crate) fn open_control(config: &Config) -> anyhow::Result<Control> {
 /// If the file cannot be read.
 pub(crate) fn told_log(config: &Config) -> anyhow::Result<String> {
     let control = Control::open(&config.data_dir.join(control::FILE_NAME))?;
-    Ok(match control.log_verify(None)? {
+    Ok(match control.log_verify(None, config.retention_days)? {
         Verdict::Whole { head: Some(head), .. } => {
             format!("admin log   {} {}\n", head.seq, hash_text(&head.hash))
         }

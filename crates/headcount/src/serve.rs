@@ -5,6 +5,7 @@
 //! What surprises: sites are those of its configuration, of its own data folder, and those that
 //! have counts; nothing has to be said twice.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -73,6 +74,7 @@ async fn live(config: Arc<Config>, reader: Arc<Reader>) -> anyhow::Result<()> {
         looked_after: Mutex::default(),
         sites: Mutex::default(),
         counted: Mutex::default(),
+        is_blind: AtomicBool::new(false),
         trouble: Mutex::default(),
         reader,
     });
@@ -130,6 +132,8 @@ struct Desk {
     looked_after: Mutex<Day>,
     sites: Mutex<Vec<SiteHost>>,
     counted: Mutex<Counted>,
+    /// Whether the last look at the erased sites failed.
+    is_blind: AtomicBool,
     /// Why the last look failed.
     trouble: Mutex<Option<String>>,
     reader: Arc<Reader>,
@@ -146,13 +150,20 @@ impl Desk {
     /// Whether the server answers; and looks up the sites.
     fn look(&self, config: &Config) -> anyhow::Result<()> {
         self.reader.ping()?;
-        let counted = self.counted();
+        let (counted, erased) = (self.counted(), self.erased());
         let mut control = lock(&self.control);
         // Nothing of a site is held here, so there is nothing to wait for.
         for host in control.erasures_open()? {
             control.erasure_done(&host)?;
         }
         let (today, mut looked_after) = (WallClock.hour().day(), lock(&self.looked_after));
+        for host in erased {
+            // Added again, the site is not theirs any more.
+            let tokens = control.tokens_end(&host, today)?;
+            if tokens > 0 {
+                tracing::info!(site = %host, tokens, "a site was erased, and its tokens are revoked");
+            }
+        }
         if *looked_after != today {
             process::look_after(&mut control, config.retention_days, WallClock.unix_seconds())?;
             *looked_after = today;
@@ -179,6 +190,23 @@ impl Desk {
             counted.looked_at = Some(Instant::now());
         }
         counted.sites.clone()
+    }
+
+    /// The sites that a command on another folder has erased. A user of before may lack the right to
+    /// ask for them, which is said once.
+    fn erased(&self) -> Vec<SiteHost> {
+        let erased = self.reader.erased_sites();
+        let was_blind = self.is_blind.swap(erased.is_err(), Ordering::Relaxed);
+        if let Err(error) = &erased
+            && !was_blind
+        {
+            tracing::warn!(
+                %error,
+                "which sites were erased is not known, so their tokens stay; the rights that are \
+                 needed for it: headcount grants"
+            );
+        }
+        erased.unwrap_or_default()
     }
 
     /// Says once what is wrong, and once that it is over.

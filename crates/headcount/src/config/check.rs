@@ -48,7 +48,10 @@ pub(super) fn checked(raw: RawConfig) -> Result<Config, ConfigError> {
     let addresses = addresses
         .admitting(&raw.analyst_networks)
         .map_err(|error| ConfigError(format!("analyst_networks: {error}")))?;
-    let operators = AddressSource::default()
+    // No proxy belongs in front of these: who comes with its header came through one.
+    let operators = AddressSource::new(&[], header)
+        .map_err(|error| ConfigError(format!("client_address_header: {error}")))?;
+    let operators = operators
         .admitting(&raw.ops_networks)
         .map_err(|error| ConfigError(format!("ops_networks: {error}")))?;
     if raw.trusted_proxies.is_empty() != header.is_none() {

@@ -58,6 +58,11 @@ struct Odd {
 }
 
 #[derive(Row, Deserialize)]
+struct Erased {
+    site: String,
+}
+
+#[derive(Row, Deserialize)]
 struct First {
     cells: u64,
     second: u32,
@@ -168,6 +173,17 @@ impl Reader {
         let query = self.link.client.query_raw(include_str!("sql/sites_with_counts.sql"));
         let rows: Vec<Host> = limited(self.link.rows("list the sites", self.timeout, query))?;
         Ok(rows.iter().filter_map(|row| SiteHost::parse(&row.host).ok()).collect())
+    }
+
+    /// Every site that was erased and not added again since, sorted.
+    ///
+    /// # Errors
+    /// [`StoreError::TimedOut`], or what failed.
+    pub fn erased_sites(&self) -> Result<Vec<SiteHost>, StoreError> {
+        let query = self.link.client.query_raw(include_str!("sql/erased_sites.sql"));
+        let doing = "list the erased sites";
+        let rows: Vec<Erased> = limited(self.link.rows(doing, self.timeout, query))?;
+        Ok(rows.iter().filter_map(|row| SiteHost::parse(&row.site).ok()).collect())
     }
 
     /// The server's own logs that this user sees, sorted: a second record beside the counts.
