@@ -177,6 +177,7 @@ impl Judge {
         let day = self.shared.keep_day();
         if self.day.replace(day) != day {
             self.clients.borrow_mut().forget();
+            self.forget_names();
         }
     }
 
