@@ -145,7 +145,7 @@ fn a_short_file_that_looks_like_another_is_named() {
     assert!(import(&dir, &["--anew"], &[&one]).status.success());
     assert_eq!(views(&dir), 2);
     // Eight lines are enough to know an older copy.
-    let eight: Vec<_> = (0..12).map(|n| view(now() - YESTERDAY + n, n, "/b")).collect();
+    let eight: Vec<_> = (0..12).map(|n| view(now() - YESTERDAY + n, n, "/lang")).collect();
     imported(&dir, &[&file(&dir, "long.log", &eight.concat())]);
     let said = imported(&dir, &[&file(&dir, "older.log", &eight[..8].concat())]);
     assert!(said.contains("begins like a file that was counted further"), "{said}");
