@@ -26,7 +26,7 @@ use crate::process::{self, Signals};
 use crate::up::house::House;
 use crate::up::{Rooms, flags, wait, welcome};
 use crate::wall_clock::WallClock;
-use crate::{cluster, folder, listen, ops};
+use crate::{cluster, folder, listen, ops, porch};
 
 /// Runs until it is told to stop.
 ///
@@ -91,7 +91,7 @@ async fn live(config: &Config, kafka: Settings) -> anyhow::Result<()> {
     let ops = ops::router(Arc::clone(&house) as Arc<dyn ops::Health>, registry);
     let mut servers = process::Servers::new();
     let door = Door::new(&config.operators);
-    process::serve(&mut servers, ("ops_listen", ops_listener), (ops, door))?;
+    process::serve(&mut servers, (porch::OPERATORS, ops_listener), (ops, door))?;
     let signals = Signals::new()?;
     let admin_log = process::told_log(config)?;
     let links =

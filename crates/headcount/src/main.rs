@@ -27,6 +27,7 @@ mod listen;
 mod merge;
 mod notice;
 mod ops;
+mod porch;
 mod process;
 mod serve;
 mod token;

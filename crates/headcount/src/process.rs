@@ -16,10 +16,11 @@ use headcount_store::StoreError;
 use headcount_store::control::admin::{Verdict, hash_text};
 use headcount_store::control::{self, Control};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, LocalSet};
 
 use crate::config::{self, Config, ConfigError, Flags};
-use crate::door::{Caller, Door};
+use crate::door::Door;
+use crate::porch::{Entrance, Porch};
 use crate::wall_clock::WallClock;
 use crate::{folder, harden, who};
 
@@ -61,25 +62,24 @@ pub(crate) fn live<T>(life: impl Future<Output = anyhow::Result<T>>) -> anyhow::
         .max_blocking_threads(4)
         .build()
         .context("the runtime cannot start")?;
-    runtime.block_on(life)
+    // The listeners' connections stay on this thread.
+    LocalSet::new().block_on(&runtime, life)
 }
 
-/// The listeners that are served; one that ends is an error with its key.
-pub(crate) type Servers = JoinSet<anyhow::Result<()>>;
+/// The listeners that are served. None ends by itself.
+pub(crate) type Servers = JoinSet<()>;
 
-/// Serves a router at an open listener, which the configuration names `key`.
+/// Serves a router at an open listener.
 ///
 /// # Errors
 /// If the operating system refuses.
 pub(crate) fn serve(
     servers: &mut Servers,
-    (key, listener): (&'static str, TcpListener),
+    (entrance, listener): (Entrance, TcpListener),
     (router, door): (Router, Door),
 ) -> anyhow::Result<()> {
-    let listener = tokio::net::TcpListener::from_std(listener).context(key)?;
-    let porch = door.porch(listener);
-    let service = door.before(router).into_make_service_with_connect_info::<Caller>();
-    servers.spawn(async move { axum::serve(porch, service).await.context(key) });
+    let listener = tokio::net::TcpListener::from_std(listener).context(entrance.key)?;
+    servers.spawn_local(Porch::new(entrance, router, door).serve(listener));
     Ok(())
 }
 

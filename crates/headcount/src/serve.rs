@@ -27,7 +27,7 @@ use crate::ops::{self, Health};
 use crate::process::{self, Signals};
 use crate::up::{flags, welcome};
 use crate::wall_clock::WallClock;
-use crate::{cluster, commands, grants, listen};
+use crate::{cluster, commands, grants, listen, porch};
 
 /// Questions answered at once.
 const READERS: usize = 4;
@@ -84,12 +84,12 @@ async fn live(config: Arc<Config>, reader: Arc<Reader>) -> anyhow::Result<()> {
     let mut servers = process::Servers::new();
     process::serve(
         &mut servers,
-        ("stats_listen", listener),
+        (porch::ANALYSTS, listener),
         (stats, Door::new(&config.addresses)),
     )?;
     let ops = ops::router(Arc::clone(&desk) as Arc<dyn Health>, Registry::default());
     let door = Door::new(&config.operators);
-    process::serve(&mut servers, ("ops_listen", ops_listener), (ops, door))?;
+    process::serve(&mut servers, (porch::OPERATORS, ops_listener), (ops, door))?;
     let mut signals = Signals::new()?;
     let origin = config.stats_url.clone().unwrap_or_else(|| welcome::origin(address));
     commands::say(&format!(
@@ -105,7 +105,7 @@ async fn live(config: Arc<Config>, reader: Arc<Reader>) -> anyhow::Result<()> {
         tokio::select! {
             () = signals.next() => break,
             Some(ended) = servers.join_next() => {
-                ended.map_err(process::fallen).flatten().context("a listener ended")?;
+                ended.map_err(process::fallen).context("a listener ended")?;
                 bail!("a listener ended");
             }
             _ = ticks.tick() => {

@@ -35,7 +35,7 @@ use crate::notice::Mode;
 use crate::notice::page::Privacy;
 use crate::process::{self, Signals};
 use crate::wall_clock::WallClock;
-use crate::{folder, listen, ops};
+use crate::{folder, listen, ops, porch};
 
 /// The site of a data folder that has no other.
 pub(crate) const DEMO_HOST: &str = "localhost";
@@ -128,11 +128,11 @@ async fn live(config: &Config) -> anyhow::Result<()> {
     house.listen(listeners, &fallback)?;
     let mut servers = process::Servers::new();
     if let Some(listener) = stats_listener {
-        process::serve(&mut servers, ("stats_listen", listener), (stats, door))?;
+        process::serve(&mut servers, (porch::ANALYSTS, listener), (stats, door))?;
     }
     let ops = ops::router(Arc::clone(&house) as Arc<dyn ops::Health>, registry);
     let door = Door::new(&config.operators);
-    process::serve(&mut servers, ("ops_listen", ops_listener), (ops, door))?;
+    process::serve(&mut servers, (porch::OPERATORS, ops_listener), (ops, door))?;
     let stats_url = config.stats_url.clone().unwrap_or_else(|| welcome::origin(stats_listen));
     let dashboard = Some(welcome::sign_in(&stats_url, &code));
     let signals = Signals::new()?;
@@ -226,7 +226,7 @@ fn fallback(
             return welcome::demo_answer(&origin);
         }
         match &stats {
-            Some((stats, door)) => welcome::ask(stats.clone(), door, request),
+            Some((stats, door)) => welcome::ask(stats, door, request),
             None => welcome::nothing_here(),
         }
     })
