@@ -10,4 +10,5 @@ mod embedded;
 mod queue;
 pub(crate) mod routes;
 mod share;
+mod signin;
 mod terminal;

@@ -17,6 +17,7 @@ use tower::ServiceExt as _;
 use super::fake::{CODE, Fake, GONE, LINK, OTHER_TOKEN, SHARE, TOKEN, VIEWER};
 use crate::access::Guard;
 use crate::router::ROUTES;
+use crate::tries::Asker;
 use crate::{Stats, router};
 
 pub(crate) struct Got {
@@ -31,8 +32,17 @@ pub(crate) struct Got {
 
 /// Sends `METHOD PATH` with headers and a body.
 pub(crate) async fn send(stats: &Stats, line: &str, headers: &[(&str, &str)], body: &str) -> Got {
+    send_from(stats, Asker::default(), (line, headers, body)).await
+}
+
+/// [`send`] from one of several networks.
+pub(crate) async fn send_from(
+    stats: &Stats,
+    asker: Asker,
+    (line, headers, body): (&str, &[(&str, &str)], &str),
+) -> Got {
     let (method, path) = line.split_once(' ').expect("METHOD PATH");
-    let mut request = Request::builder().method(method).uri(path);
+    let mut request = Request::builder().method(method).uri(path).extension(asker);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
