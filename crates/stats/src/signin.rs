@@ -113,7 +113,7 @@ async fn enter(stats: &Stats, asker: Asker, secret: &str) -> Result<Response, Tr
     let now = stats.now();
     stats.tries().may_try(asker, secret, now)?;
     let is_code = stats.codes().contains(secret);
-    stats.tries().may_sign_in(now)?;
+    stats.tries().may_sign_in(secret, now)?;
     let asked = secret.to_owned();
     let entered = stats
         .run(move |backend| {
@@ -125,7 +125,7 @@ async fn enter(stats: &Stats, asker: Asker, secret: &str) -> Result<Response, Tr
         stats.tries().wrong(asker, now);
         return Err(Trouble::Unauthorized);
     };
-    stats.tries().signed_in(now);
+    stats.tries().signed_in((!is_code).then_some(secret), now);
     let token = (!is_code).then_some(grant.id);
     let session = Session { access: Access::of(&grant), token };
     let id = stats.sessions().open(session, now).map_err(|error| Trouble::failed(&error))?;
