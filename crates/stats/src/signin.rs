@@ -44,8 +44,15 @@ type Asked = Result<Query<Code>, QueryRejection>;
 
 /// The sign-in page itself; `failed` after a wrong credential.
 pub(crate) fn page(failed: bool) -> Response {
-    let page = SignInPage { css: assets::css_path(), failed, by_link: false };
-    reply::html(StatusCode::UNAUTHORIZED, &page)
+    shown(StatusCode::UNAUTHORIZED, SignInPage { css: assets::css_path(), failed, by_link: false })
+}
+
+/// Its form says to us, and to nobody else, that it is ours.
+fn shown(status: StatusCode, page: SignInPage) -> Response {
+    let mut response = reply::html(status, &page);
+    let policy = HeaderValue::from_static("same-origin");
+    response.headers_mut().insert(header::REFERRER_POLICY, policy);
+    response
 }
 
 /// `GET /signin?code=CODE`. The code of this process signs in at once. A link that works once must
@@ -70,8 +77,7 @@ pub(crate) async fn by_link(
     if !control::has_form(&code) {
         return page(true);
     }
-    let page = SignInPage { css: assets::css_path(), failed: false, by_link: true };
-    reply::html(StatusCode::OK, &page)
+    shown(StatusCode::OK, SignInPage { css: assets::css_path(), failed: false, by_link: true })
 }
 
 /// `POST /signin` with a token or a code in a form, or with a link's code in the address.
@@ -82,7 +88,8 @@ pub(crate) async fn by_form(
     request: Request<Body>,
 ) -> Response {
     let (head, body) = request.into_parts();
-    if access::origin(&head.headers) == Cause::OtherSite {
+    // Nobody is to be signed in with the token of somebody else.
+    if matches!(access::origin(&head.headers), Cause::OtherSite | Cause::Hidden) {
         return Trouble::CrossSite.into_text();
     }
     let body = match reply::body(body).await {

@@ -6,8 +6,8 @@
 
 use axum::http::StatusCode;
 
-use super::fake::{CODE, Fake, TOKEN, VIEWER};
-use super::routes::send_from;
+use super::fake::{CODE, Fake, LINK, TOKEN, VIEWER};
+use super::routes::{send, send_from};
 use crate::Stats;
 use crate::tries::{Asker, SIGN_INS_MAX, SIGN_INS_OF_TOKEN_MAX, WRONG_MAX};
 
@@ -43,5 +43,33 @@ async fn one_token_signs_in_so_often_and_others_go_on() {
     assert!(got.text.contains("ten minutes") && got.headers["retry-after"] == "600");
     for secret in [TOKEN, CODE] {
         assert_eq!(sign_in(&stats, Asker(0), secret).await, StatusCode::SEE_OTHER, "{secret}");
+    }
+}
+
+#[tokio::test]
+async fn no_other_site_signs_anybody_in() {
+    let stats = Fake::default().stats();
+    let (form, link) = (format!("token={TOKEN}"), format!("POST /signin?code={LINK}"));
+    for (status, headers) in [
+        (403, vec![("origin", "null")]),
+        (403, vec![("origin", "http://evil.example")]),
+        (403, vec![("origin", "null"), ("sec-fetch-site", "cross-site")]),
+        (303, vec![("origin", "null"), ("sec-fetch-site", "same-origin")]),
+        (303, vec![("origin", "http://127.0.0.1:8080")]),
+        // No browser: those name an origin with each form.
+        (303, vec![]),
+    ] {
+        let headers: Vec<_> = [("host", "127.0.0.1:8080")].into_iter().chain(headers).collect();
+        for (line, body) in [("POST /signin", &*form), (&*link, "")] {
+            let got = send(&stats, line, &headers, body).await;
+            assert_eq!(got.status.as_u16(), status, "{line} {headers:?}");
+        }
+    }
+    for line in ["GET /signin", "GET /", "GET /?code=x", &link.replace("POST", "GET")] {
+        let got = send(&stats, line, &[], "").await;
+        assert_eq!(
+            got.headers["referrer-policy"], "same-origin",
+            "{line}: its form says whose it is"
+        );
     }
 }
