@@ -43,7 +43,7 @@ pub(crate) fn run(args: &AggregateArgs) -> anyhow::Result<()> {
     let settings = (cluster::kafka(&config)?, cluster::clickhouse(&config)?);
     let set_aside = args.set_aside.iter().map(|text| place(text)).collect::<Result<_, _>>()?;
     note_set_aside(&config, &args.set_aside)?;
-    process::live(live(config, settings, set_aside))
+    process::live(0, live(config, settings, set_aside))
 }
 
 /// Writes into the admin log of the data folder what is set aside. This room needs no folder; where

@@ -37,7 +37,7 @@ pub(crate) fn run(args: &UpArgs) -> anyhow::Result<()> {
     let kafka = cluster::kafka(&config)?;
     let _lock = process::hold_folder(&config)?;
     folder::refuse_counted(&config.data_dir)?;
-    process::live(live(&config, kafka))
+    process::live(0, live(&config, kafka))
 }
 
 /// Drops what an edge without a process holds of the sites to erase.

@@ -24,6 +24,9 @@ use crate::porch::{Entrance, Porch};
 use crate::wall_clock::WallClock;
 use crate::{folder, harden, who};
 
+/// Threads for what blocks and is no question: looking up tokens, looking after sites, stopping.
+const OTHER_THREADS: usize = 3;
+
 /// Starts the log, reads and checks the configuration, and closes the process to others.
 ///
 /// # Errors
@@ -52,14 +55,17 @@ pub(crate) fn hold_folder(config: &Config) -> anyhow::Result<File> {
     Ok(lock)
 }
 
-/// Runs a room's life to its end.
+/// Runs a room's life to its end. It answers so many questions at once, and each has a thread.
 ///
 /// # Errors
 /// What ended it.
-pub(crate) fn live<T>(life: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+pub(crate) fn live<T>(
+    readers: usize,
+    life: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .max_blocking_threads(4)
+        .max_blocking_threads(readers + OTHER_THREADS)
         .build()
         .context("the runtime cannot start")?;
     // The listeners' connections stay on this thread.
@@ -176,5 +182,35 @@ fn arm_failpoint() -> anyhow::Result<()> {
     match armed {
         Some((_, text)) => Ok(failpoint::arm(&text).map_err(ConfigError)?),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Sender, channel};
+    use std::time::Duration;
+
+    use super::*;
+
+    const READERS: usize = 4;
+    /// Longer than any machine takes to start a thread.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    #[test]
+    fn a_look_up_waits_for_no_question() {
+        let found = live(READERS, async {
+            let slow: Vec<Sender<()>> = (0..READERS)
+                .map(|_| {
+                    let (end, ended) = channel();
+                    drop(tokio::task::spawn_blocking(move || ended.recv()));
+                    end
+                })
+                .collect();
+            let look_up = tokio::task::spawn_blocking(|| "token");
+            let found = tokio::time::timeout(PATIENCE, look_up).await;
+            drop(slow);
+            Ok(found.context("every thread is a question's")??)
+        });
+        assert_eq!(found.unwrap(), "token");
     }
 }

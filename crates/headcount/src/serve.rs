@@ -53,7 +53,7 @@ pub(crate) fn run(args: &UpArgs) -> anyhow::Result<()> {
     let reader = Arc::new(Reader::connect(&settings)?);
     grants::warn(Part::Reader, &settings.user, reader.surplus(&settings.database));
     // The reader has a runtime of its own, which must end outside of ours.
-    let outcome = process::live(live(Arc::new(config), Arc::clone(&reader)));
+    let outcome = process::live(READERS, live(Arc::new(config), Arc::clone(&reader)));
     drop(reader);
     outcome
 }

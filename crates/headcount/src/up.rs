@@ -61,7 +61,7 @@ pub(crate) fn run(args: &UpArgs) -> anyhow::Result<()> {
     let config = process::prepare(&flags(args))?;
     let _lock = process::hold_folder(&config)?;
     folder::refuse_merged(&config.data_dir)?;
-    process::live(live(&config))
+    process::live(READERS, live(&config))
 }
 
 /// What the command line adds to the configuration.
