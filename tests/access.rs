@@ -8,6 +8,8 @@
 
 #![expect(clippy::disallowed_types, reason = "the addresses of the test's own sockets")]
 
+mod start_link;
+
 use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};

@@ -30,6 +30,7 @@ mod ops;
 mod porch;
 mod process;
 mod serve;
+mod start_link;
 mod token;
 mod totals;
 mod up;

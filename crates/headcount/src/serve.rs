@@ -12,7 +12,6 @@ use anyhow::{Context, bail};
 use headcount_core::site::SiteHost;
 use headcount_core::time::{Clock as _, Day};
 use headcount_stats::backend::{Backend, Doors};
-use headcount_stats::session::new_secret;
 use headcount_stats::{Stats, router};
 use headcount_store::clickhouse::Reader;
 use headcount_store::clickhouse::grants::Part;
@@ -25,6 +24,7 @@ use crate::config::{Config, Flags};
 use crate::door::Door;
 use crate::ops::{self, Health};
 use crate::process::{self, Signals};
+use crate::start_link::StartLink;
 use crate::up::{flags, welcome};
 use crate::wall_clock::WallClock;
 use crate::{cluster, commands, grants, listen, porch};
@@ -79,8 +79,8 @@ async fn live(config: Arc<Config>, reader: Arc<Reader>) -> anyhow::Result<()> {
         .await
         .map_err(process::fallen)
         .context("the sites")??;
-    let code = new_secret().context("no random bytes for the sign-in link")?;
-    let stats = router(desk.stats(&config, code.clone())?);
+    let link = StartLink::draw(WallClock.unix_seconds())?;
+    let stats = router(desk.stats(&config, &link)?);
     let mut servers = process::Servers::new();
     process::serve(
         &mut servers,
@@ -95,7 +95,7 @@ async fn live(config: Arc<Config>, reader: Arc<Reader>) -> anyhow::Result<()> {
     commands::say(&format!(
         "headcount {} is showing\n\ndashboard   {}\n{}operations  {}/metrics\n",
         env!("CARGO_PKG_VERSION"),
-        welcome::sign_in(&origin, &code),
+        link.told(&origin),
         process::told_log(&config)?,
         welcome::origin(ops_address)
     ))?;
@@ -195,7 +195,7 @@ impl Desk {
         }
     }
 
-    fn stats(self: &Arc<Self>, config: &Config, code: String) -> anyhow::Result<Stats> {
+    fn stats(self: &Arc<Self>, config: &Config, link: &StartLink) -> anyhow::Result<Stats> {
         let of_sites = Arc::clone(self);
         let note = visitors_note(config);
         let control = Control::open(&config.data_dir.join(control::FILE_NAME))?;
@@ -212,7 +212,8 @@ impl Desk {
             hours: config.hours(),
             retention_days: config.retention_days,
             https: config.is_https(),
-            signin_codes: vec![code],
+            signin_codes: link.codes(),
+            codes_until: link.until(),
         }))
     }
 }

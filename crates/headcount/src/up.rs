@@ -19,7 +19,6 @@ use headcount_collector::{Collector, EpochRule, Fallback};
 use headcount_core::site::SiteHost;
 use headcount_core::time::Clock;
 use headcount_stats::backend::{Backend, Doors};
-use headcount_stats::session::new_secret;
 use headcount_stats::{Stats, router};
 use headcount_store::control::{self, Control};
 use headcount_store::sqlite::{self, Writer};
@@ -34,6 +33,7 @@ use crate::edge::{self, WayOut};
 use crate::notice::Mode;
 use crate::notice::page::Privacy;
 use crate::process::{self, Signals};
+use crate::start_link::StartLink;
 use crate::wall_clock::WallClock;
 use crate::{folder, listen, ops, porch};
 
@@ -117,8 +117,8 @@ async fn live(config: &Config) -> anyhow::Result<()> {
     let rooms = start(config, &clock, &metrics)?;
     let house = Arc::new(House::new(config, rooms, control, (metrics, clock))?);
     house.renew_sites(true)?;
-    let code = new_secret().context("no random bytes for the sign-in link")?;
-    let stats = router(stats(config, &house, code.clone())?);
+    let link = StartLink::draw(WallClock.unix_seconds())?;
+    let stats = router(stats(config, &house, &link)?);
     let origin = welcome::origin(listen);
     let stats_here = (!stats_apart).then(|| stats.clone());
     let privacy = Privacy::new(config, Mode::Embedded);
@@ -134,7 +134,7 @@ async fn live(config: &Config) -> anyhow::Result<()> {
     let door = Door::new(&config.operators);
     process::serve(&mut servers, (porch::OPERATORS, ops_listener), (ops, door))?;
     let stats_url = config.stats_url.clone().unwrap_or_else(|| welcome::origin(stats_listen));
-    let dashboard = Some(welcome::sign_in(&stats_url, &code));
+    let dashboard = Some(link.told(&stats_url));
     let signals = Signals::new()?;
     let admin_log = process::told_log(config)?;
     let links = welcome::Links { origin, dashboard, ops: welcome::origin(ops_listen), admin_log };
@@ -191,7 +191,7 @@ fn start(config: &Config, clock: &Arc<dyn Clock>, metrics: &Arc<Metrics>) -> any
     Ok(Rooms { collector, aggregator: Some(aggregator) })
 }
 
-fn stats(config: &Config, house: &Arc<House>, code: String) -> anyhow::Result<Stats> {
+fn stats(config: &Config, house: &Arc<House>, link: &StartLink) -> anyhow::Result<Stats> {
     let control = Control::open(&config.data_dir.join(control::FILE_NAME))?;
     let doors = Doors::of(control, Arc::new(WallClock));
     let (of_sites, of_note) = (Arc::clone(house), Arc::clone(house));
@@ -207,7 +207,8 @@ fn stats(config: &Config, house: &Arc<House>, code: String) -> anyhow::Result<St
         hours: config.hours(),
         retention_days: config.retention_days,
         https: config.is_https(),
-        signin_codes: vec![code],
+        signin_codes: link.codes(),
+        codes_until: link.until(),
     }))
 }
 

@@ -3,8 +3,8 @@
 //! What it is not: accounts. There are codes that the operator's terminal prints, tokens and links
 //! that the operator makes; nobody has a password.
 //!
-//! What surprises: the code works again while the process runs. Its link is printed once and
-//! people click it twice; it is 256 bits, so only its holder has it. A link of `headcount signin`
+//! What surprises: the code works again while the process runs, or for as long as that allows. Its
+//! link is printed once and people click it twice; it is 256 bits, so only its holder has it. A link of `headcount signin`
 //! travels by mail, so it works once.
 
 use askama::Template;
@@ -67,7 +67,7 @@ pub(crate) async fn by_link(
     if code.is_empty() {
         return page(false);
     }
-    if stats.codes().contains(&code) {
+    if stats.is_code(&code) {
         let entered = match method {
             Method::GET => enter(&stats, asker, &code).await,
             _ => return page(false),
@@ -119,7 +119,7 @@ async fn enter(stats: &Stats, asker: Asker, secret: &str) -> Result<Response, Tr
     }
     let now = stats.now();
     stats.tries().may_try(asker, secret, now)?;
-    let is_code = stats.codes().contains(secret);
+    let is_code = stats.is_code(secret);
     stats.tries().may_sign_in(secret, now)?;
     let asked = secret.to_owned();
     let entered = stats

@@ -2,7 +2,8 @@
 //!
 //! What it is not: a log. It goes to standard output, once.
 //!
-//! What surprises: the link to the dashboard works: it carries a code of this process.
+//! What surprises: the link to the dashboard works: it carries a code of this process, unless the
+//! journal would keep it (`start_link.rs`).
 
 #![expect(clippy::disallowed_types, reason = "listening addresses are settings, not visitors")]
 
@@ -32,7 +33,7 @@ const _: () = assert!(ANSWER_DEADLINE.as_millis() < REQUEST_DEADLINE.as_millis()
 /// Where everything is.
 pub(crate) struct Links {
     pub(crate) origin: String,
-    /// The dashboard with a code that signs in, where this process has one.
+    /// The dashboard, where this process has one.
     pub(crate) dashboard: Option<String>,
     pub(crate) ops: String,
     /// Where the admin log stands: a line, or nothing.

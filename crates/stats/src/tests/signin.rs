@@ -6,7 +6,7 @@
 
 use axum::http::StatusCode;
 
-use super::fake::{CODE, Fake, LINK, TOKEN, VIEWER};
+use super::fake::{CODE, Fake, LINK, NOW, TOKEN, VIEWER};
 use super::routes::{send, send_from};
 use crate::Stats;
 use crate::tries::{Asker, SIGN_INS_MAX, SIGN_INS_OF_TOKEN_MAX, WRONG_MAX};
@@ -71,5 +71,15 @@ async fn no_other_site_signs_anybody_in() {
             got.headers["referrer-policy"], "same-origin",
             "{line}: its form says whose it is"
         );
+    }
+}
+
+#[tokio::test]
+async fn a_code_that_was_logged_opens_nothing_after_its_time() {
+    for (until, status) in [(None, 303), (Some(NOW + 1), 303), (Some(NOW), 401)] {
+        let stats = Fake { codes_until: until, ..Fake::default() }.stats();
+        let line = format!("GET /signin?code={CODE}");
+        assert_eq!(send(&stats, &line, &[], "").await.status.as_u16(), status, "{until:?}");
+        assert_eq!(sign_in(&stats, Asker(0), CODE).await.as_u16(), status, "{until:?}");
     }
 }
