@@ -199,6 +199,12 @@ impl AddressSource {
 }
 
 impl Peer {
+    /// Whether this end may ask for what is not a visitor's, or is a proxy of ours, whose header then
+    /// says who does.
+    pub fn may_ask(self) -> bool {
+        self.admitted || matches!(self.from, From::TrustedProxy)
+    }
+
     /// Whether the other end is this machine: a proxy beside us, or a person trying it out.
     pub(crate) fn is_loopback(self) -> bool {
         self.loopback

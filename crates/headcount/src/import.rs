@@ -75,7 +75,7 @@ pub(crate) fn run(args: &ImportArgs) -> anyhow::Result<()> {
         tidied: None,
     };
     let follow = args.follow;
-    let summary = process::live(async move {
+    let summary = process::live(0, async move {
         let mut signals = Signals::new()?;
         let mut reading = tokio::task::spawn_blocking(move || run.all(&inputs, follow));
         let mut looks = tokio::time::interval(KEEP_INTERVAL);

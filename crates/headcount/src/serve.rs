@@ -13,7 +13,6 @@ use anyhow::{Context, bail};
 use headcount_core::site::SiteHost;
 use headcount_core::time::{Clock as _, Day};
 use headcount_stats::backend::{Backend, Doors};
-use headcount_stats::session::new_secret;
 use headcount_stats::{Stats, router};
 use headcount_store::clickhouse::Reader;
 use headcount_store::clickhouse::grants::Part;
@@ -26,9 +25,10 @@ use crate::config::{Config, Flags};
 use crate::door::Door;
 use crate::ops::{self, Health};
 use crate::process::{self, Signals};
+use crate::start_link::StartLink;
 use crate::up::{flags, welcome};
 use crate::wall_clock::WallClock;
-use crate::{cluster, commands, grants, listen};
+use crate::{cluster, commands, grants, listen, porch};
 
 /// Questions answered at once.
 const READERS: usize = 4;
@@ -56,7 +56,7 @@ pub(crate) fn run(args: &UpArgs) -> anyhow::Result<()> {
     let reader = Arc::new(Reader::connect(&settings)?);
     grants::warn(Part::Reader, &settings.user, reader.surplus(&settings.database));
     // The reader has a runtime of its own, which must end outside of ours.
-    let outcome = process::live(live(Arc::new(config), Arc::clone(&reader)));
+    let outcome = process::live(READERS, live(Arc::new(config), Arc::clone(&reader)));
     drop(reader);
     outcome
 }
@@ -83,23 +83,23 @@ async fn live(config: Arc<Config>, reader: Arc<Reader>) -> anyhow::Result<()> {
         .await
         .map_err(process::fallen)
         .context("the sites")??;
-    let code = new_secret().context("no random bytes for the sign-in link")?;
-    let stats = router(desk.stats(&config, code.clone())?);
+    let link = StartLink::draw(WallClock.unix_seconds())?;
+    let stats = router(desk.stats(&config, &link)?);
     let mut servers = process::Servers::new();
     process::serve(
         &mut servers,
-        ("stats_listen", listener),
+        (porch::ANALYSTS, listener),
         (stats, Door::new(&config.addresses)),
     )?;
     let ops = ops::router(Arc::clone(&desk) as Arc<dyn Health>, Registry::default());
     let door = Door::new(&config.operators);
-    process::serve(&mut servers, ("ops_listen", ops_listener), (ops, door))?;
+    process::serve(&mut servers, (porch::OPERATORS, ops_listener), (ops, door))?;
     let mut signals = Signals::new()?;
     let origin = config.stats_url.clone().unwrap_or_else(|| welcome::origin(address));
     commands::say(&format!(
         "headcount {} is showing\n\ndashboard   {}\n{}operations  {}/metrics\n",
         env!("CARGO_PKG_VERSION"),
-        welcome::sign_in(&origin, &code),
+        link.told(&origin),
         process::told_log(&config)?,
         welcome::origin(ops_address)
     ))?;
@@ -109,7 +109,7 @@ async fn live(config: Arc<Config>, reader: Arc<Reader>) -> anyhow::Result<()> {
         tokio::select! {
             () = signals.next() => break,
             Some(ended) = servers.join_next() => {
-                ended.map_err(process::fallen).flatten().context("a listener ended")?;
+                ended.map_err(process::fallen).context("a listener ended")?;
                 bail!("a listener ended");
             }
             _ = ticks.tick() => {
@@ -225,7 +225,7 @@ impl Desk {
         }
     }
 
-    fn stats(self: &Arc<Self>, config: &Config, code: String) -> anyhow::Result<Stats> {
+    fn stats(self: &Arc<Self>, config: &Config, link: &StartLink) -> anyhow::Result<Stats> {
         let of_sites = Arc::clone(self);
         let note = visitors_note(config);
         let control = Control::open(&config.data_dir.join(control::FILE_NAME))?;
@@ -243,7 +243,8 @@ impl Desk {
             hours: config.hours(),
             retention_days: config.retention_days,
             https: config.is_https(),
-            signin_codes: vec![code],
+            signin_codes: link.codes(),
+            codes_until: link.until(),
         }))
     }
 }

@@ -51,6 +51,8 @@ pub struct Parts {
     pub https: bool,
     /// Codes that sign the operator in; make them with [`crate::session::new_secret`].
     pub signin_codes: Vec<String>,
+    /// Until when they do, in Unix seconds; none: as long as the process runs.
+    pub codes_until: Option<u64>,
 }
 
 /// What to put into the pages of a site so that they are counted.
@@ -151,8 +153,10 @@ impl Stats {
         &self.0.sessions
     }
 
-    pub(crate) fn codes(&self) -> &Codes {
-        &self.0.codes
+    /// Whether this is a code of the operator that signs in now.
+    pub(crate) fn is_code(&self, secret: &str) -> bool {
+        self.0.parts.codes_until.is_none_or(|until| self.now() < until)
+            && self.0.codes.contains(secret)
     }
 
     pub(crate) fn tries(&self) -> &Tries {

@@ -56,6 +56,7 @@ pub(crate) struct Fake {
     pub(crate) https: bool,
     pub(crate) time_zone: &'static str,
     pub(crate) hours: bool,
+    pub(crate) codes_until: Option<u64>,
 }
 
 impl Default for Fake {
@@ -63,7 +64,8 @@ impl Default for Fake {
         let names = ["/", "/prices", "/blog/how-we-count", "/about", "(other)"];
         let books = Some(Books { audit_delta: 0, tiled: true, checked_at: NOW });
         let names = names.map(str::to_owned).to_vec();
-        Self { names, books, fails: false, https: false, time_zone: "UTC", hours: true }
+        let (time_zone, codes_until) = ("UTC", None);
+        Self { names, books, fails: false, https: false, time_zone, hours: true, codes_until }
     }
 }
 
@@ -92,6 +94,7 @@ impl Fake {
             retention_days: 365,
             https: self.https,
             signin_codes: vec![CODE.to_owned()],
+            codes_until: self.codes_until,
         })
     }
 
