@@ -5,11 +5,17 @@
 //! What surprises: one build has all leaks; the environment of the process that is audited says
 //! which one. The audit itself is always the shipped binary.
 
+pub(crate) mod begun;
+pub(crate) mod gate;
+mod midnight;
+mod outage;
+
 use std::path::Path;
 use std::process::Command;
 
 use headcount_audit::report::{Artefact, Report, Status, Verdict};
 
+use self::begun::Begun;
 use crate::privacy::without_sanitiser;
 use crate::server::{CHROME, Deployment as _, SITE, Server};
 
@@ -44,46 +50,27 @@ pub(crate) struct Ended {
 
 /// Audits what runs on a folder. The report's files stay in `folder`, `audit.json` among them.
 pub(crate) fn audit(binary: &Path, folder: &Path, args: &[&str]) -> Ended {
-    let reports = tempfile::tempdir().unwrap();
-    let path = |name: &str| reports.path().join(name).to_str().unwrap().to_owned();
-    let config = folder.join("headcount.toml");
-    let output = Command::new(binary)
-        .args(["audit", "--config", config.to_str().unwrap()])
-        .args(["--json", &path("a.json"), "--html", &path("a.html"), "--markdown", &path("a.md")])
-        .args(args)
-        .output()
-        .unwrap();
-    let said = format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let read = |name: &str| {
-        std::fs::read_to_string(path(name))
-            .unwrap_or_else(|error| panic!("{name}: {error}: {said}"))
-    };
-    let report: Report = serde_json::from_str(&read("a.json")).unwrap();
-    assert!(read("a.html").starts_with("<!DOCTYPE html>"));
-    assert!(read("a.md").contains(&report.hash));
-    assert!(said.contains(&report.hash), "{said}");
-    for name in ["a.json", "a.html", "a.md"] {
-        std::fs::copy(path(name), folder.with_extension(name)).unwrap();
-    }
-    Ended { code: output.status.code(), report, said }
+    Begun::new(binary, folder, args, &[]).end()
 }
 
 /// Audits one process that runs on `folder`.
 fn audit_up(binary: &Path, (server, folder): (&Server, &Path), more: &[&str]) -> Ended {
-    let data = server.data();
-    let (log, out) = (folder.join("up.log"), folder.join("up.out"));
-    let mut args = vec!["--data", data.to_str().unwrap(), "--listen", &server.address];
-    args.extend(["--stats-listen", &server.address, "--ops-listen", &server.ops]);
-    args.extend(["--log", log.to_str().unwrap(), "--log", out.to_str().unwrap()]);
-    args.extend(more);
+    let args = args_up((server, folder), &server.address);
+    let args: Vec<&str> = args.iter().map(String::as_str).chain(more.iter().copied()).collect();
     audit(binary, folder, &args)
 }
 
-fn shipped() -> &'static Path {
+/// What an audit of one process is told: its data, where it answers, its log.
+fn args_up((server, folder): (&Server, &Path), listen: &str) -> Vec<String> {
+    let at = |path: std::path::PathBuf| path.to_str().unwrap().to_owned();
+    let (log, out) = (at(folder.join("up.log")), at(folder.join("up.out")));
+    let mut args = vec!["--data".to_owned(), at(server.data()), "--listen".to_owned()];
+    args.extend([listen, "--stats-listen", &server.address].map(str::to_owned));
+    args.extend(["--ops-listen", &server.ops, "--log", &log, "--log", &out].map(str::to_owned));
+    args
+}
+
+pub(crate) fn shipped() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_headcount"))
 }
 

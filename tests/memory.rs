@@ -6,7 +6,7 @@
 //! What surprises: the real binary lives through midnight here: Debian's libfaketime tells it the
 //! time. Only root may look into it; elsewhere these tests fail and say so.
 
-mod image;
+pub(crate) mod image;
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -27,13 +27,13 @@ const LOCKED_BYTES: usize = 4 * 1024 * 1024 + 4_096;
 const NOBODY: u32 = 65_534;
 
 /// The time as a running process sees it, moved from outside.
-struct FakeTime {
+pub(crate) struct FakeTime {
     file: PathBuf,
     library: String,
 }
 
 impl FakeTime {
-    fn new(folder: &Path) -> Self {
+    pub(crate) fn new(folder: &Path) -> Self {
         let triples = std::fs::read_dir("/usr/lib").unwrap();
         let library = triples
             .map(|entry| entry.unwrap().path().join("faketime/libfaketimeMT.so.1"))
@@ -50,13 +50,13 @@ impl FakeTime {
     }
 
     /// Moves the clock by this from the real time; monotonic time goes on as it is.
-    fn set(&self, offset: &str) {
+    pub(crate) fn set(&self, offset: &str) {
         let next = self.file.with_extension("next");
         std::fs::write(&next, format!("{offset}\n")).unwrap();
         std::fs::rename(next, &self.file).unwrap();
     }
 
-    fn environment(&self) -> [(&str, &str); 4] {
+    pub(crate) fn environment(&self) -> [(&str, &str); 4] {
         [
             ("LD_PRELOAD", &self.library),
             ("FAKETIME_TIMESTAMP_FILE", self.file.to_str().unwrap()),

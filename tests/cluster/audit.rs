@@ -5,12 +5,12 @@
 //! What surprises: a leak into ClickHouse is the aggregator's, which meets no visitor. What the
 //! collector saw goes to it through a file that only the build with leaks knows.
 
-use std::path::Path;
+mod outage;
 
 use headcount_audit::report::Verdict;
 
 use super::{Cluster, shared};
-use crate::audit::{Ended, assert_passed, at_once, audit, leaky};
+use crate::audit::{Ended, assert_passed, at_once, audit, leaky, shipped};
 use crate::part::Part;
 use crate::privacy::without_sanitiser;
 use crate::server::Deployment as _;
@@ -25,11 +25,18 @@ const PLANTED: [(&str, &str); 4] = [
 
 /// Audits every part of a cluster with one collector and one aggregator.
 fn audit_cluster(cluster: &Cluster, serve: &Part) -> Ended {
-    let shipped = Path::new(env!("CARGO_BIN_EXE_headcount"));
+    let mut args = args_cluster(cluster, serve, &cluster.collectors[0].address);
+    args.extend(["--seconds", "120"].map(str::to_owned));
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    audit(shipped(), cluster.folder(), &args)
+}
+
+/// What an audit of a cluster is told: data, where each part answers, logs.
+fn args_cluster(cluster: &Cluster, serve: &Part, listen: &str) -> Vec<String> {
     let (collect, aggregate) = (&cluster.collectors[0], &cluster.aggregators[0]);
     let (data, of_serve) = (cluster.data("collect-0"), cluster.data("serve"));
-    let mut args = vec!["--data", &data, "--serve-data", &of_serve, "--seconds", "120"];
-    args.extend(["--listen", &collect.address, "--stats-listen", &serve.address]);
+    let mut args = vec!["--data", &data, "--serve-data", &of_serve];
+    args.extend(["--listen", listen, "--stats-listen", &serve.address]);
     for part in [collect, aggregate, serve] {
         args.extend(["--ops-listen", &part.ops]);
     }
@@ -38,7 +45,7 @@ fn audit_cluster(cluster: &Cluster, serve: &Part) -> Ended {
         .flat_map(|name| ["log", "out"].map(|ending| cluster.data(&format!("{name}.{ending}"))))
         .collect();
     logs.iter().for_each(|log| args.extend(["--log", log]));
-    audit(shipped, cluster.folder(), &args)
+    args.into_iter().map(str::to_owned).collect()
 }
 
 #[test]
