@@ -6,6 +6,7 @@ mod damage;
 mod imports;
 pub(crate) mod questions;
 mod removal;
+mod small;
 mod views;
 
 use std::collections::BTreeMap;
