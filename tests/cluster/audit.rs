@@ -7,10 +7,10 @@
 
 mod outage;
 
-use headcount_audit::report::Verdict;
+use headcount_audit::report::{Status, Verdict};
 
 use super::{Cluster, shared};
-use crate::audit::{Ended, assert_passed, at_once, audit, leaky, shipped};
+use crate::audit::{Ended, OWNER, assert_passed, at_once, audit, check, claim, leaky, shipped};
 use crate::part::Part;
 use crate::privacy::without_sanitiser;
 use crate::server::Deployment as _;
@@ -50,15 +50,32 @@ fn args_cluster(cluster: &Cluster, serve: &Part, listen: &str) -> Vec<String> {
 
 #[test]
 fn a_cluster_passes_and_everything_of_it_was_examined() {
-    let mut cluster = Cluster::new(shared(), "");
+    let mut cluster = Cluster::new(shared(), OWNER);
     cluster.run(1, 1);
     let serve = cluster.server().unwrap();
     let ended = audit_cluster(&cluster, &serve);
     assert_passed(&ended);
+    for (id, status) in [
+        ("short.counts", Status::Passed),
+        ("stored.clicks", Status::Passed),
+        ("place.cluster", Status::NotApplicable),
+        ("limits.topic", Status::NotApplicable),
+    ] {
+        let is_forbidden = claim(&ended.report, "checked.audit") == Status::NotTested;
+        assert!(claim(&ended.report, id) == status || is_forbidden, "{id}");
+    }
     for name in PLANTED.map(|(_, place)| place) {
         let artefact = ended.report.artefacts.iter().find(|it| it.name == name).unwrap();
-        assert_eq!(artefact.status, headcount_audit::report::Status::Passed, "{artefact:?}");
+        assert_eq!(artefact.status, Status::Passed, "{artefact:?}");
     }
+    for name in ["without a token", "tables, columns and rows", "admin log of collect"] {
+        assert_eq!(check(&ended.report, name), Status::Passed, "{name}");
+    }
+    assert_eq!(check(&ended.report, "admin log of serve"), Status::Passed);
+    // The user of the tests may do everything.
+    assert_eq!(check(&ended.report, "rights of ClickHouse's user"), Status::AsFound);
+    let small = &ended.report.evidence.small_cells[0];
+    assert!(small.store == "ClickHouse" && !small.said.contains("not tested"), "{small:?}");
     let attributes = "SELECT count(*) FROM attribute_counts WHERE site = 'audit.invalid'";
     assert_eq!(cluster.number(attributes), 0, "the audit's site is erased");
     cluster.assert_balanced();
