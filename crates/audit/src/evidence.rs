@@ -187,7 +187,7 @@ impl Evidence {
         };
         Table {
             title: "Tokens that open something",
-            note: none(self.tokens.is_empty(), "None, or they could not be read."),
+            note: none(self.tokens.is_empty(), "None; see above if they could not be read."),
             columns: &["data folder of", "kind", "role", "tokens"],
             rows: self.tokens.iter().map(row).collect(),
         }

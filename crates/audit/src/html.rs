@@ -178,8 +178,12 @@ fn evidence(table: &Table, page: &mut String) -> std::fmt::Result {
     }
     write!(page, "<table class=\"evidence\"><thead><tr>")?;
     for (at, column) in table.columns.iter().enumerate() {
-        let is_number = |row: &Vec<Cell>| matches!(row.get(at), Some(Cell::Number(_)));
-        let class = if table.rows.iter().any(is_number) { " class=\"number\"" } else { "" };
+        let mut cells = table.rows.iter().filter_map(|row| row.get(at));
+        let class = match cells.find(|cell| !matches!(cell, Cell::Text(_))) {
+            Some(Cell::Number(_)) => " class=\"number\"",
+            Some(Cell::Status(_)) => " class=\"state\"",
+            _ => "",
+        };
         write!(page, "<th scope=\"col\"{class}>{column}</th>")?;
     }
     writeln!(page, "</tr></thead><tbody>")?;
