@@ -5,13 +5,20 @@
 //! What surprises: one build has all leaks; the environment of the process that is audited says
 //! which one. The audit itself is always the shipped binary.
 
+pub(crate) mod begun;
+pub(crate) mod gate;
+mod midnight;
+mod outage;
+
 use std::path::Path;
 use std::process::Command;
 
 use headcount_audit::report::{Artefact, Report, Status, Verdict};
 
+use self::begun::Begun;
+use crate::import::traffic;
 use crate::privacy::without_sanitiser;
-use crate::server::{CHROME, Deployment as _, SITE, Server};
+use crate::server::{CHROME, Deployment as _, SITE, Server, headcount, number_in};
 
 /// Leaks of one process, and the artefact that the report must name.
 const PLANTED: [(&str, &str); 12] = [
@@ -32,6 +39,11 @@ const PLANTED: [(&str, &str); 12] = [
 const NEED_ROOT: [&str; 2] =
     ["open files of the processes", "arguments and environment of the processes"];
 
+/// What only an owner knows, so that there is a notice.
+pub(crate) const OWNER: &str = "crowd = 4\n[notice]\ntracker = \"script\"\ncontroller = \"Exempel AB\"\n\
+    contact = \"data@exempel.se\"\nauthority = \"IMY\"\nstorage_en = \"Sweden\"\n\
+    legal_ground_en = \"legitimate interest\"\n";
+
 /// Audits that run at once.
 const AT_ONCE: usize = 4;
 
@@ -44,46 +56,27 @@ pub(crate) struct Ended {
 
 /// Audits what runs on a folder. The report's files stay in `folder`, `audit.json` among them.
 pub(crate) fn audit(binary: &Path, folder: &Path, args: &[&str]) -> Ended {
-    let reports = tempfile::tempdir().unwrap();
-    let path = |name: &str| reports.path().join(name).to_str().unwrap().to_owned();
-    let config = folder.join("headcount.toml");
-    let output = Command::new(binary)
-        .args(["audit", "--config", config.to_str().unwrap()])
-        .args(["--json", &path("a.json"), "--html", &path("a.html"), "--markdown", &path("a.md")])
-        .args(args)
-        .output()
-        .unwrap();
-    let said = format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let read = |name: &str| {
-        std::fs::read_to_string(path(name))
-            .unwrap_or_else(|error| panic!("{name}: {error}: {said}"))
-    };
-    let report: Report = serde_json::from_str(&read("a.json")).unwrap();
-    assert!(read("a.html").starts_with("<!DOCTYPE html>"));
-    assert!(read("a.md").contains(&report.hash));
-    assert!(said.contains(&report.hash), "{said}");
-    for name in ["a.json", "a.html", "a.md"] {
-        std::fs::copy(path(name), folder.with_extension(name)).unwrap();
-    }
-    Ended { code: output.status.code(), report, said }
+    Begun::new(binary, folder, args, &[]).end()
 }
 
 /// Audits one process that runs on `folder`.
 fn audit_up(binary: &Path, (server, folder): (&Server, &Path), more: &[&str]) -> Ended {
-    let data = server.data();
-    let (log, out) = (folder.join("up.log"), folder.join("up.out"));
-    let mut args = vec!["--data", data.to_str().unwrap(), "--listen", &server.address];
-    args.extend(["--stats-listen", &server.address, "--ops-listen", &server.ops]);
-    args.extend(["--log", log.to_str().unwrap(), "--log", out.to_str().unwrap()]);
-    args.extend(more);
+    let args = args_up((server, folder), &server.address);
+    let args: Vec<&str> = args.iter().map(String::as_str).chain(more.iter().copied()).collect();
     audit(binary, folder, &args)
 }
 
-fn shipped() -> &'static Path {
+/// What an audit of one process is told: its data, where it answers, its log.
+fn args_up((server, folder): (&Server, &Path), listen: &str) -> Vec<String> {
+    let at = |path: std::path::PathBuf| path.to_str().unwrap().to_owned();
+    let (log, out) = (at(folder.join("up.log")), at(folder.join("up.out")));
+    let mut args = vec!["--data".to_owned(), at(server.data()), "--listen".to_owned()];
+    args.extend([listen, "--stats-listen", &server.address].map(str::to_owned));
+    args.extend(["--ops-listen", &server.ops, "--log", &log, "--log", &out].map(str::to_owned));
+    args
+}
+
+pub(crate) fn shipped() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_headcount"))
 }
 
@@ -101,6 +94,16 @@ pub(crate) fn assert_passed(ended: &Ended) {
     assert_eq!((report.verdict, *code), (verdict, Some(expected)), "{said}");
     assert!(report.controls.iter().all(|control| control.status != Status::Failed), "{said}");
     assert!(report.requests.iter().all(|sent| sent.unexpected == 0), "{:?}", report.requests);
+}
+
+/// What became of a sentence of the notice.
+pub(crate) fn claim(report: &Report, id: &str) -> Status {
+    report.evidence.claims.iter().find(|claim| claim.id == id).unwrap().status
+}
+
+/// What became of a check besides the search.
+pub(crate) fn check(report: &Report, name: &str) -> Status {
+    report.evidence.checks.iter().find(|check| check.name == name).unwrap().status
 }
 
 /// The names of the artefacts in which something was found.
@@ -188,11 +191,19 @@ fn is_forbidden(artefact: &Artefact) -> bool {
 #[test]
 fn the_control_is_caught_on_every_text_and_then_counts() {
     let dir = tempfile::tempdir().unwrap();
-    let server = Server::start_binary(&without_sanitiser(), dir.path(), "", &[]).unwrap();
+    let server = Server::start_binary(&without_sanitiser(), dir.path(), OWNER, &[]).unwrap();
     let caught = audit_up(shipped(), (&server, dir.path()), &[]);
     assert_eq!(caught.code, Some(1));
     assert_eq!(caught.report.unseen(), Vec::<&str>::new(), "{}", caught.said);
     assert!(leaky(&caught.report).contains(&"edge file"), "{}", caught.said);
+    // The sentences that it makes untrue fail, and no others.
+    for id in ["stored.clean", "stored.clicks", "checked.audit"] {
+        assert_eq!(claim(&caught.report, id), Status::Failed, "{id}");
+        assert!(caught.said.contains(&format!("not so: {id}: ")), "{}", caught.said);
+    }
+    for id in ["address.unwritten", "request.unread", "short.counts"] {
+        assert_ne!(claim(&caught.report, id), Status::Failed, "{id}");
+    }
     server.kill();
     let control = dir.path().with_extension("a.json");
     let honest = tempfile::tempdir().unwrap();
@@ -207,6 +218,76 @@ fn the_control_is_caught_on_every_text_and_then_counts() {
     let ended =
         audit_up(shipped(), (&server, honest.path()), &["--control", control.to_str().unwrap()]);
     assert_eq!(ended.code, Some(1), "{}", ended.said);
+    assert_eq!(server.stop(), Some(0));
+}
+
+/// Values of attributes with fewer visitors than a closed day has.
+const SMALL: &str =
+    "SELECT count(*) FROM attribute_counts WHERE visitors < 3 AND value <> '(other)'";
+
+/// Visits of three days ago, some of them from countries that few came from.
+fn a_day_that_is_over(folder: &Path) {
+    let long_ago = traffic::now() - 3 * 86_400;
+    let lines: String = (1..=40).map(|network| traffic::view(long_ago, network, "/a")).collect();
+    let log = folder.join("access.log");
+    std::fs::write(&log, lines).unwrap();
+    assert!(headcount(folder, &["site", "add", SITE]).status.success());
+    assert!(headcount(folder, &["import", SITE, log.to_str().unwrap()]).status.success());
+    assert!(number_in(&folder.join("data"), SMALL) > 0, "some come from small countries");
+}
+
+#[test]
+fn a_report_says_what_the_notice_rests_on_what_was_set_and_who_may_read() {
+    let dir = tempfile::tempdir().unwrap();
+    a_day_that_is_over(dir.path());
+    let server = Server::start(dir.path(), OWNER, &[]);
+    server.wait_for(SMALL, 0);
+    let added = headcount(dir.path(), &["token", "add", "--site", SITE, "--role", "owner"]);
+    assert!(added.status.success());
+    let token = String::from_utf8(added.stdout).unwrap();
+    let ended = audit_up(shipped(), (&server, dir.path()), &[]);
+    assert_passed(&ended);
+    let Ended { report, .. } = ended;
+    if !report.artefacts.iter().any(is_forbidden) {
+        for id in ["address.unwritten", "stored.clean", "checked.audit", "device.nothing"] {
+            assert_eq!(claim(&report, id), Status::Passed, "{id}");
+        }
+    }
+    for (id, status) in [
+        ("short.counts", Status::Passed),
+        ("receivers.access", Status::Passed),
+        ("optout.number", Status::Passed),
+        ("address.cut", Status::NotTested),
+        ("stored.k_day", Status::Passed),
+        ("who.controller", Status::NotApplicable),
+    ] {
+        assert_eq!(claim(&report, id), status, "{id}");
+    }
+    let held = report.evidence.claims.iter().find(|claim| claim.id == "address.cut").unwrap();
+    assert!(held.tests[0].contains("peer.rs"), "{held:?}");
+    let crowd = report.evidence.settings.iter().find(|it| it.key == "crowd").unwrap();
+    assert_eq!((crowd.value.as_str(), crowd.default.as_str()), ("4", "8"));
+    let tokens: Vec<_> = report.evidence.tokens.iter().map(|it| (&*it.role, it.count)).collect();
+    assert_eq!(tokens, [("owner", 1)]);
+    assert_eq!(check(&report, "admin log of up"), Status::Passed);
+    let small = &report.evidence.small_cells[0];
+    assert!(small.named > 0 && small.folded > 0 && small.below == 0, "{small:?}");
+    assert!(small.smallest >= Some(3), "{small:?}");
+    let (text, folder) = (report.json().unwrap(), dir.path().to_str().unwrap());
+    assert!(!text.contains(token.trim()) && !report.repeat.concat().contains(folder));
+    // Whoever changes the admin log is seen.
+    let control = rusqlite::Connection::open(server.data().join("control.db")).unwrap();
+    control.execute("UPDATE admin_log SET who = 'nobody' WHERE seq = 1", []).unwrap();
+    drop(control);
+    // And so is a threshold under which the days that are over were not closed.
+    let config = dir.path().join("headcount.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, format!("k = 90\nk_day = 90\n{text}")).unwrap();
+    let ended = audit_up(shipped(), (&server, dir.path()), &[]);
+    assert_eq!(ended.code, Some(1), "{}", ended.said);
+    assert_eq!(check(&ended.report, "admin log of up"), Status::Failed);
+    assert!(ended.said.contains("failed: admin log of up: "), "{}", ended.said);
+    assert_eq!(claim(&ended.report, "stored.k_day"), Status::Failed);
     assert_eq!(server.stop(), Some(0));
 }
 

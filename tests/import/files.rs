@@ -182,3 +182,42 @@ fn an_import_whose_writes_are_refused_can_be_stopped() {
     assert!(imported(&dir, &[&log]).contains(": 1 views counted"));
     balanced(&dir);
 }
+
+#[test]
+fn a_folder_that_counts_for_a_cluster_takes_no_import() {
+    let dir = folder();
+    let log = file(&dir, "access.log", &view(now() - YESTERDAY, 1, "/a"));
+    let config = file(
+        &dir,
+        "cluster.toml",
+        "listen = \"127.0.0.1:0\"\nops_listen = \"127.0.0.1:0\"\n\
+         [kafka]\nbrokers = [\"127.0.0.1:1\"]\n[clickhouse]\nurl = \"http://127.0.0.1:1\"\n",
+    );
+    let (data, config) = (dir.path().join("data"), config.to_str().unwrap());
+    // As long as no broker answers the folder has no edge file by which it could be known.
+    let mut collect = Command::new(env!("CARGO_BIN_EXE_headcount"))
+        .args(["collect", "--config", config, "--data"])
+        .arg(&data)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    assert!(until(PATIENCE, || data.join("up.lock").exists()), "collect does not hold its folder");
+    for (args, code, expected) in [
+        (&["--config", config][..], 64, "an import counts into a data folder"),
+        (&[], 1, "headcount merge"),
+    ] {
+        let (ended, said) = complaint(&import(&dir, args, &[&log]));
+        assert!(ended == Some(code) && said.contains(expected), "{said}");
+        assert!(!data.join("counts.db").exists(), "it counted what no cluster sees");
+    }
+    collect.kill().unwrap();
+    collect.wait().unwrap();
+    let edge = file(&dir, "data/edge.db", "");
+    let (_, said) = complaint(&import(&dir, &[], &[&log]));
+    assert!(said.contains("it was begun by `headcount collect`"), "{said}");
+    std::fs::remove_file(edge).unwrap();
+    // Nothing was collected in it yet, so it may still become a folder of its own.
+    imported(&dir, &[&log]);
+    assert_eq!(views(&dir), 1);
+}

@@ -7,6 +7,7 @@
 
 use std::fmt::Write as _;
 
+use crate::evidence::{Cell, Table};
 use crate::markdown::{identity_rows, matrix};
 use crate::report::{Artefact, IS_NOT, Report, Status};
 
@@ -40,6 +41,9 @@ fn write(report: &Report, page: &mut String) -> std::fmt::Result {
     artefacts(report, page)?;
     findings(report, page)?;
     crossed(report, page)?;
+    for table in report.evidence.tables() {
+        evidence(&table, page)?;
+    }
     rest(report, page)?;
     writeln!(page, "</body>\n</html>")
 }
@@ -164,6 +168,42 @@ fn crossed(report: &Report, page: &mut String) -> std::fmt::Result {
     writeln!(page, "</tbody></table></div>")
 }
 
+fn evidence(table: &Table, page: &mut String) -> std::fmt::Result {
+    if table.rows.is_empty() {
+        return writeln!(page, "<h2>{}</h2>\n<p>{}</p>", table.title, escape(&table.note));
+    }
+    writeln!(page, "<h2>{}</h2>", table.title)?;
+    if !table.note.is_empty() {
+        writeln!(page, "<p>{}</p>", escape(&table.note))?;
+    }
+    write!(page, "<table class=\"evidence\"><thead><tr>")?;
+    for (at, column) in table.columns.iter().enumerate() {
+        let mut cells = table.rows.iter().filter_map(|row| row.get(at));
+        let class = match cells.find(|cell| !matches!(cell, Cell::Text(_))) {
+            Some(Cell::Number(_)) => " class=\"number\"",
+            Some(Cell::Status(_)) => " class=\"state\"",
+            _ => "",
+        };
+        write!(page, "<th scope=\"col\"{class}>{column}</th>")?;
+    }
+    writeln!(page, "</tr></thead><tbody>")?;
+    for row in &table.rows {
+        write!(page, "<tr>")?;
+        for (at, cell) in row.iter().enumerate() {
+            match cell {
+                Cell::Text(text) if at == 0 => {
+                    write!(page, "<th scope=\"row\">{}</th>", escape(text))?;
+                }
+                Cell::Text(text) => write!(page, "<td>{}</td>", escape(text))?,
+                Cell::Number(value) => page.push_str(&number(*value)),
+                Cell::Status(value) => page.push_str(&status(*value)),
+            }
+        }
+        writeln!(page, "</tr>")?;
+    }
+    writeln!(page, "</tbody></table>")
+}
+
 fn rest(report: &Report, page: &mut String) -> std::fmt::Result {
     head(page, "Not examined", &["what", "why"])?;
     for outside in &report.not_examined {
@@ -210,5 +250,7 @@ mod tests {
         assert!(page.contains("edge.db &lt;b&gt;") && !page.contains("<b>"));
         assert!(page.contains("<td class=\"hit\">2</td><td class=\"unknown\">?</td>"));
         assert!(page.contains("<td class=\"number\">4,096</td>"));
+        assert!(page.contains("Addresses of pages are &lt;cleaned&gt; first."));
+        assert!(page.contains("<th scope=\"row\">crowd</th><td>1</td><td>8</td>"));
     }
 }

@@ -6,6 +6,7 @@
 //! What surprises: a marker's text never enters a report. A report names its channel.
 
 pub mod channel;
+pub mod evidence;
 pub mod forms;
 pub mod html;
 pub mod markdown;

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use crate::evidence::{Cell, Table};
 use crate::report::{Artefact, IS_NOT, Report};
 
 /// Renders it.
@@ -67,6 +68,9 @@ fn write(report: &Report, text: &mut String) -> std::fmt::Result {
             }
         }
     }
+    for table in report.evidence.tables() {
+        evidence(&table, text)?;
+    }
     writeln!(text, "\n## Not examined\n")?;
     for outside in &report.not_examined {
         writeln!(text, "- {}: {}", outside.what, outside.why)?;
@@ -78,6 +82,26 @@ fn write(report: &Report, text: &mut String) -> std::fmt::Result {
     writeln!(text, "\n## Again\n")?;
     for line in &report.repeat {
         writeln!(text, "    {line}")?;
+    }
+    Ok(())
+}
+
+fn evidence(table: &Table, text: &mut String) -> std::fmt::Result {
+    writeln!(text, "\n## {}\n", table.title)?;
+    if !table.note.is_empty() {
+        writeln!(text, "{}\n", table.note)?;
+    }
+    if table.rows.is_empty() {
+        return Ok(());
+    }
+    writeln!(text, "| {} |\n|{}", table.columns.join(" | "), "---|".repeat(table.columns.len()))?;
+    for row in &table.rows {
+        let cells = row.iter().map(|it| match it {
+            Cell::Text(text) => cell(text),
+            Cell::Number(number) => number.to_string(),
+            Cell::Status(status) => status.as_str().to_owned(),
+        });
+        writeln!(text, "| {} |", cells.collect::<Vec<_>>().join(" | "))?;
     }
     Ok(())
 }
@@ -128,6 +152,11 @@ mod tests {
         assert!(text.contains("# Canary audit: failed"));
         assert!(text.contains("| Cookie | artefact 1 | edge.db <b> | base64 | 2 |"), "{text}");
         assert!(text.contains("one \\| two"));
+        let claim =
+            "| stored.clean | Addresses of pages are <cleaned> first. | passed | 10 markers \\|";
+        assert!(text.contains(claim), "{text}");
+        assert!(text.contains("| crowd | 1 | 8 | stored.crowd |"), "{text}");
+        assert!(text.contains("| counts.db | 1234 | 3 | 0 | 3 | 0 |  |"), "{text}");
         assert!(markdown(&report(&[Status::Passed])).contains("Nothing, of 54 channels."));
     }
 }

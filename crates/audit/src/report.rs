@@ -8,9 +8,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::channel::{CHANNELS, Nature};
+use crate::evidence::Evidence;
 
 /// The number of this form of the report.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// What became of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -24,6 +25,8 @@ pub enum Status {
     NotTested,
     /// It does not exist in this deployment.
     NotApplicable,
+    /// It is told as it is; nobody promised another.
+    AsFound,
 }
 
 impl Status {
@@ -34,6 +37,7 @@ impl Status {
             Self::Failed => "failed",
             Self::NotTested => "not tested",
             Self::NotApplicable => "not applicable",
+            Self::AsFound => "as found",
         }
     }
 }
@@ -174,6 +178,9 @@ pub struct Report {
     pub forgotten: Vec<String>,
     /// How to do it again.
     pub repeat: Vec<String>,
+    /// What it says besides the markers. Reports of schema 1 have none.
+    #[serde(default)]
+    pub evidence: Evidence,
 }
 
 /// What a report is not, for each of its forms.
@@ -190,11 +197,12 @@ impl Report {
 
     fn judged(&self) -> Verdict {
         let statuses = self.artefacts.iter().map(|artefact| artefact.status);
-        let controls = self.controls.iter().filter(|control| control.needed);
-        let mut all = statuses.clone().chain(controls.map(|control| control.status));
-        let failed = |control: &Control| control.status == Status::Failed;
-        if statuses.clone().any(|status| status == Status::Failed)
-            || self.controls.iter().any(failed)
+        let controls = || self.controls.iter().chain(&self.evidence.checks);
+        let needed = controls().filter(|control| control.needed);
+        let mut all = statuses.clone().chain(needed.map(|control| control.status));
+        let claims = self.evidence.claims.iter().map(|claim| claim.status);
+        let mut told = statuses.chain(controls().map(|control| control.status)).chain(claims);
+        if told.any(|status| status == Status::Failed)
             || self.requests.iter().any(|sent| sent.unexpected > 0)
         {
             Verdict::Failed
@@ -241,6 +249,7 @@ impl Report {
         for outside in &self.not_examined {
             add(&outside.what);
         }
+        self.evidence.outcome().into_iter().for_each(add);
         hasher.finalize().to_hex().to_string()
     }
 
@@ -305,6 +314,7 @@ pub(crate) mod tests {
             forms: crate::forms::NAMES.map(str::to_owned).to_vec(),
             forgotten: Vec::new(),
             repeat: vec!["headcount audit --data DIR".to_owned()],
+            evidence: crate::evidence::tests::evidence(),
         };
         for (at, status) in statuses.iter().enumerate() {
             report.artefacts.push(artefact(&format!("artefact {at}"), *status));
@@ -331,6 +341,32 @@ pub(crate) mod tests {
         uncontrolled.controls[0].needed = true;
         uncontrolled.finish();
         assert_eq!(uncontrolled.verdict, Verdict::Incomplete);
+        for (status, verdict) in [
+            (Passed, Verdict::Passed),
+            (Status::AsFound, Verdict::Passed),
+            (NotTested, Verdict::Incomplete),
+            (Failed, Verdict::Failed),
+        ] {
+            let mut checked = report(&[Passed]);
+            checked.evidence.checks[0].status = status;
+            checked.finish();
+            assert_eq!(checked.verdict, verdict, "{status:?}");
+        }
+        let mut untrue = report(&[Passed]);
+        untrue.evidence.claims[0].status = NotTested;
+        untrue.finish();
+        assert_eq!(untrue.verdict, Verdict::Passed, "a test may hold it");
+        untrue.evidence.claims[0].status = Failed;
+        untrue.finish();
+        assert_eq!(untrue.verdict, Verdict::Failed);
+    }
+
+    #[test]
+    fn a_report_of_the_first_schema_is_still_a_control() {
+        let mut old = serde_json::to_value(report(&[Status::Failed])).unwrap();
+        old.as_object_mut().unwrap().remove("evidence");
+        let old: Report = serde_json::from_value(old).unwrap();
+        assert_eq!(old.evidence, Evidence::default());
     }
 
     #[test]

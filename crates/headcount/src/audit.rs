@@ -6,7 +6,9 @@
 //! What surprises: it counts into a site of its own, which it adds, and erases at the end, by the
 //! commands that everybody has. The owner's numbers are not touched.
 
+mod access;
 mod answers;
+mod claims;
 mod client;
 mod cluster;
 mod commands;
@@ -15,6 +17,7 @@ mod finder;
 mod requests;
 mod running;
 mod sending;
+mod settings;
 mod texts;
 
 use std::path::Path;
@@ -22,6 +25,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use headcount_audit::channel::{CHANNELS, index};
+use headcount_audit::evidence::{Evidence, Setting};
 use headcount_audit::marker::Markers;
 use headcount_audit::report::{Control, Report, Status, Verdict};
 use headcount_audit::{html, markdown};
@@ -35,7 +39,7 @@ use crate::cli::AuditArgs;
 use crate::commands::{say, unless_reader_left};
 use crate::config::{self, Config, ConfigError, Flags};
 use crate::folder;
-use crate::notice::Mode;
+use crate::notice::{Facts, Mode};
 
 /// The site that is audited. The ending is reserved (RFC 2606): nobody's site has it.
 pub(crate) const SITE: &str = "audit.invalid";
@@ -81,6 +85,8 @@ struct Audit<'a> {
     mode: Mode,
     running: Running,
     commands: Commands,
+    /// Settings that are not the default.
+    settings: Vec<Setting>,
     deadline: Instant,
     bar: ProgressBar,
 }
@@ -103,6 +109,7 @@ pub(crate) fn run(args: &AuditArgs) -> anyhow::Result<()> {
     }
     let control = args.control.as_deref().map(read_control).transpose()?;
     let running = Running::find(args, &config)?;
+    let settings = settings::settings(&flags, config::environment(), &config)?;
     let _lock = lock(&config)?;
     let audit = Audit {
         mode: Mode::of(&config),
@@ -112,6 +119,7 @@ pub(crate) fn run(args: &AuditArgs) -> anyhow::Result<()> {
         args,
         config: &config,
         running,
+        settings,
     };
     // What kept it from its end kept it from examining.
     let unexamined = |error: anyhow::Error| error.context(NotPassed(Verdict::Incomplete));
@@ -143,6 +151,7 @@ impl Audit<'_> {
         self.step("looking for what is there before");
         let (markers, mut finder, forgotten) = self.markers()?;
         let before = cluster::before(self);
+        let (tokens, mut checks) = access::tokens(self, &mut finder);
         self.step("adding the site");
         self.commands.site_begin(&mut finder, &self.running.visitors, self.deadline)?;
         let told = self.told(&markers, &mut finder);
@@ -151,13 +160,19 @@ impl Audit<'_> {
         cluster::look(self, before, &mut finder);
         self.step("erasing the site");
         self.commands.site_end(&mut finder)?;
-        let (told, liveness) = told?;
-        let mut report = texts::report(self, began);
+        let (told, liveness, nobody) = told?;
+        checks.push(nobody);
+        checks.extend(access::checks(self, &mut finder));
+        let facts = Facts::new(self.config, self.mode, Vec::new());
+        let mut report = texts::report(self, &facts, began);
         report.requests = told.sent;
         report.forgotten = forgotten;
         report.controls = vec![liveness, self_control(&markers, &finder), positive(control)];
         let search = std::mem::take(&mut finder.search);
         report.artefacts = finder.artefacts();
+        let (small_cells, settings) = (access::small_cells(self), self.settings.clone());
+        report.evidence = Evidence { settings, small_cells, tokens, checks, ..Evidence::default() };
+        (report.evidence.notice, report.evidence.claims) = claims::claims(&facts, &report);
         report.identity.ended = texts::now();
         report.identity.seconds = started.elapsed().as_secs();
         report.finish();
@@ -193,7 +208,11 @@ impl Audit<'_> {
     }
 
     /// Sends everything, waits for the counts, and asks for them.
-    fn told(&self, markers: &Markers, finder: &mut Finder) -> anyhow::Result<(Told, Control)> {
+    fn told(
+        &self,
+        markers: &Markers,
+        finder: &mut Finder,
+    ) -> anyhow::Result<(Told, Control, Control)> {
         self.step("sending");
         let mut told = sending::tell(self, markers, finder);
         if self.mode == Mode::Embedded {
@@ -204,7 +223,7 @@ impl Audit<'_> {
         std::thread::sleep(SETTLING);
         self.step("asking");
         answers::look(self, markers, finder);
-        Ok((told, liveness))
+        Ok((told, liveness, access::nobody(self, finder)))
     }
 
     /// Everything that is a file, or belongs to a process.

@@ -448,8 +448,8 @@ pub(crate) struct ExplainArgs {
 
 /// Exit codes: 0 passed, 1 failed, 2 incomplete, 64 wrong settings.
 #[derive(Debug, Args)]
-#[command(after_help = "Exit codes: 0 passed; 1 a marker was found, or a control failed; 2 \
-    something could not be examined; 64 a setting or flag is wrong")]
+#[command(after_help = "Exit codes: 0 passed; 1 a marker was found, a control failed, or a \
+    sentence of the notice is not so; 2 something could not be examined; 64 a setting or flag is wrong")]
 pub(crate) struct AuditArgs {
     #[command(flatten)]
     pub(crate) data: DataArgs,

@@ -143,6 +143,24 @@ pub(crate) fn refuse_collected(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Refuses an import a folder that a process holds which has no counts there: `up` makes them first, so
+/// it is `collect` before its edge file is there, or `serve`. What was counted beside them no cluster
+/// would see, and `collect` would not start on it again.
+///
+/// # Errors
+/// One line with what to do.
+pub(crate) fn refuse_held(folder: &Path) -> anyhow::Result<()> {
+    if !folder.join(sqlite::FILE_NAME).exists() && lock(folder)?.is_none() {
+        bail!(
+            "data_dir = \"{}\": a process runs on it that counts for a cluster, or has just begun; \
+             import into a new folder with --data, and bring that one into the cluster: headcount \
+             merge",
+            folder.display()
+        );
+    }
+    Ok(())
+}
+
 /// Refuses `collect` a folder that `up` has counted in: batches that wait in it go on with numbers
 /// of which the cluster has not seen the first, which would stop a partition for everybody.
 ///

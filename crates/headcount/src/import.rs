@@ -101,6 +101,7 @@ pub(crate) fn enter(config: &Config, host: &SiteHost) -> anyhow::Result<File> {
     folder::prepare(&config.data_dir)?;
     folder::refuse_merged(&config.data_dir)?;
     folder::refuse_collected(&config.data_dir)?;
+    folder::refuse_held(&config.data_dir)?;
     refuse_unknown(host, config)?;
     match folder::lock_imports(&config.data_dir)? {
         Some(lock) => Ok(lock),

@@ -17,7 +17,7 @@ mod markdown;
 pub(crate) mod page;
 
 pub(crate) use self::book::Kind;
-pub(crate) use self::document::Document;
+pub(crate) use self::document::{Document, Line, touched};
 pub(crate) use self::facts::{Facts, Lang, Mode};
 
 #[cfg(test)]

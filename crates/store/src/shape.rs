@@ -23,6 +23,19 @@ pub struct Column {
     pub kind: String,
 }
 
+/// Values of attributes on days that are closed, as counts only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SmallCells {
+    /// Values that kept their names, one for each site, day and attribute.
+    pub named: u64,
+    /// Visitors of the smallest of them; visits where no value of its table has a visitor.
+    pub smallest: Option<u64>,
+    /// How many have fewer than was asked for.
+    pub below: u64,
+    /// Sums of values that lost their names.
+    pub folded: u64,
+}
+
 /// Every column of every table and view of an SQLite file, in order.
 ///
 /// # Errors
@@ -59,6 +72,26 @@ pub fn odd_rows(path: &Path) -> Result<u64, StoreError> {
     let odd: i64 =
         db.query_row(include_str!("sql/odd_rows.sql"), [], |row| row.get(0)).doing(doing)?;
     Ok(odd.unsigned_abs())
+}
+
+/// Looks how small the values of attributes are that kept their names on the closed days of a counts
+/// file, and how many have fewer visitors than `k`.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn small_cells(path: &Path, k: u32) -> Result<SmallCells, StoreError> {
+    let doing = "look for small cells";
+    let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).doing(doing)?;
+    let row = |row: &rusqlite::Row<'_>| {
+        let number = |at| row.get::<_, Option<i64>>(at).map(|number| number.map(i64::unsigned_abs));
+        Ok(SmallCells {
+            named: number(0)?.unwrap_or(0),
+            smallest: number(1)?,
+            below: number(2)?.unwrap_or(0),
+            folded: number(3)?.unwrap_or(0),
+        })
+    };
+    db.query_row(include_str!("sql/small_cells.sql"), [k], row).doing(doing)
 }
 
 #[cfg(test)]

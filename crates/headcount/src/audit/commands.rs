@@ -22,7 +22,10 @@ use super::sending::Told;
 use super::{SITE, requests, texts};
 use crate::cli::AuditArgs;
 use crate::config::Config;
+use crate::notice::Mode;
 
+/// The name of the control by counts.
+pub(super) const COUNTS: &str = "the counts";
 /// How often something is asked again.
 const PAUSE: Duration = Duration::from_millis(200);
 /// How long the running process may take to learn of a site.
@@ -54,7 +57,16 @@ impl Commands {
         Ok(on(&config.data_dir, serve))
     }
 
-    fn run(&self, args: &[&str], input: &str, finder: &mut Finder) -> anyhow::Result<Output> {
+    /// Runs one of them; what it prints is searched.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub(super) fn run(
+        &self,
+        args: &[&str],
+        input: &str,
+        finder: &mut Finder,
+    ) -> anyhow::Result<Output> {
         let mut command = Command::new(&self.binary);
         if let Some((user, group)) = self.owner {
             command.gid(group).uid(user);
@@ -72,19 +84,34 @@ impl Commands {
         }
         let output = child.wait_with_output().context("a command of the audit")?;
         let name = args.iter().take(2).copied().collect::<Vec<_>>().join(" ");
-        finder.said(COMMANDS, "site, token, stats and, in one process, import");
+        finder.said(COMMANDS, "site, token, stats, schema, admin-log and, in one process, import");
         finder.bytes(COMMANDS, &format!("headcount {name}"), &output.stdout);
         finder.bytes(COMMANDS, &format!("headcount {name}, errors"), &output.stderr);
         Ok(output)
     }
 
-    fn must(&self, args: &[&str], input: &str, finder: &mut Finder) -> anyhow::Result<String> {
+    /// What one of them prints.
+    ///
+    /// # Errors
+    /// If it cannot be started, or fails.
+    pub(super) fn must(
+        &self,
+        args: &[&str],
+        input: &str,
+        finder: &mut Finder,
+    ) -> anyhow::Result<String> {
         let output = self.run(args, input, finder)?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
             bail!("headcount {}: {said}", args.join(" "));
         }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// The data folders, by the room that has each.
+    pub(super) fn folders(&self, mode: Mode) -> impl Iterator<Item = (&'static str, &Self)> {
+        let own = if mode == Mode::Cluster { "collect" } else { "up" };
+        [(own, self)].into_iter().chain(self.serve.as_deref().map(|serve| ("serve", serve)))
     }
 
     /// Adds the audit's site anew, and waits until the running process counts it.
@@ -179,7 +206,7 @@ impl Commands {
             ),
             None => (Status::NotTested, "the counts could not be asked for".to_owned()),
         };
-        Control { name: "the counts".to_owned(), status, said, needed: true }
+        Control { name: COUNTS.to_owned(), status, said, needed: true }
     }
 
     /// Views, clicks and refusals of the audit's site, by `headcount stats`.

@@ -8,6 +8,7 @@
 use std::path::Path;
 
 use headcount_audit::channel::CHANNELS;
+use headcount_audit::evidence::Evidence;
 use headcount_audit::forms;
 use headcount_audit::report::{
     Artefact, Control, Identity, Outside, Report, SCHEMA, Status, Verdict,
@@ -16,6 +17,7 @@ use headcount_audit::search::Hit;
 use headcount_core::time::{Clock as _, Hour};
 
 use super::{Audit, SITE};
+use crate::cli::AuditArgs;
 use crate::notice::{Facts, Mode};
 use crate::wall_clock::WallClock;
 
@@ -24,10 +26,14 @@ const NOT_EXAMINED: [(&str, &str); 9] = [
     ("memory of the processes", "the tests of the key and the marks look at memory images"),
     ("swap, hibernation, snapshots", "they are the operating system's; see headcount doctor"),
     (
-        "outage of Kafka or ClickHouse",
-        "it is not caused on a running deployment; tests/cluster does",
+        "outage of Kafka, ClickHouse or the store",
+        "it is not caused on a running deployment; tests/cluster/audit/outage.rs and \
+         tests/audit/outage.rs audit through one",
     ),
-    ("change of the day's key", "it is not caused on a running deployment; tests do"),
+    (
+        "change of the day's key",
+        "it is not caused on a running deployment; tests/audit/midnight.rs audits through one",
+    ),
     ("proxies in front and their logs", "not examined, unless their files were named with --also"),
     ("backups and exports elsewhere", "not examined, unless their files were named with --also"),
     ("other collectors and machines", "run the audit on each"),
@@ -59,11 +65,29 @@ pub(super) fn forgotten(hit: &Hit) -> String {
 }
 
 /// A report that has nothing of the outcome yet.
-pub(super) fn report(audit: &Audit<'_>, began: String) -> Report {
-    let facts = Facts::new(audit.config, audit.mode, Vec::new());
+pub(super) fn report(audit: &Audit<'_>, facts: &Facts, began: String) -> Report {
     let mode = if audit.mode == Mode::Cluster { "cluster" } else { "embedded" };
-    let mut repeat = vec![again(audit)];
-    repeat.push("headcount audit --help".to_owned());
+    let identity = Identity {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        build: hash(Path::new("/proc/self/exe")).unwrap_or_else(|| "unknown".to_owned()),
+        running_build: audit.running.binary().and_then(|path| hash(&path)),
+        configuration: facts.hash(),
+        mode: mode.to_owned(),
+        site: SITE.to_owned(),
+        began,
+        ended: String::new(),
+        seconds: 0,
+    };
+    let repeat = vec![
+        again(audit.args),
+        "headcount audit --help".to_owned(),
+        "# the same outcome has the same hash, whatever the day".to_owned(),
+    ];
+    Report { identity, repeat, ..empty() }
+}
+
+/// A report of nobody.
+pub(super) fn empty() -> Report {
     let outside = NOT_EXAMINED
         .iter()
         .map(|(what, why)| Outside { what: (*what).to_owned(), why: (*why).to_owned() });
@@ -71,17 +95,7 @@ pub(super) fn report(audit: &Audit<'_>, began: String) -> Report {
         schema: SCHEMA,
         verdict: Verdict::Incomplete,
         hash: String::new(),
-        identity: Identity {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            build: hash(Path::new("/proc/self/exe")).unwrap_or_else(|| "unknown".to_owned()),
-            running_build: audit.running.binary().and_then(|path| hash(&path)),
-            configuration: facts.hash(),
-            mode: mode.to_owned(),
-            site: SITE.to_owned(),
-            began,
-            ended: String::new(),
-            seconds: 0,
-        },
+        identity: Identity::default(),
         channels: CHANNELS.map(|channel| channel.name.to_owned()).to_vec(),
         requests: Vec::new(),
         artefacts: Vec::new(),
@@ -89,17 +103,30 @@ pub(super) fn report(audit: &Audit<'_>, began: String) -> Report {
         not_examined: outside.collect(),
         forms: forms::NAMES.map(str::to_owned).to_vec(),
         forgotten: Vec::new(),
-        repeat,
+        repeat: Vec::new(),
+        evidence: Evidence::default(),
     }
 }
 
-/// The command, as it was given.
-fn again(audit: &Audit<'_>) -> String {
-    let mut line = format!("headcount audit --data {}", audit.config.data_dir.display());
-    if let Some(config) = &audit.args.data.config {
-        line += &format!(" --config {}", config.display());
+/// The command as it was given, without what only this machine has.
+fn again(args: &AuditArgs) -> String {
+    let mut line = "headcount audit --data DIR".to_owned();
+    let given =
+        |is_given: bool, flag: &str| if is_given { format!(" {flag}") } else { String::new() };
+    line += &given(args.data.config.is_some(), "--config FILE");
+    line += &given(args.listen.is_some(), "--listen ADDR");
+    line += &given(args.stats_listen.is_some(), "--stats-listen ADDR");
+    line += &given(args.serve_data.is_some(), "--serve-data DIR");
+    for (values, flag) in [
+        (args.ops_listen.len(), "--ops-listen ADDR"),
+        (args.log.len(), "--log FILE"),
+        (args.also.len(), "--also PATH"),
+        (args.pid.len(), "--pid PID"),
+    ] {
+        line += &given(true, flag).repeat(values);
     }
-    line
+    line += &given(args.control.is_some(), "--control REPORT");
+    format!("{line} --seconds {} --json FILE --html FILE", args.seconds)
 }
 
 fn hash(path: &Path) -> Option<String> {
@@ -124,8 +151,16 @@ pub(super) fn summary(report: &Report) -> String {
                 places.dedup();
                 text += &format!("  found: {name}: {}\n", places.join(", "));
             }
-            Status::Passed | Status::NotApplicable => {}
+            Status::Passed | Status::NotApplicable | Status::AsFound => {}
         }
+    }
+    for Control { name, status, said, .. } in &report.evidence.checks {
+        if matches!(status, Status::Failed | Status::NotTested) {
+            text += &format!("  {}: {name}: {said}\n", status.as_str());
+        }
+    }
+    for claim in report.evidence.claims.iter().filter(|it| it.status == Status::Failed) {
+        text += &format!("  not so: {}: {}\n", claim.id, claim.said);
     }
     for sent in report.requests.iter().filter(|sent| sent.unexpected > 0) {
         let (kind, unexpected) = (&sent.kind, sent.unexpected);

@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::book::{Kind, Piece, pieces, sentences, words};
+use super::book::{Kind, Piece, Sentence, pieces, sentences, words};
 use super::claims;
 use super::facts::{Facts, Lang, written_keys};
 use crate::config::ConfigError;
@@ -117,6 +117,15 @@ impl Document {
         let format = words(self.lang).format.get("version").map_or("", String::as_str);
         format.replace("{version}", &self.version).replace("{hash}", &self.hash)
     }
+}
+
+/// The sentences of a notice that a key changes, whether they are in it now or not.
+pub(crate) fn touched(key: &str, lang: Lang) -> Vec<String> {
+    let words = words(lang);
+    let is_bound = |sentence: &&Sentence| {
+        bound(sentence.asked(), words.sentence(&sentence.id), lang).iter().any(|it| it == key)
+    };
+    sentences(Kind::Notice).iter().filter(is_bound).map(|it| it.id.clone()).collect()
 }
 
 /// The languages in which a notice can be made.

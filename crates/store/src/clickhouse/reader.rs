@@ -20,7 +20,7 @@ use crate::answer::too_large;
 use crate::error::StoreError;
 use crate::kind;
 use crate::question::{Answer, Books, Question, Refused};
-use crate::shape::Column;
+use crate::shape::{Column, SmallCells};
 
 /// Longest time for one call of a reader.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -60,6 +60,14 @@ struct Odd {
 #[derive(Row, Deserialize)]
 struct Erased {
     site: String,
+}
+
+#[derive(Row, Deserialize)]
+struct SmallRow {
+    named: u64,
+    smallest: i64,
+    below: u64,
+    folded: u64,
 }
 
 #[derive(Row, Deserialize)]
@@ -147,6 +155,26 @@ impl Reader {
         let query = self.link.client.query_raw(include_str!("sql/odd_rows.sql"));
         let rows: Vec<Odd> = limited(self.link.rows("look for odd rows", self.timeout, query))?;
         Ok(rows.first().map_or(0, |row| row.odd))
+    }
+
+    /// How small the values of attributes on closed days are; see [`crate::shape::small_cells`].
+    ///
+    /// # Errors
+    /// [`StoreError::TimedOut`], or what failed.
+    pub fn small_cells(&self, k: u32) -> Result<SmallCells, StoreError> {
+        let closed = facts::day(&self.link, facts::CLOSED_BEFORE_DAY);
+        let before = u16::try_from(limited(closed)?.0).unwrap_or(u16::MAX);
+        let query = self.link.client.query_raw(include_str!("sql/small_cells.sql"));
+        let query = query.param("k", k).param("before", before);
+        let rows: Vec<SmallRow> =
+            limited(self.link.rows("look for small cells", self.timeout, query))?;
+        let cells = |row: &SmallRow| SmallCells {
+            named: row.named,
+            smallest: (row.named > 0).then(|| row.smallest.unsigned_abs()),
+            below: row.below,
+            folded: row.folded,
+        };
+        Ok(rows.first().map(cells).unwrap_or_default())
     }
 
     /// The last audit that a writer has written down; none before the first.

@@ -7,6 +7,7 @@ mod imports;
 mod ledger;
 pub(crate) mod questions;
 mod removal;
+mod small;
 mod views;
 
 use std::collections::BTreeMap;

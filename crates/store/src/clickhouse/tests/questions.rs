@@ -80,6 +80,8 @@ proptest! {
         facts::put(&server.link, &[(facts::CLOSED_BEFORE_DAY, 60_000)]).unwrap();
         place.writer().note_closed(Day(60_000));
         let (file, server) = (place.reader(), Reader::connect(&settings).unwrap());
+        let small = crate::shape::small_cells(&place.path(), 3).unwrap();
+        prop_assert_eq!(server.small_cells(3).unwrap(), small);
         let times = [None, Some(TimeBucket::Day), Some(TimeBucket::Week), Some(TimeBucket::Month)];
         for (k, time) in asked {
             let by = By::Attribute(headcount_core::cell::Attribute::Source);
