@@ -56,6 +56,11 @@ pub(crate) fn run(args: &ImportArgs) -> anyhow::Result<()> {
     let books = Books::open(&config.data_dir, &host, &clock, commits)?;
     let judge = LogJudge::start(setting(&config, &host, rules, &clock)?)?;
     let inputs = input::inputs(&args.files)?;
+    if config.notice.is_begun() && !config.notice.knows_logs() {
+        tracing::warn!(
+            "the notice does not tell visitors that logs are counted; set notice.imports_logs = true"
+        );
+    }
     let bar = bar(&inputs);
     let (summary, anew) = (Summary::default(), args.anew);
     let run = Run {
