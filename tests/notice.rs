@@ -173,3 +173,17 @@ fn a_visitor_sees_what_would_be_counted_and_nothing_is() {
         assert_eq!(files_with(&data, trace), Vec::<String>::new());
     }
 }
+
+#[test]
+fn where_a_log_is_counted_no_request_is_said_to_be() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = OWNER.replace("\"script\"", "\"log\"");
+    let server = Server::start(dir.path(), &[PROXY, &log].concat(), &[]);
+    let wish = from("/users/4711") + "Sec-GPC: 1\r\n";
+    let reply = server.send("GET /privacy", &wish, "").unwrap();
+    assert!(reply.body.contains("only if it was set up to"), "{}", reply.body);
+    for part in ["Your browser sends Global", "What would be counted", "<dt>"] {
+        assert!(!reply.body.contains(part), "{part}: {}", reply.body);
+    }
+    assert_eq!(server.stop(), Some(0));
+}

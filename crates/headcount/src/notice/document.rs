@@ -7,7 +7,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::additions::LISTS;
 use super::book::{Kind, Piece, pieces, sentences, words};
 use super::claims;
 use super::facts::{Facts, Lang, written_keys};
@@ -151,7 +150,9 @@ fn filled(template: &str, facts: &Facts, lang: Lang) -> Result<String, ConfigErr
                 claiming.push_str(words);
             }
             // The names of a site's pages claim nothing, whatever they are.
-            Piece::Quote(key) if LISTS.contains(&key) => text.push_str(value(facts, lang, key)?),
+            Piece::Quote(key) if super::additions::LISTS.contains(&key) => {
+                text.push_str(value(facts, lang, key)?)
+            }
             Piece::Quote(key) => {
                 // The sentence brings its own full stop.
                 let value = value(facts, lang, key)?.trim_end_matches('.');
