@@ -62,6 +62,11 @@ pub(crate) fn run(args: &ImportArgs) -> anyhow::Result<()> {
     // A day ends while lines are waited for, too, and while the store refuses them.
     let keeper = judge.keeper();
     let inputs = input::inputs(&args.files)?;
+    if config.notice.is_begun() && !config.notice.knows_logs() {
+        tracing::warn!(
+            "the notice does not tell visitors that logs are counted; set notice.imports_logs = true"
+        );
+    }
     let bar = bar(&inputs);
     let (summary, anew) = (Summary::default(), args.anew);
     let run = Run {
