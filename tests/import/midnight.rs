@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 
 use super::traffic::{now, view};
 use super::{balanced, file, folder, following, number, wait_for_views};
-use crate::memory::FakeTime;
+use crate::faketime::FakeTime;
 use crate::memory::image::{Image, KEY};
 use crate::server::{PATIENCE, SITE};
 use crate::until::until;
