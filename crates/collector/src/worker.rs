@@ -8,8 +8,8 @@
 
 use std::cell::{Cell, Ref, RefCell, RefMut};
 use std::collections::HashMap;
-use std::future::poll_fn;
-use std::pin::pin;
+use std::future::{Future as _, poll_fn};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,12 +20,13 @@ use headcount_core::failpoint;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::LocalSet;
+use tokio::task::{JoinSet, LocalSet};
 
 use crate::compat::Compat;
-use crate::connection::{Order, TICK, Watch, Watched};
+use crate::connection::{Landing, Order, READ_BYTES_MAX, TICK, Watch, Watched, wipe};
 use crate::http::{Fallback, answer};
 use crate::judge::{Judge, Shared};
+use crate::metrics::Metrics;
 use crate::peer::{Peer, Prefix};
 use crate::rejection::Rejection;
 use crate::release::EdgeCell;
@@ -33,8 +34,6 @@ use crate::shard::{Doorbell, Shard};
 use crate::sites::SiteTable;
 use crate::ticket::Tickets;
 
-/// Bytes hyper reads ahead on one connection: a whole header and body.
-const READ_BYTES_MAX: usize = 16 * 1024;
 /// Header lines of one request at most; beyond, 431.
 const HEADERS_MAX: usize = 64;
 /// Pause after a failed accept (no descriptors left), so that the core does not spin.
@@ -117,7 +116,9 @@ impl Worker {
 
     async fn herald(&self) {
         loop {
-            for (group, durable) in self.shard.decisions().await {
+            let decisions = self.shard.decisions().await;
+            failpoint::hit("core-hears");
+            for (group, durable) in decisions {
                 self.tickets.decide(group, durable);
             }
         }
@@ -131,6 +132,28 @@ struct Room {
     watches: RefCell<HashMap<u64, Rc<Watch>>>,
     per_prefix: RefCell<HashMap<[u8; 7], usize>>,
     next: Cell<u64>,
+    metrics: Arc<Metrics>,
+    landing: Rc<Landing>,
+}
+
+/// A connection's place among those of its core and of its network. Whatever ends the connection, and
+/// be it a panic, frees it.
+struct Place {
+    room: Rc<Room>,
+    watch: Rc<Watch>,
+    id: u64,
+    /// Its network, where connections of a network are counted.
+    network: Option<[u8; 7]>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.room.watches.borrow_mut().remove(&self.id);
+        self.room.metrics.connections.dec();
+        if let Some(network) = self.network {
+            self.room.leave(network);
+        }
+    }
 }
 
 /// Runs one core until it is told to stop and its last request is answered.
@@ -152,6 +175,8 @@ async fn serve(parts: WorkerParts, listener: std::net::TcpListener) -> std::io::
         watches: RefCell::default(),
         per_prefix: RefCell::default(),
         next: Cell::new(0),
+        metrics: Arc::clone(&parts.shared.metrics),
+        landing: Rc::new(Landing::new()),
     });
     let worker = Rc::new(Worker {
         shared: parts.shared,
@@ -166,17 +191,21 @@ async fn serve(parts: WorkerParts, listener: std::net::TcpListener) -> std::io::
         shared_sites: parts.sites,
         sites_version: parts.sites_version,
     });
-    let herald = tokio::task::spawn_local({
+    let mut keepers = JoinSet::new();
+    keepers.spawn_local({
         let worker = Rc::clone(&worker);
         async move { worker.herald().await }
     });
-    let sweeper = tokio::task::spawn_local(sweep(Rc::clone(&room), Rc::clone(&worker)));
+    keepers.spawn_local(sweep(Rc::clone(&room), Rc::clone(&worker)));
     loop {
         tokio::select! {
             biased;
             _ = stop.changed() => break,
+            // Without them nobody is answered, and no deadline and no day ends.
+            Some(_) = keepers.join_next() => return Err(std::io::Error::other("a task failed")),
             accepted = listener.accept(), if room.has_place() => match accepted {
                 Ok((stream, remote)) => {
+                    failpoint::hit("core-accepts");
                     let peer = worker.shared.addresses.peer(remote);
                     room.admit(&worker, stream, peer);
                 }
@@ -191,8 +220,7 @@ async fn serve(parts: WorkerParts, listener: std::net::TcpListener) -> std::io::
     while !room.watches.borrow().is_empty() && tokio::time::Instant::now() < deadline {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    sweeper.abort();
-    herald.abort();
+    keepers.shutdown().await;
     Ok(())
 }
 
@@ -202,6 +230,7 @@ async fn sweep(room: Rc<Room>, worker: Rc<Worker>) {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
+        failpoint::hit("core-sweeps");
         room.now.set(room.now.get().saturating_add(1));
         let watches: Vec<Rc<Watch>> = room.watches.borrow().values().map(Rc::clone).collect();
         let late = watches.iter().filter(|watch| watch.sweep()).count();
@@ -222,32 +251,35 @@ impl Room {
 
     /// Takes a connection in, unless its network has too many.
     fn admit(self: &Rc<Self>, worker: &Rc<Worker>, stream: TcpStream, peer: Peer) {
-        let counted = peer.direct().filter(|_| !peer.is_loopback()).map(|p: Prefix| p.hash_input());
-        if let Some(prefix) = counted {
+        let network = peer.direct().filter(|_| !peer.is_loopback()).map(|p: Prefix| p.hash_input());
+        let Some(place) = self.place(network) else {
+            self.metrics.connections_refused.inc();
+            return;
+        };
+        // Answers are small and whole: waiting to fill a segment would only make them late.
+        stream.set_nodelay(true).ok();
+        let worker = Rc::clone(worker);
+        // Owned by the LocalSet, which ends with the core; its watch ends it before.
+        drop(tokio::task::spawn_local(async move {
+            converse(worker, stream, peer, &place).await;
+        }));
+    }
+
+    /// A place for a connection from this network, unless there are too many of it.
+    fn place(self: &Rc<Self>, network: Option<[u8; 7]>) -> Option<Place> {
+        if let Some(network) = network {
             let mut per_prefix = self.per_prefix.borrow_mut();
-            let count = per_prefix.entry(prefix).or_default();
+            let count = per_prefix.entry(network).or_default();
             if *count >= self.limits.per_prefix {
-                worker.shared.metrics.connections_refused.inc();
-                return;
+                return None;
             }
             *count += 1;
         }
-        // Answers are small and whole: waiting to fill a segment would only make them late.
-        stream.set_nodelay(true).ok();
         let id = self.next.replace(self.next.get() + 1);
-        let watch = Rc::new(Watch::new(&self.now, counted.is_some()));
+        let watch = Rc::new(Watch::new(&self.now, network.is_some()));
         self.watches.borrow_mut().insert(id, Rc::clone(&watch));
-        worker.shared.metrics.connections.inc();
-        let (room, worker) = (Rc::clone(self), Rc::clone(worker));
-        // Owned by the LocalSet, which ends with the core; its watch ends it before.
-        drop(tokio::task::spawn_local(async move {
-            converse(Rc::clone(&worker), stream, peer, watch).await;
-            room.watches.borrow_mut().remove(&id);
-            worker.shared.metrics.connections.dec();
-            if let Some(prefix) = counted {
-                room.leave(prefix);
-            }
-        }));
+        self.metrics.connections.inc();
+        Some(Place { room: Rc::clone(self), watch, id, network })
     }
 
     fn leave(&self, prefix: [u8; 7]) {
@@ -262,8 +294,9 @@ impl Room {
 }
 
 /// Serves one connection to its end.
-async fn converse(worker: Rc<Worker>, stream: TcpStream, peer: Peer, watch: Rc<Watch>) {
-    let of_request = Rc::clone(&watch);
+async fn converse(worker: Rc<Worker>, stream: TcpStream, peer: Peer, place: &Place) {
+    let watch = &place.watch;
+    let of_request = Rc::clone(watch);
     let service = service_fn(move |request| {
         of_request.begin();
         let (worker, watch) = (Rc::clone(&worker), Rc::clone(&of_request));
@@ -273,29 +306,32 @@ async fn converse(worker: Rc<Worker>, stream: TcpStream, peer: Peer, watch: Rc<W
             Ok::<_, std::convert::Infallible>(answer)
         }
     });
-    let io = Watched::new(stream, Rc::clone(&watch));
-    let connection = http1::Builder::new()
+    let io = Watched::new(stream, Rc::clone(watch), Rc::clone(&place.room.landing));
+    let mut connection = http1::Builder::new()
         .max_buf_size(READ_BYTES_MAX)
         .max_headers(HEADERS_MAX)
         .writev(false)
         .half_close(true)
         .header_read_timeout(None)
         .serve_connection(io, service);
-    let mut connection = pin!(connection);
     let mut leaving = false;
     poll_fn(|context| {
         match watch.order(context) {
             Order::Drop => return Poll::Ready(()),
             Order::Leave if !leaving => {
                 leaving = true;
-                connection.as_mut().graceful_shutdown();
+                Pin::new(&mut connection).graceful_shutdown();
             }
             Order::Leave | Order::Stay => {}
         }
         // A visitor's connection ends as it likes; there is nothing to say about how.
-        connection.as_mut().poll(context).map(|ended| {
+        Pin::new(&mut connection).poll(context).map(|ended| {
             ended.ok();
         })
     })
     .await;
+    wipe(connection.into_parts().read_buf);
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::serve::{IncomingStream, Listener};
 use headcount_collector::peer::{AddressSource, Asker, Peer};
+use headcount_core::failpoint;
 use tokio::net::TcpStream;
 
 /// What is said to who may not ask.
@@ -42,6 +43,7 @@ impl Door {
         asker: Option<Asker>,
         request: &mut axum::http::Request<B>,
     ) -> bool {
+        failpoint::hit("request-entered");
         let Some(asker) = asker.filter(Asker::is_admitted) else { return false };
         let number = headcount_stats::Asker(asker.number(&self.state));
         request.extensions_mut().insert(number);

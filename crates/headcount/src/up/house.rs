@@ -154,6 +154,7 @@ impl House {
     pub(crate) fn keep(&self) {
         #[cfg(feature = "planted-leaks")]
         crate::leaks::keep(&self.data_dir);
+        failpoint::hit("house-kept");
         let kept = self.renew_sites(false).and_then(|()| self.erase_asked());
         if let Err(error) = kept.and_then(|()| self.look_after()) {
             tracing::warn!(error = %format!("{error:#}"), "sites cannot be brought up to date");
