@@ -8,6 +8,7 @@
 
 use std::cell::{Cell, Ref, RefCell, RefMut};
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::future::{Future as _, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -17,14 +18,15 @@ use std::task::Poll;
 use std::time::Duration;
 
 use headcount_core::failpoint;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
+use hyper::service::{HttpService, service_fn};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinSet, LocalSet};
 
 use crate::compat::Compat;
 use crate::connection::{Landing, Order, READ_BYTES_MAX, TICK, Watch, Watched, wipe};
-use crate::http::{Fallback, answer};
+use crate::http::{Body, Fallback, answer};
 use crate::judge::{Judge, Shared};
 use crate::metrics::Metrics;
 use crate::peer::{Peer, Prefix};
@@ -293,6 +295,23 @@ impl Room {
     }
 }
 
+/// A connection whose buffer is overwritten when it goes, whatever ends it.
+struct Wiped<S: Answers>(Option<http1::Connection<Watched, S>>);
+
+/// What answers the requests of a connection.
+trait Answers: HttpService<Incoming, ResBody = Body, Error = Infallible> {}
+
+impl<S: HttpService<Incoming, ResBody = Body, Error = Infallible>> Answers for S {}
+
+impl<S: Answers> Drop for Wiped<S> {
+    fn drop(&mut self) {
+        if let Some(connection) = self.0.take() {
+            // The request goes first, if one is under way, and its hold on the buffer with it.
+            wipe(connection.into_parts().read_buf);
+        }
+    }
+}
+
 /// Serves one connection to its end.
 async fn converse(worker: Rc<Worker>, stream: TcpStream, peer: Peer, place: &Place) {
     let watch = &place.watch;
@@ -303,34 +322,35 @@ async fn converse(worker: Rc<Worker>, stream: TcpStream, peer: Peer, place: &Pla
         async move {
             let answer = answer(worker, peer, request).await;
             watch.end();
-            Ok::<_, std::convert::Infallible>(answer)
+            Ok::<_, Infallible>(answer)
         }
     });
     let io = Watched::new(stream, Rc::clone(watch), Rc::clone(&place.room.landing));
-    let mut connection = http1::Builder::new()
+    let connection = http1::Builder::new()
         .max_buf_size(READ_BYTES_MAX)
         .max_headers(HEADERS_MAX)
         .writev(false)
         .half_close(true)
         .header_read_timeout(None)
         .serve_connection(io, service);
+    let mut connection = Wiped(Some(connection));
     let mut leaving = false;
     poll_fn(|context| {
+        let Some(connection) = &mut connection.0 else { return Poll::Ready(()) };
         match watch.order(context) {
             Order::Drop => return Poll::Ready(()),
             Order::Leave if !leaving => {
                 leaving = true;
-                Pin::new(&mut connection).graceful_shutdown();
+                Pin::new(&mut *connection).graceful_shutdown();
             }
             Order::Leave | Order::Stay => {}
         }
         // A visitor's connection ends as it likes; there is nothing to say about how.
-        Pin::new(&mut connection).poll(context).map(|ended| {
+        Pin::new(connection).poll(context).map(|ended| {
             ended.ok();
         })
     })
     .await;
-    wipe(connection.into_parts().read_buf);
 }
 
 #[cfg(test)]
