@@ -136,6 +136,11 @@ impl Watch {
         self.deadline.set(self.now.get().saturating_add(ticks));
     }
 
+    /// Whether no request is under way of which something was read.
+    fn is_answered(&self) -> bool {
+        matches!(self.phase.get(), Phase::Answer | Phase::Idle)
+    }
+
     fn was_read(&self) {
         if self.phase.get() == Phase::Idle {
             self.enter(Phase::Head, HEAD_TICKS);
@@ -195,8 +200,9 @@ impl Read for Watched {
                 watched.unwiped += length;
                 watched.watch.was_read();
             }
-            // Hyper takes nothing of this: what it has is what it was told with `Ready`.
-            Poll::Pending if watched.unwiped > 0 => {
+            // Hyper takes nothing of this: what it has is what it was told with `Ready`. Of a request
+            // that is not whole yet the room does not lie at its beginning.
+            Poll::Pending if watched.unwiped > 0 && watched.watch.is_answered() => {
                 let bytes = std::mem::take(&mut watched.unwiped).min(landing.len());
                 let bytes = bytes.min(room.remaining());
                 room.put_slice(landing.get(..bytes).unwrap_or_default());
