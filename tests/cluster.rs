@@ -14,6 +14,7 @@ mod hole;
 mod local;
 mod merge;
 mod outage;
+mod panics;
 mod privacy;
 mod proxy;
 mod refusal;
@@ -188,9 +189,14 @@ impl Cluster {
     }
 
     pub(crate) fn server(&self) -> Result<Part, Ended> {
+        self.server_in(&[])
+    }
+
+    /// [`Cluster::server`] with this environment.
+    fn server_in(&self, environment: &[(&str, &str)]) -> Result<Part, Ended> {
         let args = ["serve", "--config", &self.config(), "--data", &self.data("serve")];
         let binary = Path::new(env!("CARGO_BIN_EXE_headcount"));
-        Part::start(binary, self.folder(), "serve", &args, &[])
+        Part::start(binary, self.folder(), "serve", &args, environment)
     }
 
     /// What the store answers; `None` while it is away.

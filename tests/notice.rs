@@ -109,6 +109,30 @@ fn a_notice_is_compared_with_an_older_one() {
     assert!(said.contains("old.json: it is no such text"), "{said}");
 }
 
+#[test]
+fn the_doctor_sees_a_notice_of_other_settings() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("headcount.toml");
+    let published = dir.path().join("published");
+    let level = |settings: &str| {
+        write_config(dir.path(), settings);
+        let notice = ["--format", "json", "--notice", published.to_str().unwrap()];
+        let output = made("doctor", &notice, &config);
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let found = report["findings"].as_array().unwrap().clone();
+        let of_notice = found.into_iter().find(|finding| finding["check"] == "notice").unwrap();
+        of_notice["level"].as_str().unwrap().to_owned()
+    };
+    let later = ["retention_days = 90\n", OWNER].concat();
+    for format in ["md", "html", "json"] {
+        write_config(dir.path(), OWNER);
+        std::fs::write(&published, printed("notice", &["--format", format], &config)).unwrap();
+        assert_eq!((level(OWNER), level(&later)), ("ok".into(), "weakens".into()), "{format}");
+    }
+    std::fs::write(&published, "We count.").unwrap();
+    assert_eq!(level(OWNER), "advice");
+}
+
 /// The headers of a visitor who follows a link from a page of the site.
 fn from(page: &str) -> String {
     format!(

@@ -435,9 +435,15 @@ fn a_folder_of_a_stranger_is_left_alone() {
     std::fs::create_dir(&data).unwrap();
     std::fs::write(data.join("diary.txt"), "dear diary").unwrap();
     let (code, said) = complaint(&up(dir.path(), &[]));
-    assert_eq!(code, Some(1));
+    assert_eq!(code, Some(64));
     assert!(said.contains("data_dir"), "{said}");
     assert_eq!(std::fs::read_dir(&data).unwrap().count(), 1);
+    // Nor is a folder made where a file is.
+    std::fs::remove_dir_all(&data).unwrap();
+    std::fs::write(&data, "dear diary").unwrap();
+    let (code, said) = complaint(&up(dir.path(), &[]));
+    assert_eq!(code, Some(64));
+    assert!(said.contains("data_dir") && said.contains("cannot be made"), "{said}");
 }
 
 /// A cluster's broker that does not answer.

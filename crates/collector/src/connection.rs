@@ -1,22 +1,28 @@
-//! One connection: its deadlines, and the wrapper that notices when bytes move.
+//! One connection: its deadlines, and the wrapper that notices when bytes move and leaves none behind.
 //!
 //! What it is not: a timer per connection. A room is swept four times a second;
 //! a deadline costs a request one store to memory.
 //!
 //! What surprises: a connection is dropped without a word at its deadline. Whoever sends a byte a
-//! second gets no answer either.
+//! second gets no answer either. And what hyper has read is overwritten while it waits for more: when
+//! a request is answered, the room that hyper offers for the next one is where that one lies.
 
 use std::cell::{Cell, RefCell};
+use std::hint::black_box;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use bytes::{Bytes, BytesMut};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::net::TcpStream;
 
+/// Bytes hyper reads ahead on one connection: a whole header and body.
+pub(crate) const READ_BYTES_MAX: usize = 16 * 1024;
 /// Time between two sweeps of a [`Room`](crate::room::Room).
 pub const TICK: Duration = Duration::from_millis(250);
 /// Ticks in a second.
@@ -130,6 +136,11 @@ impl Watch {
         self.deadline.set(self.now.get().saturating_add(ticks));
     }
 
+    /// Whether no request is under way of which something was read.
+    fn is_answered(&self) -> bool {
+        matches!(self.phase.get(), Phase::Answer | Phase::Idle)
+    }
+
     fn was_read(&self) {
         if self.phase.get() == Phase::Idle {
             self.enter(Phase::Head, HEAD_TICKS);
@@ -143,15 +154,28 @@ impl Watch {
     }
 }
 
+/// Where a core reads what a socket has, before it is hyper's: hyper's own room can be written here,
+/// and not be looked at. Between two reads it is all zeros.
+pub(crate) struct Landing(RefCell<Box<[u8]>>);
+
+impl Landing {
+    pub(crate) fn new() -> Self {
+        Self(RefCell::new(vec![0; READ_BYTES_MAX].into_boxed_slice()))
+    }
+}
+
 /// A socket that tells its watch what moves.
 pub(crate) struct Watched {
     io: TokioIo<TcpStream>,
     watch: Rc<Watch>,
+    landing: Rc<Landing>,
+    /// Bytes that hyper got since its room was overwritten.
+    unwiped: usize,
 }
 
 impl Watched {
-    pub(crate) fn new(stream: TcpStream, watch: Rc<Watch>) -> Self {
-        Self { io: TokioIo::new(stream), watch }
+    pub(crate) fn new(stream: TcpStream, watch: Rc<Watch>, landing: Rc<Landing>) -> Self {
+        Self { io: TokioIo::new(stream), watch, landing, unwiped: 0 }
     }
 }
 
@@ -159,14 +183,50 @@ impl Read for Watched {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-        buffer: ReadBufCursor<'_>,
+        mut room: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        let read = Pin::new(&mut self.io).poll_read(context, buffer);
-        if matches!(read, Poll::Ready(Ok(()))) {
-            self.watch.was_read();
+        let watched = &mut *self;
+        let mut landing = watched.landing.0.borrow_mut();
+        let bytes = landing.len().min(room.remaining());
+        let mut landed = ReadBuf::new(landing.get_mut(..bytes).unwrap_or_default());
+        let read = Pin::new(watched.io.inner_mut()).poll_read(context, &mut landed);
+        let length = landed.filled().len();
+        room.put_slice(landed.filled());
+        if let Some(passed) = landing.get_mut(..length) {
+            passed.fill(0);
+        }
+        match read {
+            Poll::Ready(Ok(())) => {
+                watched.unwiped += length;
+                watched.watch.was_read();
+            }
+            // Hyper takes nothing of this: what it has is what it was told with `Ready`. Of a request
+            // that is not whole yet the room does not lie at its beginning.
+            Poll::Pending if watched.unwiped > 0 && watched.watch.is_answered() => {
+                let bytes = std::mem::take(&mut watched.unwiped).min(landing.len());
+                let bytes = bytes.min(room.remaining());
+                room.put_slice(landing.get(..bytes).unwrap_or_default());
+            }
+            Poll::Ready(Err(_)) | Poll::Pending => {}
         }
         read
     }
+}
+
+/// Overwrites the buffer behind what hyper had read and not parsed when its connection ended.
+pub(crate) fn wipe(unread: Bytes) {
+    black_box(blank(unread));
+}
+
+/// The whole buffer, overwritten; `None` where somebody still holds a part of it, who has a request
+/// that is not answered yet.
+fn blank(unread: Bytes) -> Option<BytesMut> {
+    let mut buffer = unread.try_into_mut().ok()?;
+    buffer.clear();
+    // What was parsed lies before it: with nothing in the buffer, it begins there again.
+    let _moved = buffer.try_reclaim(buffer.capacity() + 1);
+    buffer.resize(buffer.capacity(), 0);
+    Some(buffer)
 }
 
 impl Write for Watched {
@@ -206,3 +266,6 @@ impl Write for Watched {
         written
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -111,6 +111,11 @@ impl AddressSource {
         Ok(self)
     }
 
+    /// Whether everybody may ask for what is not a visitor's: no network is listed, or all are.
+    pub fn admits_all(&self) -> bool {
+        self.admitted.is_empty() || self.admitted.iter().any(|network| network.prefix_len() == 0)
+    }
+
     /// Who asks. Behind a proxy of ours that is who its header names; if it names nobody, it is
     /// nobody who may ask, unless all may. Where there are no proxies of ours and the header is there
     /// nevertheless, who asks is unknown, and may not.
@@ -474,6 +479,8 @@ mod tests {
             source.asker(source.peer(remote.parse().unwrap()), &headers).is_admitted()
         };
         let some = "192.0.2.0/24 2001:db8::/32 127.0.0.2";
+        assert!(!source(some).admits_all() && source("192.0.2.0/24 ::/0").admits_all());
+        assert!(AddressSource::default().admits_all());
         for (remote, header, expect) in [
             ("192.0.2.9:1", None, true),
             ("192.0.3.9:1", None, false),

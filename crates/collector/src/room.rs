@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::error::Error;
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
@@ -18,16 +18,14 @@ use std::time::Duration;
 
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
+use hyper::service::{HttpService, service_fn};
 use hyper::{Request, Response};
 use tokio::net::TcpStream;
 
-use crate::connection::{Order, Watch, Watched};
+use crate::connection::{Landing, Order, READ_BYTES_MAX, Watch, Watched, wipe};
 use crate::metrics::Metrics;
 use crate::peer::{Peer, Prefix};
 
-/// Bytes hyper reads ahead on one connection: a whole header and body.
-const READ_BYTES_MAX: usize = 16 * 1024;
 /// Header lines of one request at most; beyond, 431.
 const HEADERS_MAX: usize = 64;
 /// Between two looks at who has left.
@@ -53,6 +51,29 @@ pub struct Room {
     next: Cell<u64>,
     /// Where visitors' connections are counted; others are not.
     metrics: Option<Arc<Metrics>>,
+    landing: Rc<Landing>,
+}
+
+/// A connection's place among those of its room and of its network. Whatever ends the connection, and
+/// be it a panic, frees it.
+struct Place {
+    room: Rc<Room>,
+    watch: Rc<Watch>,
+    id: u64,
+    /// Its network, where connections of a network are counted.
+    network: Option<[u8; 7]>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.room.watches.borrow_mut().remove(&self.id);
+        if let Some(metrics) = &self.room.metrics {
+            metrics.connections.dec();
+        }
+        if let Some(network) = self.network {
+            self.room.forget(network);
+        }
+    }
 }
 
 impl Room {
@@ -65,6 +86,7 @@ impl Room {
             per_prefix: RefCell::default(),
             next: Cell::new(0),
             metrics,
+            landing: Rc::new(Landing::new()),
         })
     }
 
@@ -104,38 +126,38 @@ impl Room {
         B: Body + 'static,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        let counted = peer.direct().filter(|_| !peer.is_loopback()).map(|p: Prefix| p.hash_input());
-        if let Some(prefix) = counted {
+        let network = peer.direct().filter(|_| !peer.is_loopback()).map(|p: Prefix| p.hash_input());
+        let Some(place) = self.place(network) else {
+            if let Some(metrics) = &self.metrics {
+                metrics.connections_refused.inc();
+            }
+            return;
+        };
+        // Answers are small and whole: waiting to fill a segment would only make them late.
+        stream.set_nodelay(true).ok();
+        // Owned by the LocalSet, which ends with the thread; its watch ends it before.
+        drop(tokio::task::spawn_local(async move {
+            converse(stream, &place, Rc::new(answer)).await;
+        }));
+    }
+
+    /// A place for a connection from this network, unless there are too many of it.
+    fn place(self: &Rc<Self>, network: Option<[u8; 7]>) -> Option<Place> {
+        if let Some(network) = network {
             let mut per_prefix = self.per_prefix.borrow_mut();
-            let count = per_prefix.entry(prefix).or_default();
+            let count = per_prefix.entry(network).or_default();
             if *count >= self.limits.per_prefix {
-                if let Some(metrics) = &self.metrics {
-                    metrics.connections_refused.inc();
-                }
-                return;
+                return None;
             }
             *count += 1;
         }
-        // Answers are small and whole: waiting to fill a segment would only make them late.
-        stream.set_nodelay(true).ok();
         let id = self.next.replace(self.next.get() + 1);
-        let watch = Rc::new(Watch::new(&self.now, counted.is_some()));
+        let watch = Rc::new(Watch::new(&self.now, network.is_some()));
         self.watches.borrow_mut().insert(id, Rc::clone(&watch));
         if let Some(metrics) = &self.metrics {
             metrics.connections.inc();
         }
-        let room = Rc::clone(self);
-        // Owned by the LocalSet, which ends with the thread; its watch ends it before.
-        drop(tokio::task::spawn_local(async move {
-            converse(stream, watch, Rc::new(answer)).await;
-            room.watches.borrow_mut().remove(&id);
-            if let Some(metrics) = &room.metrics {
-                metrics.connections.dec();
-            }
-            if let Some(prefix) = counted {
-                room.forget(prefix);
-            }
-        }));
+        Some(Place { room: Rc::clone(self), watch, id, network })
     }
 
     fn forget(&self, prefix: [u8; 7]) {
@@ -149,15 +171,37 @@ impl Room {
     }
 }
 
+/// A connection whose buffer is overwritten when it goes, whatever ends it.
+struct Wiped<S, B>(Option<http1::Connection<Watched, S>>)
+where
+    S: HttpService<Incoming, ResBody = B, Error = Infallible>,
+    B: Body + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>;
+
+impl<S, B> Drop for Wiped<S, B>
+where
+    S: HttpService<Incoming, ResBody = B, Error = Infallible>,
+    B: Body + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    fn drop(&mut self) {
+        if let Some(connection) = self.0.take() {
+            // The request goes first, if one is under way, and its hold on the buffer with it.
+            wipe(connection.into_parts().read_buf);
+        }
+    }
+}
+
 /// Serves one connection to its end.
-async fn converse<A, F, B>(stream: TcpStream, watch: Rc<Watch>, answer: Rc<A>)
+async fn converse<A, F, B>(stream: TcpStream, place: &Place, answer: Rc<A>)
 where
     A: Fn(Request<Incoming>) -> F + 'static,
     F: Future<Output = Response<B>> + 'static,
     B: Body + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let of_request = Rc::clone(&watch);
+    let watch = &place.watch;
+    let of_request = Rc::clone(watch);
     let service = service_fn(move |request| {
         of_request.begin();
         let (answer, watch) = (Rc::clone(&answer), Rc::clone(&of_request));
@@ -168,7 +212,7 @@ where
             Ok::<_, Infallible>(response)
         }
     });
-    let io = Watched::new(stream, Rc::clone(&watch));
+    let io = Watched::new(stream, Rc::clone(watch), Rc::clone(&place.room.landing));
     let connection = http1::Builder::new()
         .max_buf_size(READ_BYTES_MAX)
         .max_headers(HEADERS_MAX)
@@ -176,19 +220,20 @@ where
         .half_close(true)
         .header_read_timeout(None)
         .serve_connection(io, service);
-    let mut connection = pin!(connection);
+    let mut connection = Wiped(Some(connection));
     let mut leaving = false;
     poll_fn(|context| {
+        let Some(connection) = &mut connection.0 else { return Poll::Ready(()) };
         match watch.order(context) {
             Order::Drop => return Poll::Ready(()),
             Order::Leave if !leaving => {
                 leaving = true;
-                connection.as_mut().graceful_shutdown();
+                Pin::new(&mut *connection).graceful_shutdown();
             }
             Order::Leave | Order::Stay => {}
         }
         // A connection ends as it likes; there is nothing to say about how.
-        connection.as_mut().poll(context).map(|ended| {
+        Pin::new(connection).poll(context).map(|ended| {
             ended.ok();
         })
     })
@@ -197,7 +242,10 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
     use http_body_util::Empty;
+    use prometheus_client::registry::Registry;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
     use tokio::task::LocalSet;
@@ -220,6 +268,29 @@ mod tests {
     async fn is_answered(stream: &mut TcpStream) -> bool {
         stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
         stream.read(&mut [0; 512]).await.is_ok_and(|length| length > 0)
+    }
+
+    /// A panic goes through here as it goes through a connection's task.
+    #[test]
+    fn whatever_ends_a_connection_gives_its_place_back() {
+        const NETWORK: [u8; 7] = [1; 7];
+        let metrics = Arc::new(Metrics::register(&mut Registry::default()));
+        let limits = ConnectionLimits { total: 2, per_prefix: 1 };
+        let room = Room::new(limits, Some(Arc::clone(&metrics)));
+        let first = room.place(Some(NETWORK)).unwrap();
+        assert!(room.place(Some(NETWORK)).is_none(), "its network has one already");
+        let second = room.place(None).unwrap();
+        assert!(!room.has_place());
+        assert_eq!(metrics.connections.get(), 2);
+        drop(second);
+        let ended = catch_unwind(AssertUnwindSafe(|| {
+            let _place = first;
+            resume_unwind(Box::new(()));
+        }));
+        assert!(ended.is_err());
+        assert!(room.watches.borrow().is_empty() && room.per_prefix.borrow().is_empty());
+        assert_eq!(metrics.connections.get(), 0);
+        assert!(room.place(Some(NETWORK)).is_some());
     }
 
     #[tokio::test(flavor = "current_thread")]

@@ -243,7 +243,10 @@ impl Collector {
         };
         let committer = std::thread::Builder::new()
             .name("committer".into())
-            .spawn(move || committer.run())
+            .spawn({
+                let shared = Arc::clone(&shared);
+                move || wiping(&shared, || committer.run())
+            })
             .map_err(CollectorError::Core)?;
         let stop = tokio::sync::watch::Sender::new(false);
         Ok(Self {
@@ -293,9 +296,10 @@ impl Collector {
                 compat: self.compat,
                 stop: self.stop.subscribe(),
             };
+            let shared = Arc::clone(&self.shared);
             let core = std::thread::Builder::new()
                 .name("core".into())
-                .spawn(move || run(parts, listener))
+                .spawn(move || wiping(&shared, || run(parts, listener)))
                 .map_err(CollectorError::Core)?;
             self.cores.push(core);
         }
@@ -418,6 +422,25 @@ impl Erasing {
             Err(RecvTimeoutError::Disconnected) => Err(CollectorError::Stopped),
         }
     }
+}
+
+/// Runs a thread of the edge. Without it the process ends, so when it fails or panics, what could
+/// recognise a visitor goes at once, and not when the other threads have ended, too.
+fn wiping<T, E>(shared: &Shared, thread: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    struct Wipe<'a>(Option<&'a Shared>);
+    impl Drop for Wipe<'_> {
+        fn drop(&mut self) {
+            if let Some(shared) = self.0 {
+                shared.end();
+            }
+        }
+    }
+    let mut wipe = Wipe(Some(shared));
+    let outcome = thread();
+    if outcome.is_ok() {
+        wipe.0 = None;
+    }
+    outcome
 }
 
 /// Opens the edge file and settles it with what the other side has applied.

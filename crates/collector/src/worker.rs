@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use headcount_core::failpoint;
 use tokio::net::TcpListener;
-use tokio::task::LocalSet;
+use tokio::task::{JoinSet, LocalSet};
 
 use crate::compat::Compat;
 use crate::connection::TICK;
@@ -98,7 +98,9 @@ impl Worker {
 
     async fn herald(&self) {
         loop {
-            for (group, durable) in self.shard.decisions().await {
+            let decisions = self.shard.decisions().await;
+            failpoint::hit("core-hears");
+            for (group, durable) in decisions {
                 self.tickets.decide(group, durable);
             }
         }
@@ -132,17 +134,21 @@ async fn serve(parts: WorkerParts, listener: std::net::TcpListener) -> std::io::
         shared_sites: parts.sites,
         sites_version: parts.sites_version,
     });
-    let herald = tokio::task::spawn_local({
+    let mut keepers = JoinSet::new();
+    keepers.spawn_local({
         let worker = Rc::clone(&worker);
         async move { worker.herald().await }
     });
-    let sweeper = tokio::task::spawn_local(sweep(Rc::clone(&room), Rc::clone(&worker)));
+    keepers.spawn_local(sweep(Rc::clone(&room), Rc::clone(&worker)));
     loop {
         tokio::select! {
             biased;
             _ = stop.changed() => break,
+            // Without them nobody is answered, and no deadline and no day ends.
+            Some(_) = keepers.join_next() => return Err(std::io::Error::other("a task failed")),
             accepted = listener.accept(), if room.has_place() => match accepted {
                 Ok((stream, remote)) => {
+                    failpoint::hit("core-accepts");
                     let peer = worker.shared.addresses.peer(remote);
                     let worker = Rc::clone(&worker);
                     room.admit(stream, peer, move |request| {
@@ -156,8 +162,7 @@ async fn serve(parts: WorkerParts, listener: std::net::TcpListener) -> std::io::
     }
     drop(listener);
     room.leave(LEAVE_PATIENCE).await;
-    sweeper.abort();
-    herald.abort();
+    keepers.shutdown().await;
     Ok(())
 }
 
@@ -167,6 +172,7 @@ async fn sweep(room: Rc<Room>, worker: Rc<Worker>) {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
+        failpoint::hit("core-sweeps");
         room.sweep();
         worker.judge.keep_day();
     }

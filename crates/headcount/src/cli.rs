@@ -502,10 +502,14 @@ pub(crate) struct NoticeArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {
-    /// Configuration of the proxy in front: nginx (the output of nginx -T), Caddy or HAProxy; may be
-    /// given more than once
+    /// Configuration of the proxy in front: nginx (its file, or the output of nginx -T), Caddy or
+    /// HAProxy; may be given more than once
     #[arg(long, value_name = "FILE")]
     pub(crate) proxy: Vec<PathBuf>,
+    /// The notice as visitors have it, printed by headcount notice in any format: is it still that
+    /// of these settings? May be given more than once
+    #[arg(long, value_name = "FILE")]
+    pub(crate) notice: Vec<PathBuf>,
     /// How to print it
     #[arg(long, value_enum, default_value = "table")]
     pub(crate) format: DoctorFormat,

@@ -36,7 +36,7 @@ pub(crate) fn run(args: &DoctorArgs) -> anyhow::Result<()> {
     let data = &args.data;
     let flags = Flags { config: data.config.clone(), data: data.data.clone(), ..Flags::default() };
     let config = Config::load(&flags, config::environment())?;
-    let found = findings(&gather::facts(&config, &args.proxy)?);
+    let found = findings(&gather::facts(&config, args)?);
     let weakens = found.iter().filter(|finding| finding.level == Level::Weakens).count();
     let text = match args.format {
         DoctorFormat::Table => table(&found),

@@ -15,6 +15,7 @@ use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use headcount_collector::peer::{AddressSource, Asker};
+use headcount_core::failpoint;
 use hyper::Request;
 use hyper::body::Incoming;
 use tower_service::Service as _;
@@ -49,6 +50,7 @@ impl Door {
         asker: Option<Asker>,
         mut request: Request<Incoming>,
     ) -> impl Future<Output = Response> + use<> {
+        failpoint::hit("request-entered");
         let entered = asker.filter(Asker::is_admitted).map(|asker| {
             let number = headcount_stats::Asker(asker.number(&self.state));
             request.extensions_mut().insert(number);

@@ -17,6 +17,7 @@ use headcount_store::control::admin::MARK_FILE_NAME;
 use headcount_store::{control, owner, sqlite};
 use rustix::process::geteuid;
 
+use crate::config::ConfigError;
 use crate::edge;
 
 /// The file whose lock says that an `up` runs.
@@ -200,20 +201,23 @@ pub(crate) fn lock_path(folder: &Path) -> PathBuf {
 /// Makes the folder, or makes sure that it is one of ours, and that this user may work in it.
 ///
 /// # Errors
-/// If it holds other things, cannot be made, or is another user's.
+/// [`ConfigError`] if it holds other things, or cannot be made; others if it is another user's.
 pub(crate) fn prepare(folder: &Path) -> anyhow::Result<()> {
-    let at = || format!("data_dir = \"{}\"", folder.display());
-    std::fs::create_dir_all(folder).with_context(|| format!("{}: cannot be made", at()))?;
+    let wrong = |what: &str| ConfigError(format!("data_dir = \"{}\": {what}", folder.display()));
+    std::fs::create_dir_all(folder)
+        .map_err(|error| wrong(&format!("cannot be made ({error}); name a folder that can")))?;
     refuse_anothers(folder)?;
     let ours = [control::FILE_NAME, sqlite::FILE_NAME, edge::FILE_NAME, LOCK_FILE_NAME];
     let is_ours = ours.iter().any(|name| folder.join(name).exists());
     let mut entries =
-        std::fs::read_dir(folder).with_context(|| format!("{}: cannot be read", at()))?;
+        std::fs::read_dir(folder).map_err(|error| wrong(&format!("cannot be read ({error})")))?;
     if !is_ours && entries.next().is_some() {
-        bail!("{}: holds files that are not Headcount's; choose an empty or new folder", at());
+        let what = "holds files that are not Headcount's; choose an empty or new folder";
+        return Err(wrong(what).into());
     }
     hand_over(folder)?;
-    restrict(folder).with_context(|| format!("{}: its permissions cannot be set", at()))
+    let what = "its permissions cannot be set; name a folder that is yours";
+    restrict(folder).map_err(|error| wrong(&format!("{what} ({error})")).into())
 }
 
 /// Gives what root has made in the folder to its owner: what was made just now, and what an older

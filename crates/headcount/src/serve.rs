@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use headcount_core::failpoint;
 use headcount_core::site::SiteHost;
 use headcount_core::time::{Clock as _, Day};
 use headcount_stats::backend::{Backend, Doors};
@@ -149,6 +150,7 @@ struct Counted {
 impl Desk {
     /// Whether the server answers; and looks up the sites.
     fn look(&self, config: &Config) -> anyhow::Result<()> {
+        failpoint::hit("sites-looked-up");
         self.reader.ping()?;
         let (counted, erased) = (self.counted(), self.erased());
         let mut control = lock(&self.control);

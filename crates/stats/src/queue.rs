@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use headcount_core::failpoint;
 use headcount_core::site::SiteHost;
 use headcount_core::time::Day;
 use headcount_store::question::{Answer, Books, Question, Refused};
@@ -134,6 +135,7 @@ impl Queue {
         let turn = self.questions.turn().await?;
         let reading = Reading::until(self.backend.clone(), until);
         let blocking = move || {
+            failpoint::hit("question-asked");
             let done = job(&reading);
             drop((turn, of_link));
             done
@@ -149,6 +151,7 @@ impl Queue {
         let turn = self.look_ups.turn().await?;
         let backend = self.backend.clone();
         let blocking = move || {
+            failpoint::hit("token-looked-up");
             let said = job(&backend);
             drop(turn);
             said

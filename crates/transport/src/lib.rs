@@ -58,4 +58,9 @@ pub trait Publisher: Send {
 
     /// The next piece of news, if there is one.
     fn news(&mut self) -> Option<News>;
+
+    /// Whether all news was read and none will come: the other end has stopped for good.
+    fn is_closed(&self) -> bool {
+        false
+    }
 }

@@ -6,7 +6,9 @@
 //! What surprises: sending never waits. A full queue gives the record back, and the outbox keeps
 //! it until there is room.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{
+    Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel,
+};
 use std::time::Duration;
 
 use headcount_core::batch::BatchId;
@@ -21,6 +23,7 @@ const ACKS_MAX: usize = 1_024;
 pub struct LocalPublisher {
     records: SyncSender<Record>,
     acks: Receiver<BatchId>,
+    is_closed: bool,
 }
 
 /// The aggregator's end.
@@ -45,7 +48,8 @@ pub enum Heard {
 pub fn pair(records_max: usize) -> (LocalPublisher, LocalSubscriber) {
     let (records, records_out) = sync_channel(records_max);
     let (acks, acks_out) = sync_channel(ACKS_MAX);
-    (LocalPublisher { records, acks: acks_out }, LocalSubscriber { records: records_out, acks })
+    let publisher = LocalPublisher { records, acks: acks_out, is_closed: false };
+    (publisher, LocalSubscriber { records: records_out, acks })
 }
 
 impl Publisher for LocalPublisher {
@@ -58,7 +62,13 @@ impl Publisher for LocalPublisher {
     }
 
     fn news(&mut self) -> Option<News> {
-        self.acks.try_recv().ok().map(|id| News::Acked { partition: 0, id })
+        let heard = self.acks.try_recv();
+        self.is_closed = heard == Err(TryRecvError::Disconnected);
+        heard.ok().map(|id| News::Acked { partition: 0, id })
+    }
+
+    fn is_closed(&self) -> bool {
+        self.is_closed
     }
 }
 
@@ -101,5 +111,16 @@ mod tests {
         drop(publisher);
         assert_eq!(subscriber.hear(Duration::ZERO), Heard::Closed);
         subscriber.ack(record(1).id);
+    }
+
+    #[test]
+    fn the_last_word_of_the_other_end_is_heard_before_it_is_gone() {
+        let (mut publisher, subscriber) = pair(1);
+        assert_eq!((publisher.news(), publisher.is_closed()), (None, false));
+        subscriber.ack(record(1).id);
+        drop(subscriber);
+        assert!(publisher.news().is_some() && !publisher.is_closed());
+        assert_eq!((publisher.news(), publisher.is_closed()), (None, true));
+        assert_eq!(publisher.offer(record(2)), Offered::Closed);
     }
 }

@@ -5,9 +5,13 @@
 //!
 //! What surprises: "ok" is a finding, too, so that a list shows what was looked at.
 
+mod folder;
+mod listeners;
+mod machine;
+
 use serde::Serialize;
 
-use super::facts::{Facts, Reach};
+use super::facts::Facts;
 use super::proxy::{Front, Logging};
 
 /// A preset's crowd and k: `config/check.rs` has the same.
@@ -63,25 +67,27 @@ fn not_tested(what: &str, mend: &'static str) -> Said {
 type Check = (&'static str, fn(&Facts) -> Option<Said>);
 
 /// Every check but those of proxies, in the order of a hit's way.
-const CHECKS: [Check; 18] = [
-    ("listen", listen),
-    ("trusted_proxies", trusted_proxies),
-    ("stats_listen", stats_listen),
-    ("ops_listen", ops_listen),
-    ("swap", swap),
-    ("locked_memory", locked_memory),
-    ("core_pattern", core_pattern),
-    ("clock", clock),
-    ("folder_mode", folder_mode),
-    ("folder_files", folder_files),
-    ("folder_copies", folder_copies),
-    ("edge_version", edge_version),
+const CHECKS: [Check; 20] = [
+    ("listen", listeners::listen),
+    ("trusted_proxies", listeners::trusted_proxies),
+    ("stats_listen", listeners::stats_listen),
+    ("ops_listen", listeners::ops_listen),
+    ("swap", machine::swap),
+    ("locked_memory", machine::locked_memory),
+    ("core_pattern", machine::core_pattern),
+    ("clock", machine::clock),
+    ("folder_mode", folder::folder_mode),
+    ("folder_files", folder::folder_files),
+    ("folder_copies", folder::folder_copies),
+    ("backups", folder::backups),
+    ("edge_version", folder::edge_version),
     ("crowd", crowd),
     ("k", k),
     ("retention", retention),
     ("kafka", kafka),
     ("clickhouse", clickhouse),
     ("clickhouse_logs", clickhouse_logs),
+    ("notice", folder::notice),
 ];
 
 /// Everything that is to say.
@@ -107,219 +113,6 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
         add("proxy", Some(proxy(front)));
     }
     found
-}
-
-fn listen(facts: &Facts) -> Option<Said> {
-    let why = "without TLS, whoever is on the way reads which page a visitor opens";
-    Some(match (facts.listen, facts.has_proxies) {
-        (Reach::Machine, _) => ok("beacons come in on this machine only"),
-        (_, true) => (
-            Level::Advice,
-            "beacons come in past the proxy, too".to_owned(),
-            "who comes past it is not encrypted",
-            "listen = \"127.0.0.1:8080\", or a firewall that lets the proxy alone through",
-        ),
-        (Reach::Private | Reach::Everybody, false) => (
-            Level::Weakens,
-            "beacons come in from other machines without TLS".to_owned(),
-            why,
-            "put deploy/proxy/ in front, and listen = \"127.0.0.1:8080\"",
-        ),
-    })
-}
-
-fn trusted_proxies(facts: &Facts) -> Option<Said> {
-    if facts.has_proxies {
-        return Some(ok("visitors' addresses come from the proxies that are named"));
-    }
-    (facts.listen == Reach::Machine && facts.has_sites).then(|| {
-        (
-            Level::Advice,
-            "sites are counted behind a proxy that is not named".to_owned(),
-            "every visitor has the proxy's address: one visitor, one country, one limit for all",
-            "trusted_proxies = [\"127.0.0.1\"], client_address_header = \"X-Forwarded-For\"",
-        )
-    })
-}
-
-fn stats_listen(facts: &Facts) -> Option<Said> {
-    Some(match facts.stats_listen {
-        Reach::Machine => ok("dashboard and API answer on this machine only"),
-        Reach::Private => ok("dashboard and API answer in a private network, to who has a token"),
-        Reach::Everybody => (
-            Level::Advice,
-            "dashboard and API answer to everybody who has a link or a token".to_owned(),
-            "a link that got lost is enough from anywhere, and it travels without TLS",
-            "stats_listen = \"127.0.0.1:8081\", behind a proxy with an allow list (deploy/proxy/)",
-        ),
-    })
-}
-
-fn ops_listen(facts: &Facts) -> Option<Said> {
-    Some(match facts.ops_listen {
-        Reach::Machine => ok("health and metrics answer on this machine only"),
-        Reach::Private => (
-            Level::Advice,
-            "health and metrics answer to every machine of a private network".to_owned(),
-            "they ask for no token; they hold counts of hits, of no site by name",
-            "ops_listen = \"127.0.0.1:9464\", or a firewall that lets the monitoring alone through",
-        ),
-        Reach::Everybody => (
-            Level::Weakens,
-            "health and metrics answer to everybody".to_owned(),
-            "they ask for no token, and who polls them sees each hit arrive",
-            "ops_listen = \"127.0.0.1:9464\"",
-        ),
-    })
-}
-
-fn swap(facts: &Facts) -> Option<Said> {
-    let mend = "swapoff -a and out of /etc/fstab, or encrypt it, or MemorySwapMax=0 in the unit";
-    let Some(swaps) = &facts.swaps else {
-        return Some(not_tested("whether memory is swapped out cannot be read", mend));
-    };
-    let named = |safe: fn(&Option<bool>) -> bool| {
-        let names = swaps.iter().filter(|swap| safe(&swap.is_safe)).map(|swap| swap.name.as_str());
-        names.collect::<Vec<_>>().join(", ")
-    };
-    let (open, unknown) = (named(|safe| *safe == Some(false)), named(Option::is_none));
-    let why = "requests of the moment, with addresses, can be written to the disk and stay there";
-    Some(if !open.is_empty() {
-        (Level::Weakens, format!("swap is on and not encrypted: {open}"), why, mend)
-    } else if !unknown.is_empty() {
-        (Level::Weakens, format!("swap is on, and not known to be encrypted: {unknown}"), why, mend)
-    } else if swaps.is_empty() {
-        ok("swap is off")
-    } else {
-        ok("swap is encrypted, or in memory")
-    })
-}
-
-fn locked_memory(facts: &Facts) -> Option<Said> {
-    if !facts.visitors {
-        return None;
-    }
-    let mend = "LimitMEMLOCK=infinity in the unit; ulimit -l unlimited; --ulimit memlock=-1";
-    let why = "part of today's marks can be swapped out";
-    let Some(locked) = facts.locked else {
-        return Some(not_tested("how much memory may be locked cannot be read", mend));
-    };
-    let needed = locked.needed;
-    Some(match locked.held {
-        Some(held) if held >= needed => ok("the running process has locked its key and its marks"),
-        Some(held) => {
-            let what = format!("the running process has locked {held} of {needed} KiB");
-            (Level::Weakens, what, why, mend)
-        }
-        None if locked.allowed >= needed => ok("key and marks may be locked in memory"),
-        None => {
-            let what = format!("only {} of {needed} KiB may be locked", locked.allowed);
-            (Level::Weakens, what, why, mend)
-        }
-    })
-}
-
-fn core_pattern(facts: &Facts) -> Option<Said> {
-    let Some(pattern) = &facts.core_pattern else {
-        return Some(not_tested("where core dumps go cannot be read", ""));
-    };
-    Some(if pattern.starts_with('|') {
-        (
-            Level::Advice,
-            "core dumps of this machine are handed to a program".to_owned(),
-            "Headcount makes none, but a proxy that crashes takes requests with addresses along",
-            "sysctl -w kernel.core_pattern=/dev/null, or LimitCORE=0 in the proxy's unit",
-        )
-    } else {
-        ok("no program collects core dumps")
-    })
-}
-
-fn clock(facts: &Facts) -> Option<Said> {
-    let mend = "timedatectl set-ntp true";
-    Some(match facts.clock_is_set {
-        Some(true) => ok("the clock is set by NTP"),
-        Some(false) => (
-            Level::Advice,
-            "the clock is not set by NTP".to_owned(),
-            "days begin late or early; a key still lives no longer than a day",
-            mend,
-        ),
-        None => not_tested("whether the clock is set by NTP cannot be read", mend),
-    })
-}
-
-fn folder_mode(facts: &Facts) -> Option<Said> {
-    let Some(folder) = &facts.folder else {
-        return Some(not_tested("there is no data folder yet", "headcount doctor --data DIR"));
-    };
-    let open = folder.mode & 0o077;
-    Some(if open != 0 {
-        (
-            Level::Weakens,
-            format!("others than its owner may enter the data folder (mode {:o})", folder.mode),
-            "it holds attribute values below k, and until they leave today's page names",
-            "chmod 700 on the data folder",
-        )
-    } else if !folder.open_files.is_empty() {
-        (
-            Level::Advice,
-            format!("files in it are open to others: {}", some(&folder.open_files)),
-            "the folder protects them only as long as nobody opens it, or copies them",
-            "chmod 600 on the files in the data folder",
-        )
-    } else {
-        ok("only its owner may look into the data folder")
-    })
-}
-
-fn folder_files(facts: &Facts) -> Option<Said> {
-    let folder = facts.folder.as_ref()?;
-    Some(if folder.foreign_files.is_empty() {
-        ok("everything in the data folder has one owner")
-    } else {
-        (
-            Level::Advice,
-            format!("files of another owner: {}", some(&folder.foreign_files)),
-            "a command was run as somebody else; the process may not be able to write them",
-            "chown -R the data folder to the user of the process",
-        )
-    })
-}
-
-fn folder_copies(facts: &Facts) -> Option<Said> {
-    let folder = facts.folder.as_ref()?;
-    Some(if !folder.expired_files.is_empty() {
-        (
-            Level::Weakens,
-            format!("older than counts are kept: {}", some(&folder.expired_files)),
-            "counts in them outlive retention_days, and an erased site is still in them",
-            "delete them",
-        )
-    } else if folder.unknown_files.is_empty() {
-        ok("the data folder holds nothing but Headcount's files")
-    } else {
-        (
-            Level::Advice,
-            format!("not Headcount's: {}", some(&folder.unknown_files)),
-            "retention and erasing do not reach copies",
-            "keep copies elsewhere, and delete them after notice.backup_days",
-        )
-    })
-}
-
-fn edge_version(facts: &Facts) -> Option<Said> {
-    let version = facts.folder.as_ref()?.edge_version?;
-    Some(if version < EDGE_VERSION {
-        (
-            Level::Advice,
-            format!("the edge file is of an older version ({version})"),
-            "it is brought up to date at the next start",
-            "restart headcount",
-        )
-    } else {
-        ok("the edge file is of this version")
-    })
 }
 
 const fn preset(facts: &Facts) -> (u64, u32) {

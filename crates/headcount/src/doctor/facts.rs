@@ -56,10 +56,37 @@ pub(super) struct Folder {
     pub(super) foreign_files: Vec<String>,
     /// Files that no Headcount makes: copies, say.
     pub(super) unknown_files: Vec<String>,
-    /// Those of them, and of Headcount's own, that nobody wrote to for longer than counts are kept.
+    /// Those of them, and of Headcount's own, that nobody wrote to for longer than copies are kept.
     pub(super) expired_files: Vec<String>,
     /// The version of the edge file's tables.
     pub(super) edge_version: Option<u32>,
+}
+
+/// A copy of the data folder, or what looks like one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Copy {
+    pub(super) name: String,
+    /// Since the newest count in it, or since it was packed.
+    pub(super) age_days: u64,
+}
+
+/// Copies beside the data folder.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Backups {
+    /// Days that a copy may live.
+    pub(super) kept_days: u64,
+    pub(super) copies: Vec<Copy>,
+}
+
+/// What a published notice was made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Published {
+    /// These settings.
+    OfThese,
+    /// Other settings.
+    OfOthers,
+    /// It does not say.
+    WithoutHash,
 }
 
 /// Everything that is known.
@@ -67,7 +94,13 @@ pub(super) struct Folder {
 pub(super) struct Facts {
     pub(super) listen: Reach,
     pub(super) stats_listen: Reach,
+    /// Dashboard and API are behind the visitors' listener.
+    pub(super) stats_share_listen: bool,
+    /// Not every network may ask for them.
+    pub(super) analysts_are_listed: bool,
     pub(super) ops_listen: Reach,
+    /// Not every network may ask for health and metrics.
+    pub(super) operators_are_listed: bool,
     pub(super) has_proxies: bool,
     /// Sites besides the demo site.
     pub(super) has_sites: bool,
@@ -85,7 +118,16 @@ pub(super) struct Facts {
     pub(super) locked: Option<LockedMemory>,
     pub(super) core_pattern: Option<String>,
     pub(super) clock_is_set: Option<bool>,
+    /// A file of the data folder that was written later than now.
+    pub(super) from_the_future: Option<String>,
     pub(super) folder: Option<Folder>,
+    pub(super) backups: Backups,
+    /// The notice says how long they are kept.
+    pub(super) backups_are_said: bool,
+    /// The settings have what a notice is made of.
+    pub(super) has_notice: bool,
+    /// Published notices that were named.
+    pub(super) notices: Vec<(String, Published)>,
     /// The configurations of proxies that were named.
     pub(super) fronts: Vec<Front>,
 }

@@ -5,6 +5,8 @@
 //! What surprises: a running process says how much it has locked: its number stands beside the lock
 //! that it holds on the data folder.
 
+pub(super) mod folder;
+
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -16,39 +18,59 @@ use headcount_store::clickhouse::Reader;
 use ipnet::IpNet;
 use rustix::process::{Resource, getrlimit};
 
-use super::facts::{Facts, Folder, LockedMemory, Reach, Swap, Way};
+use super::facts::{Backups, Copy, Facts, LockedMemory, Published, Reach, Swap, Way};
 use super::proxy::{self, Front, Visited};
+use crate::cli::DoctorArgs;
 use crate::config::{Config, ConfigError};
-use crate::{cluster, datamap, edge, folder};
+use crate::notice::{self, Mode};
+use crate::{cluster, datamap};
 
 /// Longest wait for ClickHouse.
 const CLICKHOUSE_PATIENCE: Duration = Duration::from_secs(5);
 /// What visitors ask for, whatever the settings; one script stands for all of its hashes.
 const ROUTES: [&str; 5] = ["/p.gif", "/hit", "/headcount.js", "/headcount.0.js", "/privacy"];
-/// Where SQLite keeps `user_version` in the head of a file.
-const USER_VERSION_AT: usize = 60;
+/// What systemd's clock keeper leaves where it has set the clock.
+const CLOCK_IS_SET: &str = "/run/systemd/timesync/synchronized";
+/// Largest published notice that is read.
+const NOTICE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// Hexadecimal digits of a notice's hash.
+const HASH_DIGITS: usize = 64;
 
 /// Everything that can be known of this configuration here.
 ///
 /// # Errors
-/// [`ConfigError`] if a proxy's file cannot be read.
-pub(super) fn facts(config: &Config, proxies: &[PathBuf]) -> Result<Facts, ConfigError> {
+/// [`ConfigError`] if a file that was named cannot be read.
+pub(super) fn facts(config: &Config, args: &DoctorArgs) -> Result<Facts, ConfigError> {
     let routes = routes(config.compat);
     let is_apart = config.stats_listen != config.listen;
+    let kept_days = kept_days(config);
+    let kept = Duration::from_secs(kept_days * 86_400);
     let stats_port = Some(config.stats_listen.port()).filter(|_| is_apart);
     let visited = Visited { routes: &routes, stats_port };
     let front = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Ok(Front { name, logging: proxy::read(&text_of(path)?, visited) })
+        Ok(Front {
+            name,
+            logging: proxy::read(
+                &text_of("--proxy", path, proxy::FILE_BYTES_MAX)?,
+                Some(path),
+                visited,
+            ),
+        })
     };
     let needed = u64::try_from(config.limits.visitor_filter_mib * 1024 + 4).unwrap_or(u64::MAX);
     Ok(Facts {
         listen: reach(config.listen.ip().to_canonical().to_string().as_str()),
         stats_listen: reach(config.stats_listen.ip().to_canonical().to_string().as_str()),
         ops_listen: reach(config.ops_listen.ip().to_canonical().to_string().as_str()),
+        stats_share_listen: !is_apart,
+        analysts_are_listed: !config.addresses.admits_all(),
+        operators_are_listed: !config.operators.admits_all(),
         has_proxies: config.addresses.has_proxies(),
         has_sites: config.sites.iter().any(|site| !is_here(&site.host))
-            || !folder::noted_sites(&config.data_dir).iter().all(|host| is_here(host.as_str())),
+            || !crate::folder::noted_sites(&config.data_dir)
+                .iter()
+                .all(|host| is_here(host.as_str())),
         visitors: config.visitors,
         is_strict: config.release.admission,
         crowd: config.release.crowd,
@@ -71,19 +93,59 @@ pub(super) fn facts(config: &Config, proxies: &[PathBuf]) -> Result<Facts, Confi
         locked: Some(locked(config, needed)),
         core_pattern: fs::read_to_string("/proc/sys/kernel/core_pattern").ok(),
         clock_is_set: clock_is_set(),
-        folder: look_into(&config.data_dir, config.retention_days, &datamap::known_files(config)),
-        fronts: proxies.iter().map(front).collect::<Result<_, ConfigError>>()?,
+        from_the_future: folder::from_the_future(&config.data_dir),
+        folder: folder::folder(&config.data_dir, kept, &datamap::known_files(config)),
+        backups: Backups { kept_days, copies: copies(&config.data_dir) },
+        backups_are_said: config.notice.backup_days > 0,
+        has_notice: config.notice.is_begun(),
+        notices: args.notice.iter().map(|path| notice(config, path)).collect::<Result<_, _>>()?,
+        fronts: args.proxy.iter().map(front).collect::<Result<_, ConfigError>>()?,
     })
 }
 
-fn text_of(path: &Path) -> Result<String, ConfigError> {
-    let wrong = |what: &str| ConfigError(format!("--proxy {}: {what}", path.display()));
+fn text_of(flag: &str, path: &Path, bytes_max: u64) -> Result<String, ConfigError> {
+    let wrong = |what: &str| ConfigError(format!("{flag} {}: {what}", path.display()));
     let about = fs::metadata(path).map_err(|_| wrong("cannot be read; name a file"))?;
-    if about.len() > proxy::FILE_BYTES_MAX {
-        return Err(wrong("is larger than 4 MiB; name the file of the proxy in front"));
+    if about.len() > bytes_max {
+        return Err(wrong("is larger than 4 MiB; is it the right file?"));
     }
     let bytes = fs::read(path).map_err(|_| wrong("cannot be read; name a file"))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Days that a copy of the data folder may live: what the notice says, else what the store itself takes to
+/// let go of a day, a week beyond the retention.
+fn kept_days(config: &Config) -> u64 {
+    match config.notice.backup_days {
+        0 => u64::from(config.retention_days) + 7,
+        said => u64::from(said),
+    }
+}
+
+fn copies(data_dir: &Path) -> Vec<Copy> {
+    let locks = fs::read_to_string("/proc/locks").unwrap_or_default();
+    folder::copies(data_dir, |folder| holder(&locks, folder).is_some())
+}
+
+/// What a published notice was made of.
+fn notice(config: &Config, path: &Path) -> Result<(String, Published), ConfigError> {
+    let text = text_of("--notice", path, NOTICE_BYTES_MAX)?;
+    let hash = notice::Facts::new(config, Mode::of(config), Vec::new()).hash();
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Ok((name, published(&text, &hash)))
+}
+
+/// Whether a text holds this hash, another one, or none.
+pub(super) fn published(text: &str, hash: &str) -> Published {
+    let words = text.split(|c: char| !c.is_ascii_hexdigit());
+    let mut hashes = words.filter(|word| word.len() == HASH_DIGITS).peekable();
+    if hashes.peek().is_none() {
+        Published::WithoutHash
+    } else if hashes.any(|found| found == hash) {
+        Published::OfThese
+    } else {
+        Published::OfOthers
+    }
 }
 
 /// The paths that visitors ask for under these settings.
@@ -179,7 +241,7 @@ fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
 
 /// The process that holds the lock of the data folder, by the table of `/proc/locks`.
 fn holder(locks: &str, data_dir: &Path) -> Option<u32> {
-    let inode = fs::metadata(folder::lock_path(data_dir)).ok()?.ino().to_string();
+    let inode = fs::metadata(crate::folder::lock_path(data_dir)).ok()?.ino().to_string();
     locks.lines().find_map(|line| {
         let words: Vec<&str> = line.split_whitespace().collect();
         let of = words.get(5)?.rsplit(':').next()?;
@@ -187,59 +249,13 @@ fn holder(locks: &str, data_dir: &Path) -> Option<u32> {
     })
 }
 
-/// What systemd says about NTP.
+/// What systemd says about NTP; where nobody can be asked, what its clock keeper left.
 fn clock_is_set() -> Option<bool> {
     let mut asked = Command::new("timedatectl");
-    let said = asked.args(["show", "--property", "NTPSynchronized", "--value"]).output().ok()?;
-    match String::from_utf8_lossy(&said.stdout).trim() {
-        "yes" => Some(true),
-        "no" => Some(false),
-        _ => None,
+    let said = asked.args(["show", "--property", "NTPSynchronized", "--value"]).output().ok();
+    match said.map(|said| String::from_utf8_lossy(&said.stdout).trim().to_owned()).as_deref() {
+        Some("yes") => Some(true),
+        Some("no") => Some(false),
+        _ => Path::new(CLOCK_IS_SET).exists().then_some(true),
     }
-}
-
-fn look_into(data_dir: &Path, retention_days: u32, known: &[String]) -> Option<Folder> {
-    let about = fs::metadata(data_dir).ok()?;
-    let mut found = Folder { mode: about.mode() & 0o7777, ..Folder::default() };
-    // A week beyond the retention is what the store itself takes to let go of the disk.
-    let expired = Duration::from_secs((u64::from(retention_days) + 7) * 86_400);
-    for entry in fs::read_dir(data_dir).ok()?.flatten() {
-        let (name, Ok(about)) =
-            (entry.file_name().to_string_lossy().into_owned(), entry.metadata())
-        else {
-            continue;
-        };
-        if about.mode() & 0o077 != 0 {
-            found.open_files.push(name.clone());
-        }
-        if about.uid() != fs::metadata(data_dir).ok()?.uid() {
-            found.foreign_files.push(name.clone());
-        }
-        let is_ours = datamap::is_known_file(known, &name);
-        if !is_ours {
-            found.unknown_files.push(name.clone());
-        }
-        let age = about.modified().ok().and_then(|at| at.elapsed().ok());
-        if !is_ours && age.is_some_and(|age| age > expired) {
-            found.expired_files.push(name);
-        }
-    }
-    for names in [
-        &mut found.open_files,
-        &mut found.foreign_files,
-        &mut found.unknown_files,
-        &mut found.expired_files,
-    ] {
-        names.sort();
-    }
-    found.edge_version = edge_version(&data_dir.join(edge::FILE_NAME));
-    Some(found)
-}
-
-/// The version in the head of an SQLite file; such a head can be read beside a running process.
-fn edge_version(path: &Path) -> Option<u32> {
-    use std::io::Read as _;
-    let mut head = [0; USER_VERSION_AT + 4];
-    fs::File::open(path).ok()?.read_exact(&mut head).ok()?;
-    head.last_chunk().map(|bytes| u32::from_be_bytes(*bytes))
 }

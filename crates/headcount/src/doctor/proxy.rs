@@ -7,7 +7,10 @@
 
 mod caddy;
 mod haproxy;
+mod include;
 mod nginx;
+
+use std::path::Path;
 
 /// Largest file that is read.
 pub(super) const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
@@ -59,8 +62,8 @@ impl Visited<'_> {
     }
 }
 
-/// Reads `text`.
-pub(super) fn read(text: &str, visited: Visited<'_>) -> Logging {
+/// Reads `text`, which is the file `at`. Of nginx, files that it includes are read, too.
+pub(super) fn read(text: &str, at: Option<&Path>, visited: Visited<'_>) -> Logging {
     let begins = |words: &[&str]| {
         text.lines().any(|line| line.split_whitespace().next().is_some_and(|w| words.contains(&w)))
     };
@@ -71,11 +74,10 @@ pub(super) fn read(text: &str, visited: Visited<'_>) -> Logging {
         haproxy::read(text, visited)
     } else if begins(&["reverse_proxy"]) || text.contains(" reverse_proxy ") {
         caddy::read(text, visited)
-    } else if text.contains("proxy_pass") {
-        nginx::read(text, visited)
+    } else if text.contains("proxy_pass") || begins(&["http", "include", "server"]) {
+        nginx::read(text, at, visited)
     } else {
-        let reason = "it passes nothing on, or is neither nginx's, Caddy's nor HAProxy's (of nginx, \
-                      name the output of: nginx -T)";
+        let reason = "it passes nothing on, or is neither nginx's, Caddy's nor HAProxy's";
         Logging::Unknown(reason.to_owned())
     }
 }

@@ -1,7 +1,9 @@
 //! Each check both ways; the files of `deploy/`, and the same with one line wrong.
 
+mod files;
+
 use super::checks::{EDGE_VERSION, Finding, Level, findings};
-use super::facts::{Facts, Folder, LockedMemory, Reach, Swap, Way};
+use super::facts::{Backups, Copy, Facts, Folder, LockedMemory, Published, Reach, Swap, Way};
 use super::proxy::{self, Front, Logging, Visited};
 use super::table;
 
@@ -13,7 +15,7 @@ const ROUTES: [&str; 4] = ["/hit", "/p.gif", "/headcount.js", "/matomo.php"];
 
 /// What a file says of [`ROUTES`], with the dashboard where `deploy/proxy/` has it.
 fn read(text: &str) -> Logging {
-    proxy::read(text, Visited { routes: &ROUTES, stats_port: Some(8_081) })
+    proxy::read(text, None, Visited { routes: &ROUTES, stats_port: Some(8_081) })
 }
 
 /// A deployment with nothing to say against.
@@ -22,7 +24,10 @@ fn well() -> Facts {
     Facts {
         listen: Reach::Machine,
         stats_listen: Reach::Machine,
+        stats_share_listen: false,
+        analysts_are_listed: false,
         ops_listen: Reach::Machine,
+        operators_are_listed: false,
         has_proxies: true,
         has_sites: true,
         visitors: true,
@@ -38,7 +43,12 @@ fn well() -> Facts {
         locked: Some(LockedMemory { needed: 16_388, allowed: u64::MAX, held: Some(16_388) }),
         core_pattern: Some("core".to_owned()),
         clock_is_set: Some(true),
+        from_the_future: None,
         folder: Some(Folder { mode: 0o700, edge_version: Some(EDGE_VERSION), ..Folder::default() }),
+        backups: Backups { kept_days: 30, copies: Vec::new() },
+        backups_are_said: true,
+        has_notice: true,
+        notices: vec![("notice.md".to_owned(), Published::OfThese)],
         fronts: vec![Front { name: "nginx.conf".to_owned(), logging: Logging::Off }],
     }
 }
@@ -70,9 +80,25 @@ fn of_ways() -> Vec<Change> {
         ("listen", Level::Weakens, |f| (f.listen, f.has_proxies) = (Reach::Private, false)),
         ("trusted_proxies", Level::Advice, |f| f.has_proxies = false),
         ("stats_listen", Level::Advice, |f| f.stats_listen = Reach::Everybody),
-        ("stats_listen", Level::Ok, |f| f.stats_listen = Reach::Private),
+        ("stats_listen", Level::Advice, |f| {
+            (f.stats_listen, f.analysts_are_listed) = (Reach::Everybody, true);
+        }),
+        ("stats_listen", Level::Advice, |f| f.stats_listen = Reach::Private),
+        ("stats_listen", Level::Ok, |f| {
+            (f.stats_listen, f.analysts_are_listed) = (Reach::Private, true);
+        }),
+        ("stats_listen", Level::Advice, |f| f.stats_share_listen = true),
+        ("stats_listen", Level::Ok, |f| {
+            (f.stats_share_listen, f.has_proxies) = (true, false);
+        }),
+        ("stats_listen", Level::Ok, |f| {
+            (f.stats_share_listen, f.analysts_are_listed) = (true, true);
+        }),
         ("ops_listen", Level::Weakens, |f| f.ops_listen = Reach::Everybody),
         ("ops_listen", Level::Advice, |f| f.ops_listen = Reach::Private),
+        ("ops_listen", Level::Ok, |f| {
+            (f.ops_listen, f.operators_are_listed) = (Reach::Everybody, true);
+        }),
         ("kafka", Level::Weakens, |f| f.kafka.as_mut().unwrap().is_encrypted = false),
         ("kafka", Level::Ok, |f| {
             let way = f.kafka.as_mut().unwrap();
@@ -115,7 +141,16 @@ fn of_the_machine() -> Vec<Change> {
         ("core_pattern", Level::NotTested, |f| f.core_pattern = None),
         ("clock", Level::Advice, |f| f.clock_is_set = Some(false)),
         ("clock", Level::NotTested, |f| f.clock_is_set = None),
+        ("clock", Level::Advice, |f| f.from_the_future = Some("edge.db".to_owned())),
     ]
+}
+
+fn copy(age_days: u64) -> Copy {
+    Copy { name: "headcount-data.tar".to_owned(), age_days }
+}
+
+fn notice(published: Published) -> (String, Published) {
+    ("notice.html".to_owned(), published)
 }
 
 /// The data folder, and the settings.
@@ -135,6 +170,14 @@ fn of_folder_and_settings() -> Vec<Change> {
         ("folder_copies", Level::Weakens, |f| {
             f.folder.as_mut().unwrap().expired_files = vec!["counts.db.bak".to_owned()];
         }),
+        ("backups", Level::Ok, |f| f.backups.copies = vec![copy(30)]),
+        ("backups", Level::Weakens, |f| f.backups.copies = vec![copy(30), copy(31)]),
+        ("backups", Level::Weakens, |f| {
+            (f.backups.copies, f.backups_are_said) = (vec![copy(31)], false);
+        }),
+        ("backups", Level::Advice, |f| {
+            (f.backups.copies, f.backups_are_said) = (vec![copy(0)], false);
+        }),
         ("edge_version", Level::Advice, |f| f.folder.as_mut().unwrap().edge_version = Some(1)),
         ("crowd", Level::Weakens, |f| f.crowd = 7),
         ("crowd", Level::Weakens, |f| (f.is_strict, f.crowd) = (true, 19)),
@@ -146,6 +189,9 @@ fn of_folder_and_settings() -> Vec<Change> {
         ("k", Level::Ok, |f| (f.is_strict, f.k, f.k_day) = (true, 10, 10)),
         ("retention", Level::Advice, |f| f.retention_days = 397),
         ("retention", Level::Ok, |f| f.retention_days = 396),
+        ("notice", Level::Weakens, |f| f.notices.push(notice(Published::OfOthers))),
+        ("notice", Level::Advice, |f| f.notices.push(notice(Published::WithoutHash))),
+        ("notice", Level::NotTested, |f| f.notices.clear()),
     ]
 }
 
@@ -268,7 +314,7 @@ mod any_text {
         /// A file is outside bytes, too.
         #[test]
         fn is_read_without_a_panic(
-            text in "(server|location|proxy_pass|reverse_proxy|frontend|bind|log|[{};#\"'=~ \n]|[a-z/.@]){0,60}",
+            text in "(server|location|proxy_pass|reverse_proxy|frontend|bind|log|include|# configuration file |[:\\*{};#\"'=~ \n]|[a-z/.@]){0,60}",
         ) {
             read(&text);
         }

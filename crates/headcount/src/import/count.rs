@@ -13,6 +13,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use headcount_collector::import::{LogJudge, Part, Pending, Skipped};
 use headcount_core::batch::Batch;
+use headcount_core::failpoint;
 use headcount_core::site::SiteHost;
 use headcount_core::time::{Clock, Day};
 use headcount_store::control::{self, Control};
@@ -246,6 +247,7 @@ impl Counting {
         judge: &mut LogJudge,
         (books, summary): (&mut Books, &mut Summary),
     ) -> anyhow::Result<Taken> {
+        failpoint::hit("line-taken");
         let number = self.trail.lines() + 1;
         let part = if number <= self.attributes {
             Part::Nothing

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::bail;
+use headcount_core::failpoint;
 use indicatif::ProgressBar;
 
 use super::count::CountedElsewhere;
@@ -120,6 +121,7 @@ impl Run {
 
     /// Reads what has come to the files of a name. `held` are those that other names read.
     fn look(&mut self, one: &mut Followed, held: &[FileId]) -> anyhow::Result<()> {
+        failpoint::hit("file-looked-at");
         self.read_leaving(one)?;
         if let Some(mut entered) = one.entered.take()
             && matches!(self.go_on(one, &mut entered)?, Going::On)

@@ -154,6 +154,7 @@ impl House {
     pub(crate) fn keep(&self) {
         #[cfg(feature = "planted-leaks")]
         crate::leaks::keep(&self.data_dir);
+        failpoint::hit("house-kept");
         let kept = self.renew_sites(false).and_then(|()| self.erase_asked());
         // Tokens end whether or not a site can be erased.
         for failed in [kept, self.look_after()].into_iter().filter_map(Result::err) {

@@ -1,17 +1,31 @@
 //! nginx: the access log of a route is that of its location, else of what is around it.
 //!
-//! What it is not: able to follow `include`; the output of `nginx -T` has everything.
+//! What it is not: nginx. What depends on a request (a condition, an expression) is not worked out.
 //!
 //! What surprises: `access_log` with a condition counts as on: whom it leaves out is not known.
 
-use super::{Ends, Logging, Statement, Visited, parse};
+use std::path::Path;
 
-pub(super) fn read(text: &str, visited: Visited<'_>) -> Logging {
-    let Some(all) = parse(text, Ends::Semicolon) else {
-        return Logging::Unknown("its braces do not match".to_owned());
+use super::include::{Whole, whole};
+use super::{Logging, Statement, Visited};
+
+pub(super) fn read(text: &str, at: Option<&Path>, visited: Visited<'_>) -> Logging {
+    let Whole { statements, unread } = match whole(text, at) {
+        Ok(whole) => whole,
+        Err(reason) => return Logging::Unknown(reason),
     };
+    match (of_statements(&statements, visited), unread.first()) {
+        // A log may be switched on where nobody looked.
+        (Logging::Off, Some(name)) => {
+            Logging::Unknown(format!("it includes {name}, which cannot be read"))
+        }
+        (logging, _) => logging,
+    }
+}
+
+fn of_statements(all: &[Statement], visited: Visited<'_>) -> Logging {
     let http = all.iter().filter(|one| one.name() == "http");
-    // `nginx -T` prints included files behind the one that includes them.
+    // A file of servers alone is one that is included.
     let around = http.clone().fold(true, |around, http| is_logged(&http.block, around));
     let mut servers: Vec<&Statement> = all.iter().filter(|one| one.name() == "server").collect();
     servers.extend(http.flat_map(|http| http.block.iter().filter(|one| one.name() == "server")));
