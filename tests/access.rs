@@ -162,7 +162,7 @@ impl Desk {
 }
 
 /// The cookie that an answer sets.
-fn cookie(reply: &Reply) -> String {
+pub(crate) fn cookie(reply: &Reply) -> String {
     assert_eq!(reply.status, 303, "{}", reply.body);
     let line = reply.head.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap();
     assert!(line.contains("; HttpOnly; SameSite=Strict; Max-Age="), "{line}");

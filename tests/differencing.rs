@@ -22,6 +22,7 @@ use serde_json::{Value, json};
 
 use self::asking::{Outsider, read_sql};
 use self::sites::{CLOSED_DAYS, NAMES, Site, fill};
+use crate::access::cookie;
 use crate::asked::asked;
 use crate::dice::Dice;
 use crate::python::environment;
@@ -113,12 +114,15 @@ fn attack(setting: Setting, seed: u64) -> Outcome {
         let is_closed = || number_in(&server.data(), closed) > i64::from(last.0);
         assert!(until(PATIENCE, is_closed), "the days are not closed");
     }
+    let code = server.dashboard.split_once("/signin").unwrap().1;
+    let reply = server.send(&format!("GET /signin{code}"), "", "").unwrap();
+    let session = format!("Cookie: {}\r\nSec-Fetch-Site: same-origin\r\n", cookie(&reply));
     let (mut questions, mut tables) = (0, Vec::new());
     for (at, site) in sites.iter().enumerate() {
         let role = ["viewer", "owner"][at % 2];
         let token = token(dir.path(), &server, (site, role));
-        let mut outsider =
-            Outsider { server: &server, folder: dir.path(), site, token, questions: 0 };
+        let (folder, session) = (dir.path(), session.clone());
+        let mut outsider = Outsider { server: &server, folder, site, token, session, questions: 0 };
         let totals = outsider.totals();
         for (at, names) in NAMES.iter().enumerate() {
             let mut learned = outsider.learn(names, &totals);

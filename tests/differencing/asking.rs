@@ -35,6 +35,8 @@ pub(super) struct Outsider<'a> {
     pub(super) folder: &'a Path,
     pub(super) site: &'a Site,
     pub(super) token: String,
+    /// The header lines of somebody who has signed in.
+    pub(super) session: String,
     pub(super) questions: usize,
 }
 
@@ -108,8 +110,9 @@ impl Outsider<'_> {
         let (host, by) = (self.site.host.clone(), names.attribute.as_str());
         let days = [[from, to], [from, from], [from.plus(1), to]];
         for [from, to] in days {
-            let line = format!("GET /api/v1/export.json?site={host}&by={by}&from={from}&to={to}");
-            let answer = self.send(&line, "");
+            let query = format!("site={host}&by={by}&from={from}&to={to}");
+            let answer = self.send(&format!("GET /api/v1/export.json?{query}"), "");
+            self.compare(&query, &answer);
             self.read(learned, names, &in_our_order(answer));
         }
         let [from, to] = [from, to].map(|day| day.to_string());
@@ -121,6 +124,38 @@ impl Outsider<'_> {
         let answer = parse(&String::from_utf8_lossy(&output.stdout));
         self.questions += 1;
         self.read(learned, names, &in_our_order(answer));
+    }
+
+    /// The list of the dashboard and the sheet have the numbers of the file, and no others.
+    fn compare(&mut self, query: &str, answer: &Value) {
+        let rows = answer["results"].as_array().unwrap().iter();
+        let numbers = |row: &Value| row["metrics"].as_array().unwrap().iter().map(whole).collect();
+        let mut expect: Vec<Vec<u64>> = rows.map(numbers).collect();
+        expect.sort();
+        let bearer = format!("Authorization: Bearer {}\r\n", self.token);
+        let columns = answer["query"]["metrics"].as_array().unwrap().len();
+        for (line, headers) in [
+            (format!("GET /api/v1/export.csv?{query}"), &bearer),
+            (format!("GET /list?{query}"), &self.session),
+        ] {
+            let reply = self.server.send(&line, headers, "").unwrap();
+            assert_eq!(reply.status, 200, "{line}: {}", reply.body);
+            self.questions += 1;
+            let is_sheet = line.contains("csv");
+            let mut found: Vec<Vec<u64>> = if is_sheet {
+                let lines = reply.body.lines().filter(|line| line.starts_with('"')).skip(1);
+                lines.map(|line| last_numbers(line.split(','), columns)).collect()
+            } else {
+                let rows = reply.body.split("<tr><th scope=\"row\">").skip(1);
+                let cells = |row: &str| -> Vec<u64> {
+                    let cells = row.split("<td class=\"number\">").skip(1);
+                    cells.map(|cell| cell.split('<').next().unwrap().parse().unwrap()).collect()
+                };
+                rows.map(cells).collect()
+            };
+            found.sort();
+            assert_eq!(found, expect, "{line}");
+        }
     }
 
     /// The equations of an answer.
@@ -184,6 +219,17 @@ impl Outsider<'_> {
     }
 }
 
+fn whole(number: &Value) -> u64 {
+    number.as_u64().unwrap()
+}
+
+/// The last cells of a line of a sheet.
+fn last_numbers<'a>(cells: impl Iterator<Item = &'a str>, columns: usize) -> Vec<u64> {
+    let cells: Vec<&str> = cells.collect();
+    let number = |cell: &&str| cell.trim_matches('"').parse().unwrap();
+    cells[cells.len() - columns..].iter().map(number).collect()
+}
+
 /// The first day of the bucket that a day lies in.
 fn start(bucket: &str, day: Day) -> Day {
     match bucket {
@@ -204,7 +250,7 @@ pub(super) fn parse(text: &str) -> Value {
 }
 
 fn numbers(row: &Value) -> Numbers {
-    let number = |at: usize| row["metrics"][at].as_u64().unwrap();
+    let number = |at: usize| whole(&row["metrics"][at]);
     [number(0), number(1), number(2)]
 }
 
