@@ -8,14 +8,16 @@
 
 #![expect(clippy::disallowed_types, reason = "the addresses of the test's own sockets")]
 
+mod start_link;
+
 use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 
 use socket2::{Domain, Socket, Type};
 
-use crate::server::{CHROME, Reply, SITE, Server, headcount};
+use crate::server::{CHROME, PATIENCE, Reply, SITE, Server, headcount};
 
 const OTHER: &str = "other.example";
 const QUERY: &str =
@@ -135,9 +137,7 @@ impl Desk {
             format!("compat = [\"plausible\", \"umami\", \"goatcounter\", \"matomo\"]\n{settings}");
         let mut server = Server::start(path, &settings, &[]);
         // Where visitors are, wherever the dashboard is.
-        let printed = std::fs::read_to_string(path.join("up.out")).unwrap();
-        let script = printed.split_once("src=\"http://").unwrap().1;
-        script.split('/').next().unwrap().clone_into(&mut server.address);
+        server.address = server.visitors();
         Self { folder, server, viewer, owner, other, expired, revoked, share }
     }
 
@@ -169,12 +169,18 @@ fn cookie(reply: &Reply) -> String {
     line.split(';').next().unwrap().to_owned()
 }
 
-/// A question from another address of this machine.
-fn from(source: &str, address: &str, line: &str, headers: &str) -> Reply {
+/// A connection from another address of this machine.
+pub(crate) fn connect(source: &str, address: &str) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&format!("{source}:0").parse::<SocketAddr>().unwrap().into()).unwrap();
     socket.connect(&address.parse::<SocketAddr>().unwrap().into()).unwrap();
-    let mut stream: std::net::TcpStream = socket.into();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.into()
+}
+
+/// A question from another address of this machine.
+pub(crate) fn from(source: &str, address: &str, line: &str, headers: &str) -> Reply {
+    let mut stream = connect(source, address);
     let request = format!("{line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n");
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = Vec::new();
@@ -213,6 +219,10 @@ fn every_route_opens_to_whom_the_table_says() {
         for (line, status) in OPERATORS {
             let reply = crate::server::ask(&desk.server.ops, line, &credential, "").unwrap();
             assert_eq!(reply.status, status, "{line} by {role}");
+            // Through a proxy everybody would be this machine.
+            let headers = format!("{credential}X-Forwarded-For: 127.0.0.1\r\n");
+            let reply = crate::server::ask(&desk.server.ops, line, &headers, "").unwrap();
+            assert_eq!(reply.status, 403, "{line} by {role} through a proxy");
         }
     }
     // Unknown, expired and revoked ones get the same bytes.
@@ -358,6 +368,7 @@ fn sessions_begin_by_link_once_and_end_by_command() {
     let looks = || desk.server.send("GET /?site=example.org", &headers, "").unwrap();
     let shown = looks();
     assert!(shown.status == 200 && shown.body.contains("Not counted"), "a viewer's");
+    assert!(shown.body.contains("https://count.example.org/headcount."), "what its pages need");
     assert_eq!(desk.server.send("GET /?site=other.example", &headers, "").unwrap().status, 404);
     assert_eq!(desk.server.send(&format!("POST {path}"), "", "").unwrap().status, 401, "twice");
     let listed = done(folder, &["token", "list"]);

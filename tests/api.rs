@@ -6,7 +6,7 @@
 //! What surprises: the fuzzer has one seed, so that a failure comes again; another one by
 //! `HEADCOUNT_TEST_SEED`, more questions by `HEADCOUNT_TEST_EXAMPLES`.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::asked::asked;
 use crate::dashboard::worlds;
+use crate::python::environment;
 use crate::server::{Deployment, PATIENCE, Server, headcount};
 use crate::until::until;
 
@@ -28,26 +29,9 @@ const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_co
     response_schema_conformance,negative_data_rejection,ignored_auth,unsupported_method,\
     no_second_attribute";
 
-/// The fuzzer's program, installed once under `target/services`.
+/// The fuzzer's program.
 fn schemathesis() -> PathBuf {
-    let exe = std::env::current_exe().unwrap();
-    let services = exe.ancestors().nth(3).unwrap().join("services");
-    fs::create_dir_all(&services).unwrap();
-    let lock = File::create(services.join("schemathesis.lock")).unwrap();
-    lock.lock().unwrap();
-    let folder = services.join("schemathesis-4.32.5");
-    let python = folder.join("bin/python");
-    if !folder.join("complete").exists() {
-        let done = |command: &mut Command| command.status().is_ok_and(|status| status.success());
-        let made = done(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder));
-        let pip = ["-m", "pip", "install", "--quiet", SCHEMATHESIS];
-        assert!(
-            made && done(Command::new(&python).args(pip)),
-            "Schemathesis is missing: make `python3 -m venv` and `pip install {SCHEMATHESIS}` work"
-        );
-        File::create(folder.join("complete")).unwrap();
-    }
-    folder.join("bin/schemathesis")
+    environment("schemathesis-4.32.5", &[SCHEMATHESIS]).join("schemathesis")
 }
 
 #[test]

@@ -1,9 +1,12 @@
-//! Limits under attack: slow connections, invented names, broken requests, robots.
+//! Limits under attack: slow connections, invented names, broken requests, robots. The analysts' and
+//! the operators' listeners are in `doors`.
 //!
 //! What it is not: a benchmark. Times are written to `target/attack` and never asserted.
 //!
 //! What surprises: every request of a connection waits for its own commit, so a flood needs many
 //! connections, not long pipelines. A longer one: `HEADCOUNT_TEST_NAMES=5000000`, in release.
+
+mod doors;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};

@@ -8,32 +8,20 @@
 // counted.
 
 import { writeFileSync } from 'node:fs';
-import * as shared from './chromium.mjs';
+import { click, pause, say, watch } from './chromium.mjs';
 
 const [chromium, profile, agent, demo, dashboard, screenshot] = process.argv.slice(2);
 const PATIENCE_MS = 20000;
 const DASHBOARD_MS = 2000;
 
-const seen = { troubles: [], foreign: [], loads: 0 };
-const browser = shared.launch(chromium, profile, ['--window-size=1280,1600', `--user-agent=${agent}`], (event) => {
-  if (event.method === 'Page.loadEventFired') seen.loads += 1;
-  const [trouble, foreign] = [shared.trouble(event), shared.foreign(event, new URL(demo).origin)];
-  if (trouble) seen.troubles.push(trouble);
-  if (foreign) seen.foreign.push(foreign);
+const { page, seen, send, open, look, close } = await watch({
+  chromium, profile, flags: ['--window-size=1280,1600', `--user-agent=${agent}`], origin: new URL(demo).origin,
+  limit: 2 * PATIENCE_MS,
 });
-const { send } = browser;
-const fail = (why) => { console.log(`failed ${why}`); browser.kill(); process.exit(1); };
-browser.onError((error) => fail(error.message));
-process.on('uncaughtException', (error) => fail(error.message));
-setTimeout(() => fail('nothing happened for too long'), 2 * PATIENCE_MS).unref();
-
-const page = await shared.tab(browser, ['Page', 'Runtime', 'Log', 'Network', 'Audits']);
-const open = (url) => shared.open(page, url, () => seen.loads);
-const look = (expression) => shared.look(page, expression);
 
 async function until(expression, ms) {
   const end = Date.now() + ms;
-  while (!await look(expression) && Date.now() < end) await shared.pause(10);
+  while (!await look(expression) && Date.now() < end) await pause(10);
 }
 
 const sent = 'document.querySelectorAll("#sent li").length';
@@ -46,12 +34,12 @@ const headlines = `[...document.querySelectorAll('.headlines > div')].map((one) 
 
 await open(demo);
 await until(`${sent} >= 1`, PATIENCE_MS);
-await shared.click(page, '[data-headcount=signup]');
+await click(page, '[data-headcount=signup]');
 const clicked = Date.now();
 await until(`${sent} >= 2`, PATIENCE_MS);
-console.log(`sent ${await look(sent)}`);
-console.log(`kept ${await look(kept)}`);
-console.log(`cookies ${(await send('Storage.getCookies')).cookies.length}`);
+say('sent', await look(sent));
+say('kept', await look(kept));
+say('cookies', (await send('Storage.getCookies')).cookies.length);
 await page('Page.captureScreenshot').then(({ data }) =>
   writeFileSync(screenshot.replace('dashboard', 'demo'), Buffer.from(data, 'base64')));
 
@@ -62,14 +50,14 @@ while (!/views 1,.*clicks 1$/i.test(found) && Date.now() < clicked + DASHBOARD_M
   found = await look(headlines);
 }
 const took = Date.now() - clicked;
-console.log(`headlines ${found.toLowerCase()}`);
-console.log(`address ${await look('location.pathname + location.search')}`);
+say('headlines', found.toLowerCase());
+say('address', await look('location.pathname + location.search'));
 const { cookies } = await send('Storage.getCookies');
-console.log(`session ${cookies.map((c) => `${c.httpOnly} ${c.sameSite}`).join(', ')}`);
+say('session', cookies.map((c) => `${c.httpOnly} ${c.sameSite}`).join(', '));
 const { data } = await page('Page.captureScreenshot', { captureBeyondViewport: true });
 writeFileSync(screenshot, Buffer.from(data, 'base64'));
-console.log(`troubles ${seen.troubles.join(' | ')}`);
-console.log(`foreign ${seen.foreign.join(' ')}`);
-console.log(`took ${took} ms`);
-await browser.close();
+say('troubles', seen.troubles.join(' | '));
+say('foreign', seen.foreign.join(' '));
+say('took', `${took} ms`);
+await close();
 process.exit(0);

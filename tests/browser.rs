@@ -10,7 +10,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use crate::server::CHROME;
+use crate::server::{CHROME, headcount};
 
 /// A program these tests need, and the Debian package that has it.
 pub(crate) const CHROMIUM: (&str, &str) = ("chromium", "chromium");
@@ -113,5 +113,41 @@ fn a_newcomer_sees_view_visitor_and_click_within_two_seconds_and_nothing_is_kept
     assert_eq!(found.of("foreign"), "", "requests to other origins");
     drop(newcomer);
     // The browser has ended and writes no more: nothing is left in the temporary folder.
+    folder.close().unwrap();
+}
+
+/// Without TLS, and not on this machine, a browser names no site but the origin of a form.
+#[test]
+fn signing_in_by_token_and_by_button_works_wherever_the_dashboard_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let newcomer = Newcomer::start(&folder.path().join("data"));
+    let origin = newcomer.demo.strip_suffix("/demo").unwrap();
+    let said = |args: &[&str]| {
+        let output = headcount(folder.path(), args);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    let token = said(&["token", "add", "--site", "localhost"]);
+    let link = || {
+        let link = said(&["signin"]);
+        let (_, code) = link.lines().next().unwrap().split_once("/signin").unwrap();
+        format!("/signin{code}")
+    };
+    let output = Command::new(program(NODE))
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/signin.mjs"))
+        .arg(program(CHROMIUM))
+        .arg(folder.path().join("profile"))
+        .args([origin, &token, &link(), &link()])
+        .output()
+        .unwrap();
+    let found = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{found}{errors}");
+    let expect = ["127.0.0.1", "count.example"].map(|host| {
+        let site = if host == "127.0.0.1" { "same-origin" } else { "none" };
+        format!("{host} token / 1\n{host} out / 0\n{host} link / 1\n{host} said own {site}\n")
+    });
+    assert_eq!(found, expect.concat());
+    drop(newcomer);
     folder.close().unwrap();
 }

@@ -116,6 +116,41 @@ export async function open(page, url, loads, { patience, ...more } = {}) {
   await until(`${url} to load`, () => loads() > before, patience);
 }
 
+/** Prints one thing that was found. */
+export const say = (name, value) => console.log(`${name} ${value}`);
+
+/**
+ * A browser with one tab that looks at one origin. `seen` has what pages complained of, dialogs too (they
+ * are refused), and who else they asked; `hear` is told every event besides. Whatever fails, and `limit`
+ * once it is over, is printed as `failed` and ends browser and driver.
+ */
+export async function watch({ chromium, profile, flags = [], origin, patience, limit, hear = () => {} }) {
+  const seen = { troubles: [], foreign: [], loads: 0 };
+  let page;
+  const browser = launch(chromium, profile, flags, (event) => {
+    const { method, params } = event;
+    if (method === 'Page.loadEventFired') seen.loads += 1;
+    if (method === 'Page.javascriptDialogOpening') {
+      seen.troubles.push(`dialog ${params.message}`);
+      page('Page.handleJavaScriptDialog', { accept: false });
+    }
+    const [complaint, elsewhere] = [trouble(event), foreign(event, origin)];
+    if (complaint) seen.troubles.push(complaint);
+    if (elsewhere) seen.foreign.push(elsewhere);
+    hear(event);
+  });
+  const fail = (why) => { say('failed', why); browser.kill(); process.exit(1); };
+  browser.onError((error) => fail(error.message));
+  process.on('uncaughtException', (error) => fail(error.message));
+  if (limit) setTimeout(() => fail('nothing happened for too long'), limit).unref();
+  page = await tab(browser, ['Page', 'Runtime', 'Log', 'Network', 'Audits']);
+  return {
+    page, seen, send: browser.send, close: browser.close,
+    open: (path) => open(page, new URL(path, origin).href, () => seen.loads, { patience }),
+    look: (expression) => look(page, expression),
+  };
+}
+
 /** A real press of a real button: events made by script would not be trusted ones. */
 export async function click(page, selector, button = 'left') {
   const { x, y } = await look(page, `(() => {

@@ -5,8 +5,11 @@
 //! What surprises: a refusal is part of the promise. What was not done must not be said to be.
 
 use std::io::Write;
+use std::os::unix::fs::{MetadataExt as _, chown};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use crate::memory::{NOBODY, of_nobody};
 use crate::pipeline::{PROXY, complaint, files_with, text, view, write_config};
 use crate::server::{Deployment, SITE, Server, headcount};
 
@@ -83,6 +86,93 @@ fn a_configured_site_that_was_erased_is_named_at_the_start() {
     let said = server.said();
     assert_eq!(said.matches(&format!("headcount site add {SITE}")).count(), 1, "{said}");
     assert!(said.contains("WARN"), "{said}");
+}
+
+#[test]
+fn nobody_is_let_in_to_an_erased_site_that_the_settings_name() {
+    let dir = tempfile::tempdir().unwrap();
+    write_config(dir.path(), &format!("[[sites]]\nhost = \"{SITE}\"\n"));
+    let config = dir.path().join("headcount.toml");
+    let config = ["--config", config.to_str().unwrap()];
+    let run = |args: &[&str]| headcount(dir.path(), &[args, &config].concat());
+    let ways = [
+        ["token", "add", "--site", SITE].as_slice(),
+        &["token", "add", "--share", "--site", SITE],
+        &["signin", "--site", SITE],
+    ];
+    assert!(run(&["site", "erase", SITE]).status.success());
+    for args in ways {
+        let (code, said) = complaint(&run(args));
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains(&format!("{SITE} was erased")), "{said}");
+        assert!(said.contains(&format!("headcount site add {SITE}")), "{said}");
+    }
+    assert!(run(&["site", "add", SITE]).status.success());
+    assert!(ways.iter().all(|args| run(args).status.success()));
+}
+
+/// Files of a data folder that are not those of its owner.
+fn of_others(data: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(data).unwrap().map(Result::unwrap);
+    let others = entries.filter(|entry| entry.metadata().unwrap().uid() != NOBODY);
+    others.map(|entry| entry.file_name().into_string().unwrap()).collect()
+}
+
+/// Gives a command as who runs the tests, which is root here.
+fn done(folder: &Path, args: &[&str]) {
+    let output = headcount(folder, args);
+    assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
+}
+
+#[test]
+fn commands_of_root_leave_the_folder_to_its_owner() {
+    let dir = tempfile::tempdir().unwrap();
+    let (folder, data) = (dir.path(), dir.path().join("data"));
+    let binary = of_nobody(folder, "");
+    // Root comes first, and nothing runs.
+    std::fs::create_dir(&data).unwrap();
+    chown(&data, Some(NOBODY), Some(NOBODY)).unwrap();
+    for command in ["add", "erase"] {
+        done(folder, &["site", command, "first.example"]);
+        assert_eq!(of_others(&data), Vec::<String>::new(), "{command}");
+    }
+    assert!(data.join("edge.mark").exists() && data.join("erase.lock").exists());
+    // An older version left a lock there.
+    for name in ["erase.lock", "import.lock"] {
+        std::fs::remove_file(data.join(name)).ok();
+    }
+    chown(data.join("up.lock"), Some(0), Some(0)).unwrap();
+    done(folder, &["site", "add", "gone.example"]);
+    let mut server = Server::start_binary(&binary, folder, "", &[]).unwrap();
+    let log = folder.join("access.log");
+    let line = "192.0.2.7 - - [20/Nov/2026:10:00:00 +0000] \"GET / HTTP/1.1\" 200 1 \"-\" \"x\"\n";
+    std::fs::write(&log, line).unwrap();
+    done(folder, &["import", SITE, log.to_str().unwrap()]);
+    std::fs::remove_file(data.join("admin.mark")).unwrap();
+    done(folder, &["admin-log", "accept"]);
+    assert_eq!(of_others(&data), Vec::<String>::new());
+    done(folder, &["site", "erase", "gone.example"]);
+    let code = server.dashboard.split_once("/signin").unwrap().1;
+    assert_eq!(server.send(&format!("GET /signin{code}"), "", "").unwrap().status, 303);
+    assert!(server.ended().is_none() && !server.said().contains("denied"), "{}", server.said());
+    assert_eq!(server.stop(), Some(0));
+    assert_eq!(of_others(&data), Vec::<String>::new());
+}
+
+#[test]
+fn a_folder_of_root_is_refused_with_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let binary = of_nobody(dir.path(), "");
+    done(dir.path(), &["site", "add", SITE]);
+    let data = dir.path().join("data");
+    let remedy = format!("chown -R {NOBODY} {}", data.display());
+    for belongs in [&data, &data.join("control.db")] {
+        let ended = Server::start_binary(&binary, dir.path(), "", &[]).err().unwrap();
+        let told = format!("{} belongs to user 0, and this is user {NOBODY}", belongs.display());
+        assert!(ended.said.contains(&told) && ended.said.contains(&remedy), "{}", ended.said);
+        // The folder alone is not all of it.
+        chown(&data, Some(NOBODY), Some(NOBODY)).unwrap();
+    }
 }
 
 #[test]

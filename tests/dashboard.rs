@@ -50,7 +50,7 @@ fn axe() -> PathBuf {
 fn start(folder: &Path) -> (Server, String) {
     let data = folder.join("data");
     worlds::fill(&data);
-    for site in ["empty", "small", "large", "many", "hostile", "coastpath"] {
+    for site in ["empty", "small", "quiet", "large", "many", "hostile", "coastpath"] {
         let added = headcount(folder, &["site", "add", &format!("{site}.example")]);
         assert!(added.status.success());
     }
@@ -108,6 +108,10 @@ fn the_dashboard_is_light_and_accessible() {
     assert_eq!(found.of("overflow"), "", "pages that are wider than their screen");
     let bytes: u64 = found.of("bytes").parse().unwrap();
     assert!((1_000..=WEIGHT_MAX).contains(&bytes), "a page weighs {bytes} bytes");
+    let said = "devices of a day that tells nothing yet: wider, and the chosen day behind its link";
+    assert_eq!(found.of("widened"), "true", "{said}");
+    assert_eq!(found.of("exact"), "true", "pages of the chosen day, and no bar for (other)");
+    assert_eq!(found.of("begin"), "true", "a site without counts says what to put into its pages");
     assert_eq!(found.of("first"), "skip", "the first stop of the keyboard");
     assert_eq!(found.of("unfocused"), "", "a stop of the keyboard that cannot be seen");
     assert_eq!(found.of("stops"), "true", "links and fields are reached by the keyboard");

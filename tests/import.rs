@@ -6,6 +6,7 @@
 
 mod files;
 mod follow;
+mod midnight;
 mod totals;
 pub(crate) mod traffic;
 
@@ -59,14 +60,14 @@ fn imported(dir: &tempfile::TempDir, files: &[&Path]) -> String {
 }
 
 fn follow(dir: &tempfile::TempDir, files: &[&Path]) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_headcount"))
-        .args(["import", SITE, "--follow", "--data"])
-        .arg(dir.path().join("data"))
-        .args(files)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
+    following(dir, files).spawn().unwrap()
+}
+
+fn following(dir: &tempfile::TempDir, files: &[&Path]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_headcount"));
+    command.args(["import", SITE, "--follow", "--data"]).arg(dir.path().join("data")).args(files);
+    command.stdout(Stdio::piped()).stderr(Stdio::null());
+    command
 }
 
 fn number(dir: &tempfile::TempDir, sql: &str) -> i64 {
@@ -296,7 +297,6 @@ fn killed_at_any_moment_and_run_again_gives_the_same_counts() {
     imported(&killed, &[&log]);
     assert!(kills > 2, "{kills} kills came in time");
     assert_eq!(everything(&killed), everything(&whole));
-    assert!(number(&killed, "SELECT count(*) FROM ledger") > kills.cast_signed());
 }
 
 #[test]

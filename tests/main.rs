@@ -17,8 +17,12 @@ mod server;
 mod asked;
 // Numbers by chance that come again.
 mod dice;
+// A clock that is moved.
+mod faketime;
 // Waiting for what comes by itself.
 mod until;
+// Python packages, installed once.
+mod python;
 // Commands, API and dashboard through the real binary.
 mod pipeline;
 // What the commands say where they cannot do what was asked.
@@ -33,10 +37,14 @@ mod crash;
 mod erasure;
 // What must not be there: non-interference, canaries.
 mod privacy;
+// Everything that can be asked, given to an integer solver.
+mod differencing;
 // Where data lives, held to what is there.
 mod datamap;
 // Promises of privacy policies that no other test has.
 mod promises;
+// Numbers with noise, for everybody.
+mod publish;
 // A thread of each room fails: what is said of it.
 mod panics;
 // An image of the process: yesterday's key and marks, core dumps, other users.

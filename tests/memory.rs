@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use self::image::{Image, KEY, Secrets};
+use crate::faketime::FakeTime;
 use crate::pipeline::PROXY;
 use crate::server::{PATIENCE, SITE, Server, ask};
 use crate::until::until;
@@ -24,47 +25,7 @@ use crate::until::until;
 const SETTINGS: &str = "[limits]\nvisitor_filter_mib = 4\n";
 const LOCKED_BYTES: usize = 4 * 1024 * 1024 + 4_096;
 /// A user and group without rights: nobody.
-const NOBODY: u32 = 65_534;
-
-/// The time as a running process sees it, moved from outside.
-pub(crate) struct FakeTime {
-    file: PathBuf,
-    library: String,
-}
-
-impl FakeTime {
-    pub(crate) fn new(folder: &Path) -> Self {
-        let triples = std::fs::read_dir("/usr/lib").unwrap();
-        let library = triples
-            .map(|entry| entry.unwrap().path().join("faketime/libfaketimeMT.so.1"))
-            .find(|path| path.exists());
-        let Some(library) = library else {
-            panic!("no libfaketime; install it with: apt-get install faketime")
-        };
-        let time = Self {
-            file: folder.join("time"),
-            library: library.into_os_string().into_string().unwrap(),
-        };
-        time.set("+0");
-        time
-    }
-
-    /// Moves the clock by this from the real time; monotonic time goes on as it is.
-    pub(crate) fn set(&self, offset: &str) {
-        let next = self.file.with_extension("next");
-        std::fs::write(&next, format!("{offset}\n")).unwrap();
-        std::fs::rename(next, &self.file).unwrap();
-    }
-
-    pub(crate) fn environment(&self) -> [(&str, &str); 4] {
-        [
-            ("LD_PRELOAD", &self.library),
-            ("FAKETIME_TIMESTAMP_FILE", self.file.to_str().unwrap()),
-            ("FAKETIME_NO_CACHE", "1"),
-            ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
-        ]
-    }
-}
+pub(crate) const NOBODY: u32 = 65_534;
 
 /// Views of different visitors; their addresses are as a trusted proxy says them.
 fn visit(server: &Server, visitors: u32) {
@@ -262,7 +223,7 @@ fn a_crash_leaves_no_core_file() {
 }
 
 /// A folder of its own for the user without rights, with the binary in it.
-fn of_nobody(folder: &Path, before: &str) -> PathBuf {
+pub(crate) fn of_nobody(folder: &Path, before: &str) -> PathBuf {
     let binary = folder.join("headcount");
     std::fs::copy(env!("CARGO_BIN_EXE_headcount"), &binary).unwrap();
     chown(folder, Some(NOBODY), Some(NOBODY))

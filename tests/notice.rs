@@ -13,7 +13,7 @@ use crate::pipeline::{PROXY, complaint, files_with, text, write_config};
 use crate::server::{CHROME, Deployment, SITE, Server, headcount};
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/notice");
-const MODES: [&str; 4] = ["embedded", "cluster", "strict", "visitors-off"];
+const MODES: [&str; 6] = ["embedded", "cluster", "strict", "visitors-off", "log", "moving"];
 /// Phrases that no text may hold, cut so that this file does not.
 const CLAIMS: [&str; 8] = [
     "anonym",
@@ -72,7 +72,10 @@ fn what_is_missing_or_cannot_be_claimed_is_refused() {
     write_config(dir.path(), "");
     let (code, said) = complaint(&made("notice", &[], &config));
     assert_eq!(code, Some(64), "{said}");
-    assert!(said.contains("notice.tracker = \"\": \"script\" or \"pixel\" is needed"), "{said}");
+    assert!(
+        said.contains("notice.tracker = \"\": \"script\" or \"pixel\" is needed, what"),
+        "{said}"
+    );
     write_config(dir.path(), OWNER);
     assert!(made("notice", &[], &config).status.success());
     let (code, said) = complaint(&made("notice", &["--lang", "sv"], &config));
@@ -169,4 +172,18 @@ fn a_visitor_sees_what_would_be_counted_and_nothing_is() {
     for trace in [&b"kanin"[..], b"/users/:id", b"8.8.8"] {
         assert_eq!(files_with(&data, trace), Vec::<String>::new());
     }
+}
+
+#[test]
+fn where_a_log_is_counted_no_request_is_said_to_be() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = OWNER.replace("\"script\"", "\"log\"");
+    let server = Server::start(dir.path(), &[PROXY, &log].concat(), &[]);
+    let wish = from("/users/4711") + "Sec-GPC: 1\r\n";
+    let reply = server.send("GET /privacy", &wish, "").unwrap();
+    assert!(reply.body.contains("only if it was set up to"), "{}", reply.body);
+    for part in ["Your browser sends Global", "What would be counted", "<dt>"] {
+        assert!(!reply.body.contains(part), "{part}: {}", reply.body);
+    }
+    assert_eq!(server.stop(), Some(0));
 }

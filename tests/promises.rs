@@ -316,3 +316,23 @@ fn nobody_else_is_asked() {
     let is_seen = until(PATIENCE, || asked(&trace).iter().any(|line| line.contains("htons(1)")));
     assert!(is_seen, "{:?}", asked(&trace));
 }
+
+/// A row a view would be in the ledger of a quiet site, and each insert in the store's log.
+#[test]
+fn the_store_tells_days_and_no_single_view() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path(), PROXY, &[]);
+    for (number, page) in (1..).zip(["/", "/a", "/b", "/c"]) {
+        hit(&server, &from(20, CHROME), &format!("\"p\":\"{page}\""));
+        server.wait_for("SELECT sum(views) FROM page_counts", number);
+    }
+    assert_eq!(
+        server.number("SELECT count(*) FROM ledger WHERE views > 0"),
+        1,
+        "a row for the day"
+    );
+    let log = dir.path().join("data/counts.db-wal");
+    let is_empty = || std::fs::metadata(&log).is_ok_and(|log| log.len() == 0);
+    assert!(until(PATIENCE, is_empty), "the log is emptied when nothing comes");
+    assert_eq!(server.stop(), Some(0));
+}

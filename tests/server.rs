@@ -127,6 +127,13 @@ impl Server {
         self.folder.join("data")
     }
 
+    /// Where visitors are answered, wherever the dashboard is.
+    pub(crate) fn visitors(&self) -> String {
+        let printed = std::fs::read_to_string(self.folder.join("up.out")).unwrap();
+        let script = printed.split_once("src=\"http://").unwrap().1;
+        script.split('/').next().unwrap().to_owned()
+    }
+
     /// A view or click as a browser sends it.
     pub(crate) fn hit(&self, body: &str) -> Option<Reply> {
         self.send("POST /hit", &format!("User-Agent: {CHROME}\r\n"), body)

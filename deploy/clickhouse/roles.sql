@@ -18,7 +18,8 @@ GRANT SELECT, INSERT, OPTIMIZE, CREATE TABLE,
 CREATE SETTINGS PROFILE IF NOT EXISTS headcount_writer SETTINGS async_insert = 0, readonly = 0
     TO headcount_writer;
 
--- `headcount serve` and analysts: the views, and the two small tables that say how far they reach.
+-- `headcount serve` and analysts: the views, and three small tables: how far they reach, and which sites
+-- were erased, so that their tokens end.
 -- readonly 2 lets a question bring its time limit and nothing else.
 CREATE ROLE IF NOT EXISTS headcount_reader;
 GRANT SELECT ON headcount.cells TO headcount_reader;
@@ -30,6 +31,7 @@ GRANT SELECT ON headcount.refusal_counts TO headcount_reader;
 GRANT SELECT ON headcount.ledger TO headcount_reader;
 GRANT SELECT ON headcount.books TO headcount_reader;
 GRANT SELECT ON headcount.facts TO headcount_reader;
+GRANT SELECT ON headcount.erased_sites TO headcount_reader;
 GRANT SELECT ON headcount.schema_migrations TO headcount_reader;
 CREATE SETTINGS PROFILE IF NOT EXISTS headcount_reader
     SETTINGS readonly = 2, max_execution_time = 60, max_memory_usage = 4000000000

@@ -65,18 +65,26 @@ impl Cluster {
 }
 
 /// The answer of the API to who may read the site: its pages, and the site as a whole.
-fn shown(serve: &crate::part::Part, token: &str, site: &str) -> [String; 2] {
+fn shown(serve: &crate::part::Part, credential: &str, site: &str) -> [String; 2] {
     ["\"dimensions\":[\"event:page\"],", ""].map(|by| {
         let question = format!(
             "{{\"site_id\":\"{site}\",\"metrics\":[\"pageviews\"],{by}\"date_range\":\"7d\"}}"
         );
-        let bearer = format!("Authorization: Bearer {}\r\n", token.trim());
-        let reply = serve.send("POST /api/v2/query", &bearer, &question).unwrap();
+        let reply = serve.send("POST /api/v2/query", credential, &question).unwrap();
         assert_eq!(reply.status, 200, "{}", reply.body);
         let body = reply.body.replace([' ', '\n'], "");
         let results = body.split_once("\"results\":[").unwrap().1;
         results.strip_suffix("]}").unwrap().to_owned()
     })
+}
+
+/// Signed in by the link that `serve` printed, who sees every site, erased or not.
+fn session(serve: &crate::part::Part) -> String {
+    let code = serve.dashboard.split_once("/signin").unwrap().1;
+    let reply = serve.send(&format!("GET /signin{code}"), "", "").unwrap();
+    let cookie = reply.head.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap();
+    let cookie = cookie.split(';').next().unwrap();
+    format!("Cookie: {cookie}\r\nSec-Fetch-Site: same-origin\r\n")
 }
 
 #[test]
@@ -88,8 +96,15 @@ fn a_site_goes_under_load_without_a_trace_and_the_other_stays_exact() {
     assert!(until(WITHIN, || cluster.number("SELECT count(*) FROM counts") >= 0));
     PLAIN.iter().for_each(|sql| assert!(cluster.text(sql).is_some(), "{sql}"));
     let serve = cluster.server().unwrap();
-    let [of_gone, of_site] =
-        [GONE, SITE].map(|site| cluster.command("serve", &["token", "add", "--site", site]));
+    let [of_gone, of_site] = [GONE, SITE].map(|site| {
+        let token = cluster.command("serve", &["token", "add", "--site", site]);
+        format!("Authorization: Bearer {}\r\n", token.trim())
+    });
+    let of_all = session(&serve);
+    let is_revoked = || {
+        let reply = serve.send("GET /api/v2/openapi.json", &of_gone, "").unwrap();
+        reply.status == 401
+    };
     let over = AtomicBool::new(false);
     let address = cluster.collectors[0].address.clone();
     let load = Load::new(&cluster);
@@ -106,13 +121,14 @@ fn a_site_goes_under_load_without_a_trace_and_the_other_stays_exact() {
             assert!(shown(&serve, &of_gone, GONE)[0].contains(MARKER));
             let began = Instant::now();
             cluster.command("collect-0", &["site", "erase", GONE]);
-            assert_eq!(shown(&serve, &of_gone, GONE), NOTHING);
+            assert_eq!(shown(&serve, &of_all, GONE), NOTHING);
+            assert!(until(WITHIN, is_revoked), "erased on another folder");
             assert!(until(WITHIN, || cluster.rows_of_gone() == 0));
             seconds = began.elapsed().as_secs_f64();
             // Whoever still tells of it is not heard.
             std::thread::sleep(LOAD);
             assert_eq!(cluster.rows_in(&VIEWS), 0);
-            assert_eq!(shown(&serve, &of_gone, GONE), NOTHING);
+            assert_eq!(shown(&serve, &of_all, GONE), NOTHING);
             // An insert that was under way when it was asked is taken out again.
             assert!(until(WITHIN, || cluster.rows_of_gone() == 0), "{}", cluster.rows_of_gone());
             over.store(true, Ordering::Relaxed);
@@ -131,7 +147,9 @@ fn a_site_goes_under_load_without_a_trace_and_the_other_stays_exact() {
     cluster.settle(&sent, "the topic read from its start");
     assert_eq!(cluster.rows_of_gone(), 0);
     assert!(until(WITHIN, || !holds(servers.folders()[1], MARKER)));
-    assert_eq!(shown(&serve, &of_gone, GONE), NOTHING);
+    assert_eq!(shown(&serve, &of_all, GONE), NOTHING);
+    cluster.command("collect-0", &["site", "add", GONE]);
+    assert!(is_revoked(), "it does not come back with the site");
     assert_eq!(serve.stop(), Some(0));
 }
 

@@ -135,7 +135,7 @@ fn older_weeks_arrive_in_weeks_of_their_own() {
         ("SELECT sum(views) FROM page_counts WHERE page = '/gammal'", 3),
         ("SELECT sum(views) FROM page_counts", 12),
         ("SELECT count(DISTINCT week) FROM counts WHERE kind = 2", 4),
-        ("SELECT count() FROM ledger", 4),
+        ("SELECT count() FROM counts WHERE kind = 'batch'", 4),
     ] {
         assert_eq!(cluster.number(sql), expect, "{sql}");
     }

@@ -8,7 +8,7 @@
 // property, another origin, a dialog, a word in the console or a request is enough.
 
 import { readFileSync } from 'node:fs';
-import * as shared from '../chromium.mjs';
+import { say, until, watch } from '../chromium.mjs';
 
 const [chromium, profile, dashboard, share, site, file] = process.argv.slice(2);
 const PATIENCE_MS = 30000;
@@ -18,25 +18,7 @@ const EXPORTS = ['page_target', 'hour', 'day', 'total', 'refused'];
 const { attacks, names } = JSON.parse(readFileSync(file, 'utf8'));
 const { origin } = new URL(dashboard);
 
-const say = (name, value) => console.log(`${name} ${value}`);
-const seen = { troubles: [], foreign: [], loads: 0 };
-const browser = shared.launch(chromium, profile, [], (event) => {
-  if (event.method === 'Page.loadEventFired') seen.loads += 1;
-  if (event.method === 'Page.javascriptDialogOpening') {
-    seen.troubles.push(`dialog ${event.params.message}`);
-    page('Page.handleJavaScriptDialog', { accept: false });
-  }
-  const [trouble, foreign] = [shared.trouble(event), shared.foreign(event, origin)];
-  if (trouble) seen.troubles.push(trouble);
-  if (foreign) seen.foreign.push(foreign);
-});
-const fail = (why) => { say('failed', why); browser.kill(); process.exit(1); };
-browser.onError((error) => fail(error.message));
-process.on('uncaughtException', (error) => fail(error.message));
-
-const page = await shared.tab(browser, ['Page', 'Runtime', 'Log', 'Network', 'Audits']);
-const look = (expression) => shared.look(page, expression);
-const open = (path) => shared.open(page, new URL(path, origin).href, () => seen.loads, { patience: PATIENCE_MS });
+const { page, seen, open, look, close } = await watch({ chromium, profile, origin, patience: PATIENCE_MS });
 const PROPERTIES = 'Object.getOwnPropertyNames(window).sort().join()';
 const NAMES = `[...document.querySelectorAll('bdi')].map((one) => one.textContent)`;
 // Events that an attack waits for: everything is touched, focused and opened.
@@ -124,7 +106,7 @@ say('foreign', seen.foreign.join(' '));
 // What was looked for is found where it is.
 const quiet = seen.troubles.length;
 await look('setTimeout(() => { window.hacked = 1; alert(1); }); undefined');
-await shared.until('the attack that works', async () => seen.troubles.length > quiet && await look(PROPERTIES) !== clean);
+await until('the attack that works', async () => seen.troubles.length > quiet && await look(PROPERTIES) !== clean);
 say('control', true);
-await browser.close();
+await close();
 process.exit(0);

@@ -8,7 +8,7 @@
 // hostile.mjs waits for them to do something.
 
 import { readFileSync, writeFileSync } from 'node:fs';
-import * as shared from '../chromium.mjs';
+import { say, watch } from '../chromium.mjs';
 
 const [chromium, profile, dashboard, share, pictures, axe] = process.argv.slice(2);
 const PATIENCE_MS = 30000;
@@ -18,29 +18,16 @@ const README = { width: 1120, height: 972, deviceScaleFactor: 1, mobile: false }
 const PHONE = { width: 390, height: 844, deviceScaleFactor: 2, mobile: true };
 const origin = new URL(dashboard).origin;
 
-const say = (name, value) => console.log(`${name} ${value}`);
-const seen = { troubles: [], foreign: [], loads: 0, bytes: 0, body: 0, requests: 0 };
-const browser = shared.launch(chromium, profile, ['--hide-scrollbars'], (event) => {
-  const { method, params } = event;
-  if (method === 'Page.loadEventFired') seen.loads += 1;
-  if (method === 'Page.javascriptDialogOpening') {
-    seen.troubles.push(`dialog ${params.message}`);
-    page('Page.handleJavaScriptDialog', { accept: false });
-  }
-  if (method === 'Network.requestWillBeSent' && !params.request.url.startsWith('data:')) seen.requests += 1;
-  if (method === 'Network.loadingFinished') seen.bytes += params.encodedDataLength;
-  if (method === 'Network.dataReceived') seen.body += params.dataLength;
-  const [trouble, foreign] = [shared.trouble(event), shared.foreign(event, origin)];
-  if (trouble) seen.troubles.push(trouble);
-  if (foreign) seen.foreign.push(foreign);
+// Of the load that is under way.
+const weight = { bytes: 0, body: 0, requests: 0 };
+function hear({ method, params }) {
+  if (method === 'Network.requestWillBeSent' && !params.request.url.startsWith('data:')) weight.requests += 1;
+  if (method === 'Network.loadingFinished') weight.bytes += params.encodedDataLength;
+  if (method === 'Network.dataReceived') weight.body += params.dataLength;
+}
+const { page, seen, open, look, close } = await watch({
+  chromium, profile, flags: ['--hide-scrollbars'], origin, patience: PATIENCE_MS, hear,
 });
-const fail = (why) => { say('failed', why); browser.kill(); process.exit(1); };
-browser.onError((error) => fail(error.message));
-process.on('uncaughtException', (error) => fail(error.message));
-
-const page = await shared.tab(browser, ['Page', 'Runtime', 'Log', 'Network', 'Audits']);
-const open = (path) => shared.open(page, new URL(path, origin).href, () => seen.loads, { patience: PATIENCE_MS });
-const look = (expression) => shared.look(page, expression);
 
 async function screen(metrics, scheme) {
   await page('Emulation.setDeviceMetricsOverride', metrics);
@@ -83,14 +70,14 @@ const MEASURED = `new Promise((done) => {
 })`;
 const measured = [];
 for (let at = 0; at < PAINTS; at += 1) {
-  Object.assign(seen, { bytes: 0, body: 0, requests: 0 });
+  Object.assign(weight, { bytes: 0, body: 0, requests: 0 });
   await open('/?site=large.example&period=30d');
   measured.push(await look(MEASURED));
 }
 const median = (of) => measured.map((one) => one[of]).sort((a, b) => a - b)[Math.floor(PAINTS / 2)];
-say('bytes', Math.round(seen.bytes));
-say('uncompressed', Math.round(seen.body));
-say('requests', seen.requests);
+say('bytes', Math.round(weight.bytes));
+say('uncompressed', Math.round(weight.body));
+say('requests', weight.requests);
 say('paint', ['first', 'largest'].map((of) => `${of}=${Math.round(median(of))}`).join(' '));
 say('timing', ['response', 'interactive', 'loaded'].map((of) => `${of}=${Math.round(median(of))}`).join(' '));
 say('blocked', Math.round(median('blocked')));
@@ -128,6 +115,9 @@ for (const [name, metrics, media] of [['zoomed', ZOOMED, {}], ['printed', PAPER,
   const found = await checked();
   if (found) serious.push(`${name}: ${found}`);
 }
+await screen(WIDE, 'dark');
+await open('/?site=quiet.example&period=day');
+await picture('quiet-wide-dark');
 // Of the README: what a person sees first.
 for (const scheme of ['light', 'dark']) {
   await screen(README, scheme);
@@ -135,7 +125,7 @@ for (const scheme of ['light', 'dark']) {
   await picture(`readme-${scheme}`, false);
 }
 for (const [name, path] of [['list', '/list?site=many.example&by=page'], ['share', share],
-  ['chosen', '/?site=large.example&page=/prices'], ['day', '/?site=large.example&period=day&metric=clicks']]) {
+  ['quiet', '/?site=quiet.example&period=day'], ['chosen', '/?site=large.example&page=/prices'], ['day', '/?site=large.example&period=day&metric=clicks']]) {
   for (const [size, metrics] of [['phone', PHONE], ['wide', WIDE]]) {
     await screen(metrics, 'light');
     await open(path);
@@ -147,6 +137,27 @@ for (const [name, path] of [['list', '/list?site=many.example&by=page'], ['share
 }
 say('serious', serious.join(' || '));
 say('overflow', overflow.join(', '));
+
+// A day that tells nothing of its devices shows those of a longer period, and says so.
+await screen(WIDE, 'light');
+await open('/?site=quiet.example&period=day');
+const [wider, exact] = await look(`(() => {
+  const card = (id) => document.querySelector('[aria-labelledby=' + id + '-title]');
+  const note = card('device').querySelector('.wider');
+  const text = (one) => [...card(one).querySelectorAll('tbody tr')].map((row) => row.textContent.trim());
+  const others = [...document.querySelectorAll('tbody tr')].filter((row) => row.textContent.startsWith('(other)'));
+  return [note && text('device').length >= 2 && note.querySelector('a').href,
+    !card('page').querySelector('.wider') && text('page').join() === '/105'
+      && others.length > 0 && others.every((row) => !row.querySelector('.bar'))];
+})()`);
+say('exact', exact);
+await open(wider);
+say('widened', await look(`document.querySelector('.when').textContent.startsWith('Today, ')
+  && document.body.textContent.includes('Nothing is told apart yet')`));
+await open('/?site=empty.example');
+say('begin', await look(`document.querySelector('.start pre').textContent.trim().split('\\n').length === 2
+  && document.querySelector('.start code').textContent.includes('data-site="empty.example"')
+  && document.querySelectorAll('.card').length === 2 && document.querySelectorAll('script').length === 1`));
 
 // By keyboard: the first stop leads past the head, and the script never takes the focus away.
 await screen(WIDE, 'light');
@@ -179,5 +190,5 @@ await page('Emulation.setScriptExecutionDisabled', { value: true });
 await open('/?site=large.example');
 say('scriptless', await look(`document.querySelectorAll('.list').length > 8
   && document.querySelectorAll('svg.plot .bucket').length === 14`));
-await browser.close();
+await close();
 process.exit(0);

@@ -1,4 +1,4 @@
-//! Sites of every kind in one `counts.db`: empty, small, large, one of 10,000 pages, one whose names
+//! Sites of every kind in one `counts.db`: empty, small, quiet, large, one of 10,000 pages, one whose names
 //! are attacks.
 //!
 //! What it is not: what an edge would let in. Names are written past it, into the store itself.
@@ -48,6 +48,7 @@ pub(crate) fn fill(data: &Path) {
         .collect();
     let mut cells = small(now);
     cells.extend(large(now));
+    cells.extend(quiet(now));
     cells.extend(showcase::cells(now));
     for (at, page) in many.iter().enumerate() {
         let views = u64::try_from(MANY / (at + 1)).unwrap() + 1;
@@ -101,6 +102,46 @@ fn small(now: Hour) -> Vec<Cell<'static>> {
     ];
     for (attribute, value) in [(Attribute::Source, "(direct)"), (Attribute::Country, "SE")] {
         cells.push((site, CellKey::Attribute { day: now.day(), attribute, value }, counts(9)));
+    }
+    cells
+}
+
+/// Ten visitors a day, of whom those of today have not left the edge: there is no crowd of them yet.
+fn quiet(now: Hour) -> Vec<Cell<'static>> {
+    let site = "quiet.example";
+    let values = [
+        (Attribute::Source, &[("(direct)", 60), ("duckduckgo.com", 20), ("lobste.rs", 20)][..]),
+        (Attribute::Country, &[("SE", 50), ("DE", 15), ("GB", 15), ("US", 10), ("NO", 10)]),
+        (Attribute::Device, &[("desktop", 60), ("mobile", 40)]),
+        (Attribute::Browser, &[("Firefox", 40), ("Chrome", 40), ("Safari", 20)]),
+        (Attribute::Os, &[("Linux", 40), ("Windows", 30), ("iOS", 30)]),
+        (Attribute::UtmSource, &[("(none)", 100)]),
+        (Attribute::UtmMedium, &[("(none)", 100)]),
+        (Attribute::UtmCampaign, &[("(none)", 100)]),
+    ];
+    let mut dice = Dice(10);
+    let mut cells = Vec::new();
+    for back in 0..DAYS {
+        let day = now.day().minus(back);
+        let hour = if back == 0 { now } else { day.first_hour() };
+        let came = if back == 0 { 5 } else { 10 };
+        let counts =
+            |visitors| Counts { views: 2 * visitors, visitors, visits: visitors, ..Counts::ZERO };
+        cells.push((site, CellKey::Site { hour }, counts(came)));
+        cells.push((site, CellKey::Page { hour, page: "/" }, counts(came)));
+        for (attribute, values) in values.iter().filter(|_| back > 0) {
+            for _ in 0..came {
+                let mut left = dice.below(100);
+                let hit = values.iter().find(|(_, share)| {
+                    let is_hit = left < *share;
+                    left = left.saturating_sub(*share);
+                    is_hit
+                });
+                let (value, _) = hit.unwrap();
+                let key = CellKey::Attribute { day, attribute: *attribute, value: *value };
+                cells.push((site, key, counts(1)));
+            }
+        }
     }
     cells
 }

@@ -49,6 +49,29 @@ fn what_can_be_read_only_once_is_refused_as_a_file() {
 }
 
 #[test]
+fn a_notice_that_tells_nothing_of_logs_is_pointed_at() {
+    let dir = folder();
+    let log = file(&dir, "access.log", &view(now() - YESTERDAY, 1, "/a"));
+    let settings = dir.path().join("headcount.toml");
+    let said = |notice: &str| {
+        std::fs::write(&settings, notice).unwrap();
+        let output = import(&dir, &["--config", settings.to_str().unwrap()], &[&log]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stderr)
+    };
+    let warning = said("[notice]\ntracker = \"script\"\n");
+    assert_eq!(warning.lines().count(), 1, "{warning}");
+    assert!(warning.contains("set notice.imports_logs = true"), "{warning}");
+    for notice in [
+        "",
+        "[notice]\nimports_logs = true\ntracker = \"pixel\"\n",
+        "[notice]\ntracker = \"log\"\n",
+    ] {
+        assert_eq!(said(notice), "", "{notice}");
+    }
+}
+
+#[test]
 fn robots_alone_are_counted_once_through_a_start() {
     let dir = folder();
     let robot = |days: u64, agent: &str| {
@@ -145,7 +168,7 @@ fn a_short_file_that_looks_like_another_is_named() {
     assert!(import(&dir, &["--anew"], &[&one]).status.success());
     assert_eq!(views(&dir), 2);
     // Eight lines are enough to know an older copy.
-    let eight: Vec<_> = (0..12).map(|n| view(now() - YESTERDAY + n, n, "/b")).collect();
+    let eight: Vec<_> = (0..12).map(|n| view(now() - YESTERDAY + n, n, "/lang")).collect();
     imported(&dir, &[&file(&dir, "long.log", &eight.concat())]);
     let said = imported(&dir, &[&file(&dir, "older.log", &eight[..8].concat())]);
     assert!(said.contains("begins like a file that was counted further"), "{said}");

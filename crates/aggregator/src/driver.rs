@@ -35,6 +35,8 @@ const AUDIT_INTERVAL: Duration = Duration::from_secs(2);
 const AUDIT_INTERVAL_IDLE: Duration = Duration::from_secs(60);
 /// See [`AUDIT_INTERVAL`].
 const AUDIT_SHARE: u32 = 50;
+/// Between two emptyings of the store's log.
+const SETTLE_INTERVAL: Duration = Duration::from_secs(1);
 /// From a start to its first close of a day: what the last end left in the edge file comes before.
 const CLOSE_AFTER: Duration = Duration::from_secs(if cfg!(test) { 0 } else { 5 });
 /// Requests waiting at most.
@@ -116,6 +118,8 @@ impl Aggregator {
             closed: None,
             audited: None,
             changed: true,
+            unsettled: true,
+            settled: Instant::now(),
         };
         let thread = std::thread::Builder::new()
             .name("aggregator".into())
@@ -172,6 +176,9 @@ struct Driver {
     audited: Option<(Instant, Duration)>,
     /// Whether anything was written since the last audit.
     changed: bool,
+    /// Whether anything was written since the store's log was emptied, and when that was.
+    unsettled: bool,
+    settled: Instant,
 }
 
 impl Driver {
@@ -182,13 +189,26 @@ impl Driver {
                 Heard::Record(record) if self.lane.takes_records() => self.take(record)?,
                 // A lane stopped by an alarm acknowledges nothing: its records stay in the outbox
                 // until a human has looked.
-                Heard::Record(_) | Heard::Nothing => {}
+                Heard::Record(_) => {}
+                Heard::Nothing => self.settle()?,
                 Heard::Closed => {
                     self.audit()?;
                     return Ok(());
                 }
             }
         }
+    }
+
+    /// Empties the store's log when there is nothing else to do: it would tell one view from the next.
+    fn settle(&mut self) -> Result<(), AggregatorError> {
+        if self.unsettled && self.settled.elapsed() >= SETTLE_INTERVAL {
+            match self.writer.empty_log() {
+                Ok(is_empty) => self.unsettled = !is_empty,
+                Err(error) => self.survive(error)?,
+            }
+            self.settled = Instant::now();
+        }
+        Ok(())
     }
 
     /// Takes a record and whatever else is there already, and writes them in one insert.
@@ -226,6 +246,7 @@ impl Driver {
             Effect::Insert { insert, .. } => {
                 failpoint::hit("apply-before");
                 self.changed = true;
+                self.unsettled = true;
                 let insert = ledgered(&self.src, insert)?;
                 let answer = match self.writer.apply(&insert) {
                     Ok(_) => Answer::Success,

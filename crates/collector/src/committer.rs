@@ -51,6 +51,8 @@ const DRAIN_PATIENCE: Duration = Duration::from_secs(20);
 /// How long after midnight yesterday's names stay, for a core that read the clock just before. It
 /// adds its hit within microseconds.
 const NAMES_GRACE_SECONDS: u64 = 3_600;
+/// Pause before a file that could not be written anew is tried again.
+const REWRITE_PAUSE: Duration = Duration::from_secs(60);
 
 /// What an asker hears: an error that may pass, when asked again. Any other ends the committer,
 /// and then nobody answers.
@@ -93,6 +95,8 @@ struct State {
     released_day: Day,
     /// The log has commits that a release has folded.
     is_log_due: bool,
+    /// When the file is to be written anew, because names have gone.
+    rewrite_at: Option<Instant>,
     erasing: Vec<Erasing>,
 }
 
@@ -124,6 +128,7 @@ impl Committer {
                 return self.drain(&mut state);
             }
             let hits = self.round(&mut state, false)?;
+            self.rewrite(&mut state)?;
             if hits >= CROWDED_HITS {
                 std::thread::sleep(gathering(hits));
             } else if std::mem::take(&mut state.is_log_due) {
@@ -142,6 +147,26 @@ impl Committer {
         })
     }
 
+    /// Writes the edge file anew, once a day, when the names of finished days have gone. SQLite
+    /// overwrites rows that are deleted, but not the copies of them that a page keeps between its
+    /// rows when it is split.
+    fn rewrite(&mut self, state: &mut State) -> Result<(), EdgeFileError> {
+        let now = Instant::now();
+        if state.rewrite_at.is_none_or(|at| now < at) {
+            return Ok(());
+        }
+        state.rewrite_at = None;
+        match self.file.clear_free_pages() {
+            Err(error) if error.is_retryable() => {
+                tracing::warn!(error = %error, "edge file cannot be written anew, trying again");
+                state.rewrite_at = Some(now + REWRITE_PAUSE);
+                Ok(())
+            }
+            Err(error) => self.survive(error),
+            Ok(()) => Ok(()),
+        }
+    }
+
     /// What a start goes on from.
     fn begin(&mut self) -> Result<State, EdgeFileError> {
         let sites = self.file.sites()?;
@@ -152,6 +177,7 @@ impl Committer {
             released_at: Instant::now(),
             released_day: Day(0),
             is_log_due: false,
+            rewrite_at: None,
             erasing: Vec::new(),
         };
         self.recovered.names = Vec::new();
@@ -246,13 +272,14 @@ impl Committer {
                 self.names.forget_before(day);
                 state.texts.forget_before(day);
                 state.forget_admitted();
+                state.rewrite_at = Some(Instant::now());
             }
         }
         self.metrics.gauges(state.held.len(), state.shipper.len(), self.names.total());
         Ok(())
     }
 
-    /// The release that is due, with its batches; `None` if nothing would move.
+    /// The release that is due, with its batches; `None` if nothing would move and no name go.
     fn plan(
         &self,
         state: &State,
@@ -264,7 +291,7 @@ impl Committer {
         let listed =
             |site, page| state.texts.name(page).is_some_and(|text| sites.lists(site, text));
         let plan = state.held.plan_with(increments, self.rule, (today, flow), listed);
-        if plan.is_empty() {
+        if plan.is_empty() && self.names_before(state, &plan).is_none() {
             return None;
         }
         let batches = state.texts.encode(&plan.leaving, self.partitions);
@@ -410,6 +437,7 @@ impl Committer {
             self.doorbell.wait(Duration::from_millis(5));
         }
         self.round(state, false)?;
+        self.rewrite(state)?;
         self.file.checkpoint()
     }
 }

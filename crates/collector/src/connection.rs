@@ -1,6 +1,6 @@
 //! One connection: its deadlines, and the wrapper that notices when bytes move.
 //!
-//! What it is not: a timer per connection. Each core sweeps its connections four times a second;
+//! What it is not: a timer per connection. A room is swept four times a second;
 //! a deadline costs a request one store to memory.
 //!
 //! What surprises: a connection is dropped without a word at its deadline. Whoever sends a byte a
@@ -17,8 +17,8 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-/// Time between two sweeps.
-pub(crate) const TICK: Duration = Duration::from_millis(250);
+/// Time between two sweeps of a [`Room`](crate::room::Room).
+pub const TICK: Duration = Duration::from_millis(250);
 /// Ticks in a second.
 const TICKS: u32 = 4;
 /// Until the header is whole, from the first byte or from accepting.

@@ -206,6 +206,8 @@ impl EdgeFile {
         // Pages that become free are overwritten too: the journal's rows are one commit's cells.
         db.pragma_update(None, "secure_delete", "ON")?;
         db.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
+        // Writing the file anew would leave a copy of it in the system's temporary folder.
+        db.pragma_update(None, "temp_store", "MEMORY")?;
         if is_new {
             create(&db, fresh_id)?;
         }
@@ -354,7 +356,8 @@ impl EdgeFile {
         Ok(())
     }
 
-    /// Writes the file anew without the pages that deleted rows have left behind.
+    /// Writes the file anew without what deleted rows have left behind: whole pages, and copies
+    /// between the rows of others. In the memory of all of it, while it lasts.
     ///
     /// # Errors
     /// [`EdgeFileError`] if the disk does not take it.

@@ -3,8 +3,9 @@
 //! What it is not: a reader of files. Lines come in, batches go out; who applied which is kept
 //! elsewhere.
 //!
-//! What surprises: a line of the past is counted in its own hour, under a visitors' key that lives
-//! as long as this and marks every day apart, because a log need not be in order.
+//! What surprises: a line of the past is counted in its own hour, and marked apart from those of other
+//! days, because a log need not be in order. The visitors' key is that of the day on which the line
+//! is read: it ends at UTC midnight as the edge's does, whatever is read.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -162,14 +163,24 @@ pub struct LogJudge {
     oldest: Day,
     rules: LineRules,
     texts: HashMap<NameId, (Day, Box<str>), RandomState>,
-    /// The number of the running visitors' key, as the filter sees it: a day that never was.
-    key: Day,
+    /// The number of the running visitors' key.
+    turn: u64,
     /// First views since that key was drawn, of the site and of pages: the filter's marks.
     marks: u64,
     marks_max: u64,
     cells: Vec<EdgeCell>,
     /// Visitors of each page of this run, where names wait for some.
     admitting: HashMap<NameId, u64, RandomState>,
+}
+
+/// Ends the days of a [`LogJudge`], whose own thread may wait for a line or for the store.
+pub struct DayKeeper(Arc<Shared>);
+
+impl DayKeeper {
+    /// Replaces the keys and wipes the marks of a day that is over. Call it twice a second.
+    pub fn keep(&self) {
+        self.0.keep_day();
+    }
 }
 
 /// What was counted of one log and has not left.
@@ -249,7 +260,8 @@ impl LogJudge {
         let host = setting.site.host.clone();
         let sites = SiteTable::new([(SITE, setting.site)]);
         let site = Arc::clone(sites.by_host(host.as_str()).ok_or(CollectorError::Stopped)?);
-        let visitors = setting.visitors.map(|mib| Visitors::new(mib, Day(0))).transpose()?;
+        let day = setting.clock.hour().day();
+        let visitors = setting.visitors.map(|mib| Visitors::new(mib, day)).transpose()?;
         let filter_bytes = setting.visitors.unwrap_or(1).max(1) * 1024 * 1024;
         let marks_max = u64::try_from(filter_bytes / FILTER_BYTES_PER_MARK).unwrap_or(u64::MAX);
         let shared = Arc::new(Shared {
@@ -257,23 +269,24 @@ impl LogJudge {
             countries: setting.countries,
             visitors,
             rate: RateLimit::new(0, random()?),
-            agents: Arc::new(LooseKey::new(&[0; 32])),
-            day: 0.into(),
+            agents: Arc::new(LooseKey::new(&random()?)),
+            day: day.0.into(),
             names: Arc::new(Names::new(setting.names, [])),
             clock: setting.clock,
             metrics: Arc::new(Metrics::register(&mut Registry::default())),
         });
-        let clients = Clients::new(Arc::new(ClientRules::load()?), random()?);
+        let rules = Arc::new(ClientRules::load()?);
+        let clients = Clients::sharing(rules, Arc::clone(&shared.agents));
         Ok(Self {
             judge: Judge::new(Arc::clone(&shared), clients),
-            shared,
             site,
             sites,
             release: setting.release,
             oldest: setting.oldest,
             rules: setting.rules,
             texts: HashMap::default(),
-            key: Day(0),
+            turn: shared.visitors.as_ref().map_or(0, Visitors::turn),
+            shared,
             marks: 0,
             marks_max,
             cells: Vec::new(),
@@ -288,17 +301,20 @@ impl LogJudge {
     pub fn take(&mut self, line: &[u8], part: Part, pending: &mut Pending) -> Result<Day, Skipped> {
         let request = Some(line).filter(|line| line.len() <= LINE_BYTES_MAX).and_then(log::read);
         let request = request.ok_or(Skipped::Unreadable)?;
-        // Decided by the lines alone, so that reading them again turns the key at the same ones.
-        if self.marks >= self.marks_max {
-            self.key = self.key.plus(1);
-            self.marks = 0;
-        }
         let now = self.shared.clock.unix_seconds();
+        let today = Hour::of_unix(now).day();
+        self.judge.begin(today);
+        // Decided by the lines of the day alone, so that reading them again turns the key at the same.
+        if let Some(visitors) =
+            self.shared.visitors.as_ref().filter(|_| self.marks >= self.marks_max)
+        {
+            visitors.replace_full();
+        }
         let hour = self.hour(&request, now)?;
         self.cells.clear();
         let outcome = match self.visitor(&request) {
             Ok(visitor) => {
-                let marks = (self.key, hour.day().0);
+                let marks = (today, hour.day().0);
                 let hit = Hit { site: &self.site, hour, page: &request.target, marks };
                 self.judge.view(&hit, &request.referrer, &visitor, &mut self.cells);
                 Ok(hour.day())
@@ -308,7 +324,7 @@ impl LogJudge {
                 Err(Skipped::Refused(reason))
             }
         };
-        let today = Hour::of_unix(now).day();
+        self.notice_key();
         for cell in &self.cells {
             match cell.1 {
                 CellKey::Site { .. } => self.marks += cell.2.visitors,
@@ -323,6 +339,23 @@ impl LogJudge {
             pending.add(cell, (part, today));
         }
         outcome
+    }
+
+    /// Begins to count anew what was counted under one key. Who was marked under the last one is
+    /// nobody that is known: they may all be the same visitor now.
+    fn notice_key(&mut self) {
+        let turn = self.shared.visitors.as_ref().map_or(0, Visitors::turn);
+        if self.turn == turn {
+            return;
+        }
+        (self.turn, self.marks) = (turn, 0);
+        let waiting = self.admitting.values_mut().filter(|seen| **seen < ADMISSION_VISITORS);
+        waiting.for_each(|seen| *seen = (*seen).min(1));
+    }
+
+    /// Who ends the days of this judge, from another thread.
+    pub fn keeper(&self) -> DayKeeper {
+        DayKeeper(Arc::clone(&self.shared))
     }
 
     /// The UTC hour of a line that may be a view.

@@ -52,7 +52,7 @@ pub(crate) struct Shared {
 impl Shared {
     /// Ends a day that is over: its key and its marks are gone within a tick of midnight, whether
     /// or not anybody comes.
-    fn keep_day(&self) -> Day {
+    pub(crate) fn keep_day(&self) -> Day {
         let now = self.clock.unix_seconds();
         let day = Hour::of_unix(now).day();
         if let Some(visitors) = &self.visitors {
@@ -177,6 +177,14 @@ impl Judge {
         let day = self.shared.keep_day();
         if self.day.replace(day) != day {
             self.clients.borrow_mut().forget();
+            self.forget_names();
+        }
+    }
+
+    /// [`Judge::keep_day`] where `day` is another one than that of the last hit.
+    pub(crate) fn begin(&self, day: Day) {
+        if self.day.get() != day {
+            self.keep_day();
         }
     }
 
@@ -202,9 +210,7 @@ impl Judge {
             };
         };
         let hour = self.shared.clock.hour();
-        if self.day.get() != hour.day() {
-            self.keep_day();
-        }
+        self.begin(hour.day());
         let mut refuse = |reason| {
             cells.push(refusal(site, hour, reason));
             Verdict::Refused(reason)
@@ -333,7 +339,7 @@ pub(crate) struct Hit<'a> {
     pub(crate) hour: Hour,
     /// Untrusted: the page as it came.
     pub(crate) page: &'a str,
-    /// The day whose key marks its visitor, and the number of those among whom it is distinct.
+    /// The day at which its visitor is marked, and the number of those among whom it is distinct.
     pub(crate) marks: (Day, u32),
 }
 

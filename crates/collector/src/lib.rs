@@ -18,6 +18,7 @@ pub mod names;
 pub mod peer;
 pub mod rate;
 pub mod release;
+pub mod room;
 pub mod shipper;
 pub mod sites;
 pub mod totals;
@@ -38,7 +39,7 @@ mod ticket;
 mod worker;
 
 pub use crate::committer::batches::partition_of;
-pub use crate::connection::REQUEST_DEADLINE;
+pub use crate::connection::{REQUEST_DEADLINE, TICK};
 pub use crate::http::{Answer, BODY_BYTES_MAX, Body, Fallback, URI_BYTES_MAX, plain};
 pub use crate::judge::preview::{PREVIEW_PATH, Preview};
 pub use crate::server::{

@@ -112,10 +112,16 @@ impl AddressSource {
     }
 
     /// Who asks. Behind a proxy of ours that is who its header names; if it names nobody, it is
-    /// nobody who may ask, unless all may.
+    /// nobody who may ask, unless all may. Where there are no proxies of ours and the header is there
+    /// nevertheless, who asks is unknown, and may not.
     pub fn asker(&self, peer: Peer, headers: &HeaderMap) -> Asker {
         match peer.from {
-            From::Visitor(network) => Asker { admitted: peer.admitted, network: Some(network) },
+            From::Visitor(network) => {
+                let is_header_there =
+                    self.header.as_ref().is_some_and(|it| headers.contains_key(it));
+                let admitted = peer.admitted && (self.has_proxies() || !is_header_there);
+                Asker { admitted, network: Some(network) }
+            }
             From::TrustedProxy => {
                 let named = self.named(headers);
                 let admitted =
@@ -160,7 +166,7 @@ impl AddressSource {
         let name = self.header.as_ref()?;
         let lines: Vec<&str> =
             headers.get_all(name).iter().map(|v| v.to_str().unwrap_or("")).collect();
-        self.forwarded(&lines.join(","), name.as_str() == "forwarded")
+        self.forwarded(&lines, name.as_str() == "forwarded")
     }
 
     /// The network of an address in a log; `None` for a proxy of ours, and for what is no address.
@@ -170,12 +176,18 @@ impl AddressSource {
     }
 
     /// The right-most entry that is not one of our proxies.
-    fn forwarded(&self, line: &str, is_rfc7239: bool) -> Option<Address> {
-        for entry in line.rsplit(',').take(FORWARDED_ENTRIES_MAX) {
-            let text = if is_rfc7239 { forwarded_for(entry)? } else { entry };
-            let address = Address::parse(text)?;
-            if !self.trusts(&address) {
-                return Some(address);
+    fn forwarded(&self, lines: &[&str], is_rfc7239: bool) -> Option<Address> {
+        let mut left = FORWARDED_ENTRIES_MAX;
+        for line in lines.iter().rev() {
+            let entries =
+                if is_rfc7239 { unquoted(line, b',')? } else { line.split(',').collect() };
+            for entry in entries.into_iter().rev() {
+                left = left.checked_sub(1)?;
+                let text = if is_rfc7239 { forwarded_for(entry)? } else { entry };
+                let address = Address::parse(text)?;
+                if !self.trusts(&address) {
+                    return Some(address);
+                }
             }
         }
         None
@@ -187,6 +199,12 @@ impl AddressSource {
 }
 
 impl Peer {
+    /// Whether this end may ask for what is not a visitor's, or is a proxy of ours, whose header then
+    /// says who does.
+    pub fn may_ask(self) -> bool {
+        self.admitted || matches!(self.from, From::TrustedProxy)
+    }
+
     /// Whether the other end is this machine: a proxy beside us, or a person trying it out.
     pub(crate) fn is_loopback(self) -> bool {
         self.loopback
@@ -298,7 +316,7 @@ pub fn explain_client(text: &str) -> String {
         return peer.truncate().explained();
     }
     header
-        .and_then(|(line, is_rfc7239)| source.forwarded(line, is_rfc7239))
+        .and_then(|(line, is_rfc7239)| source.forwarded(&[line], is_rfc7239))
         .map_or_else(none, |address| address.truncate().explained())
 }
 
@@ -314,12 +332,37 @@ fn network(text: &str) -> Option<IpNet> {
     text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
 }
 
-/// The `for=` of one element of RFC 7239's header.
+/// The `for=` of one element of RFC 7239's header. One with two of them names nobody: proxies write
+/// one, so somebody else wrote the other.
 fn forwarded_for(element: &str) -> Option<&str> {
-    element.split(';').find_map(|pair| {
+    let mut named = unquoted(element, b';')?.into_iter().filter_map(|pair| {
         let (name, value) = pair.split_once('=')?;
         name.trim().eq_ignore_ascii_case("for").then_some(value)
-    })
+    });
+    let value = named.next()?;
+    named.next().is_none().then_some(value)
+}
+
+/// What lies between separators that stand outside of quotes, in which a backslash takes its meaning
+/// from the next character; `None` if a quote has no end. What a visitor sends as `Host` stands in
+/// quotes here.
+fn unquoted(text: &str, separator: u8) -> Option<Vec<&str>> {
+    let (mut parts, mut start) = (Vec::new(), 0);
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_quoted => is_escaped = true,
+            b'"' => is_quoted = !is_quoted,
+            _ if byte == separator && !is_quoted => {
+                parts.push(text.get(start..at)?);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(text.get(start..)?);
+    (!is_quoted).then_some(parts)
 }
 
 #[cfg(test)]
@@ -371,6 +414,50 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_in_quotes_of_forwarded_names_nobody() {
+        for (line, expect) in [
+            ("proto=http;host=\"x;for=192.0.2.9\";for=203.0.113.5", "203.0.113.0/24"),
+            ("proto=http;host=\"x,for=192.0.2.9\";for=203.0.113.5", "203.0.113.0/24"),
+            ("for=203.0.113.5;host=\"x,for=192.0.2.9\"", "203.0.113.0/24"),
+            ("for=203.0.113.5;host=\"x, for=192.0.2.9;y=\"", "203.0.113.0/24"),
+            ("for=203.0.113.5;host=\"x\\\",for=192.0.2.9\"", "203.0.113.0/24"),
+            ("for=203.0.113.5;host=\"x\\\\\",for=192.0.2.9", "192.0.2.0/24"),
+            ("for=192.0.2.9, for=\"203.0.113.5:80\"", "203.0.113.0/24"),
+            ("FOR=203.0.113.5 ; by=\"10.0.0.3\"", "203.0.113.0/24"),
+            // Two of them, or a quote without an end: nobody.
+            ("for=192.0.2.9;for=203.0.113.5", "(none)"),
+            ("for=\"192.0.2.9\";host=x;For=203.0.113.5", "(none)"),
+            ("for=203.0.113.5;host=\"x", "(none)"),
+            ("host=\"x\\\";for=203.0.113.5", "(none)"),
+            ("for=\"x, for=203.0.113.5", "(none)"),
+            ("host=\"for=192.0.2.9\"", "(none)"),
+        ] {
+            let client = format!("peer=10.0.0.1 | trusted=10.0.0.0/8 | forwarded={line}");
+            assert_eq!(explain_client(&client), expect, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_line_of_a_header_ends_where_it_ends() {
+        let source = AddressSource::new(&["10.0.0.0/8".into()], Some("Forwarded")).unwrap();
+        let peer = source.peer("10.0.0.1:1".parse().unwrap());
+        for (lines, expect) in [
+            (["for=\"x", "for=203.0.113.5;host=\"y\""], Some("203.0.113.0/24")),
+            (["for=192.0.2.9", "for=203.0.113.5"], Some("203.0.113.0/24")),
+            (["for=203.0.113.5", "for=10.0.0.2"], Some("203.0.113.0/24")),
+            (["for=\"x", "for=10.0.0.2"], None),
+            (["for=192.0.2.9", "for=\"x"], None),
+        ] {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append("forwarded", line.parse().unwrap());
+            }
+            let found = source.prefix(peer, &headers).map(Prefix::explained);
+            assert_eq!(found.as_deref(), expect, "{lines:?}");
+        }
+    }
+
+    #[test]
     fn only_admitted_networks_may_ask() {
         let list = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
         let source = |networks: &str| {
@@ -412,6 +499,19 @@ mod tests {
             );
         }
         assert!(AddressSource::default().admitting(&["x".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn where_no_proxy_is_expected_who_comes_through_one_may_not_ask() {
+        for networks in [&[][..], &["192.0.2.9".to_owned()]] {
+            let source = AddressSource::new(&[], Some("X-Forwarded-For")).unwrap();
+            let source = source.admitting(networks).unwrap();
+            let peer = source.peer("192.0.2.9:1".parse().unwrap());
+            let mut headers = HeaderMap::new();
+            assert!(source.asker(peer, &headers).is_admitted());
+            headers.insert("x-forwarded-for", "".parse().unwrap());
+            assert!(!source.asker(peer, &headers).is_admitted());
+        }
     }
 
     #[test]

@@ -4,9 +4,11 @@
 //! one transaction and this state changes only after that has succeeded.
 //!
 //! What surprises: page and click cells leave at once, each harmless alone. Attribute cells wait
-//! for a crowd, because the attributes of one visit side by side are that visitor's row again.
+//! for a crowd, because the attributes of one visit side by side are that visitor's row again. With a
+//! start everybody is new, so all who waited from before it are one visitor to whoever waits for some.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
 
 use headcount_core::cell::{Attribute, CellKey, Counts};
 use headcount_core::tally::Tally;
@@ -41,6 +43,38 @@ pub struct Held {
     kept: Tally<SiteId, NameId>,
     /// Pages whose names may leave, for as long as they are names.
     admitted: HashSet<NameId>,
+    doubt: Doubt,
+}
+
+/// Visitors among what a start found who may be others of them, or of those who came since: the key
+/// that knew them is gone. All but one, of each page and of each crowd.
+#[derive(Default)]
+struct Doubt {
+    pages: HashMap<NameId, u64>,
+    crowds: HashMap<(SiteId, Day), u64>,
+}
+
+impl Doubt {
+    fn of(cells: &Tally<SiteId, NameId>) -> Self {
+        let (mut pages, mut crowds) = (readers(cells), crowds(cells));
+        pages.values_mut().chain(crowds.values_mut()).for_each(|n| *n = n.saturating_sub(1));
+        Self { pages, crowds }
+    }
+
+    /// Lets go of what has left; a page that was admitted stays so.
+    fn settle(&mut self, plan: &Plan) {
+        for page in &plan.admitted {
+            self.pages.remove(page);
+        }
+        if self.crowds.is_empty() {
+            return;
+        }
+        for (site, key, _) in &plan.leaving {
+            if let CellKey::Attribute { day, .. } = key {
+                self.crowds.remove(&(*site, *day));
+            }
+        }
+    }
 }
 
 /// One release, worked out and not yet done.
@@ -58,7 +92,9 @@ pub struct Plan {
 impl Held {
     /// What a restart found: the rows of `cells` and the journal added up.
     pub fn recovered(kept: Tally<SiteId, NameId>, fresh: Tally<SiteId, NameId>) -> Self {
-        Self { fresh, kept, admitted: HashSet::new() }
+        let mut all = kept.clone();
+        fresh.iter().for_each(|(site, key, counts)| all.add(*site, *key, counts));
+        Self { fresh, kept, admitted: HashSet::new(), doubt: Doubt::of(&all) }
     }
 
     /// Adds what a group commit has made durable.
@@ -109,8 +145,10 @@ impl Held {
         }
         let mut all = self.kept.clone();
         fresh.iter().for_each(|(site, key, counts)| all.add(*site, *key, counts));
-        let admitted = if rule.admission { newly_admitted(&all, &listed) } else { HashSet::new() };
-        let crowds = crowds(&all);
+        let admitted =
+            if rule.admission { self.newly_admitted(&all, &listed) } else { HashSet::new() };
+        let mut crowds = crowds(&all);
+        take_off(&mut crowds, &self.doubt.crowds);
         let may_leave = |site: SiteId, key: &EdgeKey| match key {
             _ if key.day() < today => true,
             CellKey::Site { .. } | CellKey::Refusal { .. } => true,
@@ -146,6 +184,20 @@ impl Held {
         plan
     }
 
+    /// Pages that enough different visitors asked for, or that their site lists.
+    fn newly_admitted(
+        &self,
+        cells: &Tally<SiteId, NameId>,
+        listed: impl Fn(SiteId, NameId) -> bool,
+    ) -> HashSet<NameId> {
+        let mut readers = readers(cells);
+        take_off(&mut readers, &self.doubt.pages);
+        let is_read = |page| readers.get(&page).is_some_and(|seen| *seen >= ADMISSION_VISITORS);
+        let pages = cells.iter().filter_map(|(site, key, _)| Some((*site, page_of(key)?)));
+        let admitted = pages.filter(|(site, page)| is_read(*page) || listed(*site, *page));
+        admitted.map(|(_, page)| page).collect()
+    }
+
     /// A release while nothing may leave: what came is added to what is kept. It looks at nothing
     /// else, because an outage may have left a million cells here.
     fn staying(&self, fresh: &Tally<SiteId, NameId>) -> Plan {
@@ -172,12 +224,14 @@ impl Held {
             self.kept.add(*site, *key, counts);
         }
         self.admitted.extend(&plan.admitted);
+        self.doubt.settle(plan);
     }
 
     /// Forgets that pages were admitted whose names are gone. Theirs go with their day, so that
     /// what is kept here is as bounded as names are.
     pub fn forget_admitted(&mut self, is_known: impl Fn(NameId) -> bool) {
         self.admitted.retain(|page| is_known(*page));
+        self.doubt.pages.retain(|page, _| is_known(*page));
     }
 
     /// What the edge file needs for an erasure of a site: the rows of `cells` to delete, and the
@@ -195,6 +249,7 @@ impl Held {
     pub fn erase(&mut self, site: SiteId) {
         drop(self.fresh.take(|of, _| *of == site));
         drop(self.kept.take(|of, _| *of == site));
+        self.doubt.crowds.retain(|(of, _), _| *of != site);
     }
 
     /// Whether a row of `cells` of a day before `day` stays when `gone` are deleted.
@@ -224,23 +279,30 @@ fn crowds(cells: &Tally<SiteId, NameId>) -> HashMap<(SiteId, Day), u64> {
     crowds
 }
 
-/// Pages that enough different visitors asked for, or that their site lists.
-fn newly_admitted(
-    cells: &Tally<SiteId, NameId>,
-    listed: impl Fn(SiteId, NameId) -> bool,
-) -> HashSet<NameId> {
-    let mut visitors: HashMap<NameId, u64> = HashMap::new();
-    let mut admitted = HashSet::new();
-    for (site, key, counts) in cells.iter() {
-        if let CellKey::Page { page, .. } | CellKey::Click { page, .. } = key {
-            let seen = visitors.entry(*page).or_default();
-            *seen += counts.visitors;
-            if *seen >= ADMISSION_VISITORS || listed(*site, *page) {
-                admitted.insert(*page);
-            }
+/// Visitors of each page.
+fn readers(cells: &Tally<SiteId, NameId>) -> HashMap<NameId, u64> {
+    let mut readers = HashMap::new();
+    for (_, key, counts) in cells.iter() {
+        if let Some(page) = page_of(key) {
+            *readers.entry(page).or_insert(0) += counts.visitors;
         }
     }
-    admitted
+    readers
+}
+
+fn page_of(key: &EdgeKey) -> Option<NameId> {
+    match key {
+        CellKey::Page { page, .. } | CellKey::Click { page, .. } => Some(*page),
+        CellKey::Site { .. } | CellKey::Attribute { .. } | CellKey::Refusal { .. } => None,
+    }
+}
+
+fn take_off<K: Eq + Hash>(visitors: &mut HashMap<K, u64>, doubtful: &HashMap<K, u64>) {
+    for (of, doubtful) in doubtful {
+        if let Some(seen) = visitors.get_mut(of) {
+            *seen = seen.saturating_sub(*doubtful);
+        }
+    }
 }
 
 /// The key under which a cell leaves: a page that was never admitted leaves without its name.
@@ -359,10 +421,52 @@ mod tests {
         assert!(held.plan(STRICT, (TODAY, true), unlisted).leaving.is_empty());
     }
 
+    /// What a start finds of it.
+    fn restarted(held: Held) -> Held {
+        Held::recovered(held.kept, held.fresh)
+    }
+
+    #[test]
+    fn one_visitor_admits_no_page_by_restarts() {
+        let mut held = Held::default();
+        for start in 0..9 {
+            held.add(&[page(5, 1)]);
+            let plan = held.plan(STRICT, (TODAY, true), unlisted);
+            assert!(plan.leaving.is_empty(), "start {start}");
+            held.released(&plan);
+            held = restarted(held);
+        }
+        held.add(&[page(5, 1)]);
+        held.released(&held.plan(STRICT, (TODAY, true), unlisted));
+        held.add(&[page(5, 1)]);
+        let [(_, key, counts)] = held.plan(STRICT, (TODAY, true), unlisted).leaving[..] else {
+            panic!("one from before, and two")
+        };
+        assert_eq!((key, counts.views, counts.visitors), (page(5, 1).1, 11, 11));
+    }
+
+    #[test]
+    fn one_visitor_makes_no_crowd_by_restarts_and_the_next_crowd_is_whole() {
+        let mut held = Held::default();
+        for start in 0..9 {
+            held.add(&[device(TODAY, 1, 1)]);
+            let plan = held.plan(RULE, (TODAY, true), unlisted);
+            assert!(plan.leaving.is_empty(), "start {start}");
+            held.released(&plan);
+            held = restarted(held);
+        }
+        for visitors in [7, 8] {
+            held.add(&[device(TODAY, 1, visitors)]);
+            let plan = held.plan(RULE, (TODAY, true), unlisted);
+            assert_eq!(plan.leaving.len(), 1, "{visitors}");
+            held.released(&plan);
+        }
+    }
+
     proptest! {
         #[test]
         fn every_count_leaves_exactly_once(
-            steps in proptest::collection::vec((0u32..3, 0u32..4, 0u64..3, any::<bool>()), 0..60),
+            steps in proptest::collection::vec((0u32..4, 0u32..4, 0u64..3, any::<bool>()), 0..60),
             admission: bool,
         ) {
             let rule = ReleaseRule { crowd: 3, admission };
@@ -371,6 +475,10 @@ mod tests {
                 let cell = match kind {
                     0 => device(TODAY, name, visitors),
                     1 => page(name, visitors),
+                    2 => {
+                        held = restarted(held);
+                        continue;
+                    }
                     _ => (SITE, CellKey::Site { hour: Hour(240) }, view(visitors)),
                 };
                 put.add(&cell.2);

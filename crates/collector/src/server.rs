@@ -30,10 +30,11 @@ use crate::names::{NameLimits, Names};
 use crate::peer::AddressSource;
 use crate::rate::RateLimit;
 use crate::release::ReleaseRule;
+use crate::room::ConnectionLimits;
 use crate::shard::{Doorbell, Shard};
 use crate::sites::{SiteSetting, SiteTable};
 use crate::visitors::{Visitors, VisitorsError};
-use crate::worker::{ConnectionLimits, WorkerParts, run};
+use crate::worker::{WorkerParts, run};
 
 /// Commands waiting at most.
 const COMMANDS_MAX: usize = 16;

@@ -39,6 +39,9 @@ const LIFE_MAX: Duration = Duration::from_secs(24 * 3_600 + 300);
 /// brought; and a machine without randomness is asked again after it.
 const PAUSE: Duration = Duration::from_secs(60);
 
+/// What the log says when there is no randomness.
+const NO_KEY: &str = "no randomness for a new key, no visitors are counted";
+
 /// Why visitors cannot be counted.
 #[derive(Debug, Error)]
 pub enum VisitorsError {
@@ -182,10 +185,29 @@ impl Visitors {
         if !self.today().is_due(day, now) {
             return Ok(());
         }
-        let mut today = self.today_mut();
+        let today = self.today_mut();
         if !today.is_due(day, now) {
             return Ok(());
         }
+        self.replace(today, day, now)
+    }
+
+    /// Replaces the key before its time, for an import that has filled the filter with the marks of
+    /// many days.
+    pub(crate) fn replace_full(&self) {
+        let today = self.today_mut();
+        let day = today.day;
+        if today.state != KeyState::Over && self.replace(today, day, Instant::now()).is_err() {
+            tracing::error!("{NO_KEY}");
+        }
+    }
+
+    fn replace(
+        &self,
+        mut today: RwLockWriteGuard<'_, Today>,
+        day: Day,
+        now: Instant,
+    ) -> Result<(), VisitorsError> {
         let renewed = today.renew(day, now);
         let turn = today.turn;
         drop(today);
@@ -193,10 +215,15 @@ impl Visitors {
         renewed
     }
 
+    /// How many keys there were: another number, and nobody is known any more.
+    pub(crate) fn turn(&self) -> u64 {
+        self.today().turn
+    }
+
     /// [`Visitors::begin`] now, for who cannot do anything about its failure.
     pub(crate) fn keep(&self, day: Day) {
         if self.begin(day, Instant::now()).is_err() {
-            tracing::error!("no randomness for a new key, no visitors are counted");
+            tracing::error!("{NO_KEY}");
         }
     }
 
@@ -277,6 +304,12 @@ impl Visitors {
             }
         }
         sum / blocks
+    }
+
+    /// Marks that the filter holds.
+    #[cfg(test)]
+    pub(crate) fn marks(&self) -> u64 {
+        self.stripes.iter().map(|stripe| locked(stripe).marks).sum()
     }
 
     fn insert(&self, [place, bits]: [u64; 2], turn: u64) -> bool {

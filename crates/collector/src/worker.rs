@@ -6,37 +6,27 @@
 //! What surprises: the kernel deals connections out to the cores (SO_REUSEPORT), so there is no
 //! acceptor, and a connection never moves.
 
-use std::cell::{Cell, Ref, RefCell, RefMut};
-use std::collections::HashMap;
-use std::future::poll_fn;
-use std::pin::pin;
+use std::cell::{Ref, RefCell, RefMut};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Poll;
 use std::time::Duration;
 
 use headcount_core::failpoint;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::task::LocalSet;
 
 use crate::compat::Compat;
-use crate::connection::{Order, TICK, Watch, Watched};
+use crate::connection::TICK;
 use crate::http::{Fallback, answer};
 use crate::judge::{Judge, Shared};
-use crate::peer::{Peer, Prefix};
 use crate::rejection::Rejection;
 use crate::release::EdgeCell;
+use crate::room::{ConnectionLimits, Room};
 use crate::shard::{Doorbell, Shard};
 use crate::sites::SiteTable;
 use crate::ticket::Tickets;
 
-/// Bytes hyper reads ahead on one connection: a whole header and body.
-const READ_BYTES_MAX: usize = 16 * 1024;
-/// Header lines of one request at most; beyond, 431.
-const HEADERS_MAX: usize = 64;
 /// Pause after a failed accept (no descriptors left), so that the core does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long a stop lets requests finish.
@@ -54,15 +44,6 @@ pub(crate) struct WorkerParts {
     pub(crate) limits: ConnectionLimits,
     pub(crate) compat: Compat,
     pub(crate) stop: tokio::sync::watch::Receiver<bool>,
-}
-
-/// How many connections one core keeps.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ConnectionLimits {
-    /// In all.
-    pub(crate) total: usize,
-    /// From one network that is neither this machine nor a trusted proxy.
-    pub(crate) per_prefix: usize,
 }
 
 /// One core.
@@ -124,15 +105,6 @@ impl Worker {
     }
 }
 
-/// The connections of one core.
-struct Room {
-    limits: ConnectionLimits,
-    now: Rc<Cell<u32>>,
-    watches: RefCell<HashMap<u64, Rc<Watch>>>,
-    per_prefix: RefCell<HashMap<[u8; 7], usize>>,
-    next: Cell<u64>,
-}
-
 /// Runs one core until it is told to stop and its last request is answered.
 pub(crate) fn run(parts: WorkerParts, listener: std::net::TcpListener) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -146,13 +118,7 @@ pub(crate) fn run(parts: WorkerParts, listener: std::net::TcpListener) -> std::i
 async fn serve(parts: WorkerParts, listener: std::net::TcpListener) -> std::io::Result<()> {
     let listener = TcpListener::from_std(listener)?;
     let mut stop = parts.stop.clone();
-    let room = Rc::new(Room {
-        limits: parts.limits,
-        now: Rc::new(Cell::new(0)),
-        watches: RefCell::default(),
-        per_prefix: RefCell::default(),
-        next: Cell::new(0),
-    });
+    let room = Room::new(parts.limits, Some(Arc::clone(&parts.shared.metrics)));
     let worker = Rc::new(Worker {
         shared: parts.shared,
         judge: parts.judge,
@@ -178,7 +144,10 @@ async fn serve(parts: WorkerParts, listener: std::net::TcpListener) -> std::io::
             accepted = listener.accept(), if room.has_place() => match accepted {
                 Ok((stream, remote)) => {
                     let peer = worker.shared.addresses.peer(remote);
-                    room.admit(&worker, stream, peer);
+                    let worker = Rc::clone(&worker);
+                    room.admit(stream, peer, move |request| {
+                        answer(Rc::clone(&worker), peer, request)
+                    });
                 }
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             },
@@ -186,11 +155,7 @@ async fn serve(parts: WorkerParts, listener: std::net::TcpListener) -> std::io::
         }
     }
     drop(listener);
-    room.tell_all(Order::Leave);
-    let deadline = tokio::time::Instant::now() + LEAVE_PATIENCE;
-    while !room.watches.borrow().is_empty() && tokio::time::Instant::now() < deadline {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    room.leave(LEAVE_PATIENCE).await;
     sweeper.abort();
     herald.abort();
     Ok(())
@@ -202,100 +167,7 @@ async fn sweep(room: Rc<Room>, worker: Rc<Worker>) {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        room.now.set(room.now.get().saturating_add(1));
-        let watches: Vec<Rc<Watch>> = room.watches.borrow().values().map(Rc::clone).collect();
-        let late = watches.iter().filter(|watch| watch.sweep()).count();
-        worker.shared.metrics.connections_closed_late.inc_by(late as u64);
+        room.sweep();
         worker.judge.keep_day();
     }
-}
-
-impl Room {
-    fn has_place(&self) -> bool {
-        self.watches.borrow().len() < self.limits.total
-    }
-
-    fn tell_all(&self, order: Order) {
-        let watches: Vec<Rc<Watch>> = self.watches.borrow().values().map(Rc::clone).collect();
-        watches.iter().for_each(|watch| watch.tell(order));
-    }
-
-    /// Takes a connection in, unless its network has too many.
-    fn admit(self: &Rc<Self>, worker: &Rc<Worker>, stream: TcpStream, peer: Peer) {
-        let counted = peer.direct().filter(|_| !peer.is_loopback()).map(|p: Prefix| p.hash_input());
-        if let Some(prefix) = counted {
-            let mut per_prefix = self.per_prefix.borrow_mut();
-            let count = per_prefix.entry(prefix).or_default();
-            if *count >= self.limits.per_prefix {
-                worker.shared.metrics.connections_refused.inc();
-                return;
-            }
-            *count += 1;
-        }
-        // Answers are small and whole: waiting to fill a segment would only make them late.
-        stream.set_nodelay(true).ok();
-        let id = self.next.replace(self.next.get() + 1);
-        let watch = Rc::new(Watch::new(&self.now, counted.is_some()));
-        self.watches.borrow_mut().insert(id, Rc::clone(&watch));
-        worker.shared.metrics.connections.inc();
-        let (room, worker) = (Rc::clone(self), Rc::clone(worker));
-        // Owned by the LocalSet, which ends with the core; its watch ends it before.
-        drop(tokio::task::spawn_local(async move {
-            converse(Rc::clone(&worker), stream, peer, watch).await;
-            room.watches.borrow_mut().remove(&id);
-            worker.shared.metrics.connections.dec();
-            if let Some(prefix) = counted {
-                room.leave(prefix);
-            }
-        }));
-    }
-
-    fn leave(&self, prefix: [u8; 7]) {
-        let mut per_prefix = self.per_prefix.borrow_mut();
-        if let Some(count) = per_prefix.get_mut(&prefix) {
-            *count -= 1;
-            if *count == 0 {
-                per_prefix.remove(&prefix);
-            }
-        }
-    }
-}
-
-/// Serves one connection to its end.
-async fn converse(worker: Rc<Worker>, stream: TcpStream, peer: Peer, watch: Rc<Watch>) {
-    let of_request = Rc::clone(&watch);
-    let service = service_fn(move |request| {
-        of_request.begin();
-        let (worker, watch) = (Rc::clone(&worker), Rc::clone(&of_request));
-        async move {
-            let answer = answer(worker, peer, request).await;
-            watch.end();
-            Ok::<_, std::convert::Infallible>(answer)
-        }
-    });
-    let io = Watched::new(stream, Rc::clone(&watch));
-    let connection = http1::Builder::new()
-        .max_buf_size(READ_BYTES_MAX)
-        .max_headers(HEADERS_MAX)
-        .writev(false)
-        .half_close(true)
-        .header_read_timeout(None)
-        .serve_connection(io, service);
-    let mut connection = pin!(connection);
-    let mut leaving = false;
-    poll_fn(|context| {
-        match watch.order(context) {
-            Order::Drop => return Poll::Ready(()),
-            Order::Leave if !leaving => {
-                leaving = true;
-                connection.as_mut().graceful_shutdown();
-            }
-            Order::Leave | Order::Stay => {}
-        }
-        // A visitor's connection ends as it likes; there is nothing to say about how.
-        connection.as_mut().poll(context).map(|ended| {
-            ended.ok();
-        })
-    })
-    .await;
 }

@@ -60,6 +60,19 @@ impl Attribute {
             Self::UtmCampaign => "utm_campaign",
         }
     }
+
+    /// How many values it can have at least, where they come from a list that everybody can read;
+    /// none where visitors bring their own. The close of a day counts on them: too few cost detail,
+    /// and too many would tell what is hidden.
+    pub const fn values_min(self) -> Option<u32> {
+        match self {
+            Self::Country => Some(200),
+            Self::Device => Some(4),
+            Self::Browser => Some(30),
+            Self::Os => Some(7),
+            Self::Source | Self::UtmSource | Self::UtmMedium | Self::UtmCampaign => None,
+        }
+    }
 }
 
 /// Which counter of a site; `N` is how a name is written here.

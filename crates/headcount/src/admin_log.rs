@@ -3,7 +3,8 @@
 //! What it is not: the log of a process, and not about visitors.
 //!
 //! What surprises: `head` prints one line that is worth keeping elsewhere. With it, `verify --head`
-//! shows even a log that was made anew by who may write the whole folder.
+//! shows even a log that was made anew by who may write the whole folder, up to that line. `verify`
+//! asks the settings how long entries are kept.
 
 use anyhow::bail;
 use headcount_store::control::admin::{Entry, Verdict, hash_text};
@@ -28,18 +29,19 @@ pub(crate) fn run(args: LogArgs) -> anyhow::Result<()> {
         }
         LogCommand::Verify { head, data } => {
             let kept = head.as_deref().map(hash).transpose()?;
-            let (_, control) = control(&data)?;
-            match control.log_verify(kept)? {
-                Verdict::Whole { entries, head } => {
+            let (config, control) = control(&data)?;
+            match control.log_verify(kept, config.retention_days)? {
+                Verdict::Whole { entries, head, trimmed } => {
                     let at = head.map_or_else(String::new, |head| {
                         format!(", up to {} {}", head.seq, hash_text(&head.hash))
                     });
-                    say(&format!("{entries} entries, each as it was written{at}\n"))
+                    let before = trimmed.map_or_else(String::new, |it| format!("{it}\n"));
+                    say(&format!("{entries} entries, each as it was written{at}\n{before}"))
                 }
                 Verdict::Broken { seq, why } => bail!(
                     "entry {seq} of the admin log does not hold: {why}; restore control.db and \
-                     admin.mark from one backup, or go on with what is there: headcount admin-log \
-                     accept"
+                     admin.mark from one backup, or, if only its end is not what its mark says, go \
+                     on with what is there: headcount admin-log accept"
                 ),
             }
         }

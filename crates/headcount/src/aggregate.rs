@@ -28,7 +28,7 @@ use crate::ops::{self, Health};
 use crate::process::{self, Signals};
 use crate::up::welcome;
 use crate::wall_clock::WallClock;
-use crate::{cluster, commands, grants, listen, who};
+use crate::{cluster, commands, grants, listen, porch, who};
 
 /// How often it is looked whether the thread still runs.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
@@ -43,7 +43,7 @@ pub(crate) fn run(args: &AggregateArgs) -> anyhow::Result<()> {
     let settings = (cluster::kafka(&config)?, cluster::clickhouse(&config)?);
     let set_aside = args.set_aside.iter().map(|text| place(text)).collect::<Result<_, _>>()?;
     note_set_aside(&config, &args.set_aside)?;
-    process::live(live(config, settings, set_aside))
+    process::live(0, live(config, settings, set_aside))
 }
 
 /// Writes into the admin log of the data folder what is set aside. This room needs no folder; where
@@ -87,7 +87,7 @@ async fn live(
     let mut servers = process::Servers::new();
     process::serve(
         &mut servers,
-        ("ops_listen", ops_listener),
+        (porch::OPERATORS, ops_listener),
         (ops, Door::new(&config.operators)),
     )?;
     let mut signals = Signals::new()?;

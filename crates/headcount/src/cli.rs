@@ -71,6 +71,8 @@ pub(crate) enum Command {
     Grants(GrantsArgs),
     /// Show numbers in the terminal
     Stats(StatsArgs),
+    /// Print the visitors of past days with noise, for a page that everybody may read
+    Publish(PublishArgs),
     /// Count the access logs of a server; a file counts once, however often
     Import(ImportArgs),
     /// Count the daily totals that another tool has exported; a file counts once
@@ -339,6 +341,27 @@ pub(crate) struct StatsArgs {
     /// browser, os, utm_source, utm_medium, utm_campaign, hour, day, week, month or refused
     #[arg(long, value_name = "WHAT", default_value = "page")]
     pub(crate) by: String,
+    /// How to print them: table, json or csv
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(crate) format: String,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PublishArgs {
+    /// The site's host
+    pub(crate) host: String,
+    /// First UTC day, YYYY-MM-DD [default: 29 days before --to]
+    #[arg(long, value_name = "DAY")]
+    pub(crate) from: Option<String>,
+    /// Last UTC day, YYYY-MM-DD [default: the last one that is closed]
+    #[arg(long, value_name = "DAY")]
+    pub(crate) to: Option<String>,
+    /// How much a day's number may tell of one visitor, 0.01 to 10: less is safer and less exact. A
+    /// day that was published keeps the one it was drawn with
+    #[arg(long, value_name = "NUMBER", default_value = "0.5")]
+    pub(crate) epsilon: String,
     /// How to print them: table, json or csv
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub(crate) format: String,

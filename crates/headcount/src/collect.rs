@@ -26,7 +26,7 @@ use crate::process::{self, Signals};
 use crate::up::house::House;
 use crate::up::{Rooms, flags, wait, welcome};
 use crate::wall_clock::WallClock;
-use crate::{cluster, folder, listen, ops};
+use crate::{cluster, folder, listen, ops, porch};
 
 /// Runs until it is told to stop.
 ///
@@ -37,7 +37,7 @@ pub(crate) fn run(args: &UpArgs) -> anyhow::Result<()> {
     let kafka = cluster::kafka(&config)?;
     let _lock = process::hold_folder(&config)?;
     folder::refuse_counted(&config.data_dir)?;
-    process::live(live(&config, kafka))
+    process::live(0, live(&config, kafka))
 }
 
 /// Drops what an edge without a process holds of the sites to erase.
@@ -91,7 +91,7 @@ async fn live(config: &Config, kafka: Settings) -> anyhow::Result<()> {
     let ops = ops::router(Arc::clone(&house) as Arc<dyn ops::Health>, registry);
     let mut servers = process::Servers::new();
     let door = Door::new(&config.operators);
-    process::serve(&mut servers, ("ops_listen", ops_listener), (ops, door))?;
+    process::serve(&mut servers, (porch::OPERATORS, ops_listener), (ops, door))?;
     let signals = Signals::new()?;
     let admin_log = process::told_log(config)?;
     let links =

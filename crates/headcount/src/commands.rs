@@ -30,7 +30,7 @@ use crate::config::{self, Config, ConfigError, Flags, RawSite};
 use crate::wall_clock::WallClock;
 use crate::{
     admin_log, aggregate, audit, cluster, collect, datamap, doctor, folder, grants, import, merge,
-    notice, serve, token, totals, up, who,
+    notice, publish, serve, token, totals, up, who,
 };
 
 /// How long `site erase` waits for a running `up`.
@@ -57,6 +57,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::AdminLog(args)) => admin_log::run(args),
         Some(Command::Grants(args)) => grants::run(&args),
         Some(Command::Stats(args)) => stats(&args),
+        Some(Command::Publish(args)) => publish::run(&args),
         Some(Command::Import(args)) => import::run(&args),
         Some(Command::ImportTotals(args)) => totals::run(&args),
         Some(Command::Explain(args)) => explain(args),
@@ -242,18 +243,19 @@ fn erase_in_cluster(host: &SiteHost, config: &Config, control: &mut Control) -> 
     })?;
     say(&format!(
         "every count of {host} is gone from clickhouse and from this folder; do the same on the \
-         folder of each other collector, which stops counting it\n"
+         folder of each other collector, which stops counting it, and on that of `headcount serve`, \
+         which ends its tokens and shared links\n"
     ))
 }
 
 /// Where the numbers rest.
-enum Numbers {
+pub(crate) enum Numbers {
     File(sqlite::Reader),
     Cluster(Box<clickhouse::Reader>),
 }
 
 impl Numbers {
-    fn open(config: &Config) -> anyhow::Result<Self> {
+    pub(crate) fn open(config: &Config) -> anyhow::Result<Self> {
         if config.clickhouse.is_some() {
             let reader = clickhouse::Reader::connect(&cluster::clickhouse(config)?)?;
             return Ok(Self::Cluster(Box::new(reader)));
@@ -268,7 +270,14 @@ impl Numbers {
         }
     }
 
-    fn ask(&self, question: &Question) -> Result<Answer, StoreError> {
+    pub(crate) fn closed_before(&self) -> Result<Day, StoreError> {
+        match self {
+            Self::File(reader) => reader.closed_before(),
+            Self::Cluster(reader) => reader.closed_before(),
+        }
+    }
+
+    pub(crate) fn ask(&self, question: &Question) -> Result<Answer, StoreError> {
         match self {
             Self::File(reader) => reader.ask(question),
             Self::Cluster(reader) => reader.ask(question),

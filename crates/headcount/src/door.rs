@@ -3,21 +3,21 @@
 //! What it is not: a check of credentials. That comes after it, and for the operators' side there is
 //! none: its doors and its own port are all it has.
 //!
-//! What surprises: a full address lives here for one expression only, as at the edge.
+//! What surprises: each request is judged, not the connection: behind a proxy of ours each may be
+//! somebody else's.
 
-use std::fmt;
+use std::future::Future;
 use std::hash::RandomState;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::connect_info::{ConnectInfo, Connected};
-use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use axum::serve::{IncomingStream, Listener};
-use headcount_collector::peer::{AddressSource, Asker, Peer};
-use tokio::net::TcpStream;
+use headcount_collector::peer::{AddressSource, Asker};
+use hyper::Request;
+use hyper::body::Incoming;
+use tower_service::Service as _;
 
 /// What is said to who may not ask.
 const NOT_FROM_THERE: &str = "this network may not ask here\n";
@@ -36,75 +36,41 @@ impl Door {
         Self { addresses: addresses.clone(), state: Arc::new(RandomState::new()) }
     }
 
-    /// Whether a request may come in; if so, who asks has a number from then on.
-    pub(crate) fn enter<B>(
+    /// How it tells who is there.
+    pub(crate) fn addresses(&self) -> &AddressSource {
+        &self.addresses
+    }
+
+    /// Hands a request to the router behind the door, if who asks may come in; who asks has a number
+    /// from then on.
+    pub(crate) fn ask(
         &self,
+        router: &Router,
         asker: Option<Asker>,
-        request: &mut axum::http::Request<B>,
-    ) -> bool {
-        let Some(asker) = asker.filter(Asker::is_admitted) else { return false };
-        let number = headcount_stats::Asker(asker.number(&self.state));
-        request.extensions_mut().insert(number);
-        true
+        mut request: Request<Incoming>,
+    ) -> impl Future<Output = Response> + use<> {
+        let entered = asker.filter(Asker::is_admitted).map(|asker| {
+            let number = headcount_stats::Asker(asker.number(&self.state));
+            request.extensions_mut().insert(number);
+            router.clone()
+        });
+        async move {
+            match entered {
+                Some(mut router) => {
+                    let answered = router.call(request.map(Body::new)).await;
+                    answered.unwrap_or_else(|never| match never {})
+                }
+                None => refusal(),
+            }
+        }
     }
-
-    /// Puts the door before a router.
-    pub(crate) fn before(self, router: Router) -> Router {
-        router.layer(from_fn_with_state(self, keep))
-    }
-
-    /// A listener that tells the door who is there.
-    pub(crate) fn porch(&self, listener: tokio::net::TcpListener) -> Porch {
-        Porch { listener, addresses: self.addresses.clone() }
-    }
-}
-
-async fn keep(State(door): State<Door>, mut request: Request, next: Next) -> Response {
-    let asker = request
-        .extensions()
-        .get::<ConnectInfo<Caller>>()
-        .map(|ConnectInfo(Caller(peer))| door.addresses.asker(*peer, request.headers()));
-    if door.enter(asker, &mut request) { next.run(request).await } else { refusal() }
 }
 
 /// The answer to who may not come in.
-pub(crate) fn refusal() -> Response {
+fn refusal() -> Response {
     let kind = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
-    (StatusCode::FORBIDDEN, kind, NOT_FROM_THERE).into_response()
-}
-
-/// The other end of a connection.
-#[derive(Clone, Copy)]
-pub(crate) struct Caller(Peer);
-
-impl fmt::Debug for Caller {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("REDACTED")
-    }
-}
-
-/// A listener that cuts addresses before anybody sees them.
-pub(crate) struct Porch {
-    listener: tokio::net::TcpListener,
-    addresses: AddressSource,
-}
-
-impl Listener for Porch {
-    type Io = TcpStream;
-    type Addr = Caller;
-
-    async fn accept(&mut self) -> (TcpStream, Caller) {
-        let (stream, remote) = Listener::accept(&mut self.listener).await;
-        (stream, Caller(self.addresses.peer(remote)))
-    }
-
-    fn local_addr(&self) -> std::io::Result<Caller> {
-        Ok(Caller(self.addresses.peer(self.listener.local_addr()?)))
-    }
-}
-
-impl Connected<IncomingStream<'_, Porch>> for Caller {
-    fn connect_info(stream: IncomingStream<'_, Porch>) -> Self {
-        *stream.remote_addr()
-    }
+    let mut response = (StatusCode::FORBIDDEN, kind, NOT_FROM_THERE).into_response();
+    // There is nothing else to be had on this connection.
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
 }

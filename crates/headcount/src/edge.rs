@@ -14,9 +14,12 @@ use headcount_core::time::Clock;
 use headcount_transport::Publisher;
 
 use crate::config::{Config, ConfigError};
+use crate::folder;
 
 /// The edge file's name in the data folder.
 pub(crate) const FILE_NAME: &str = "edge.db";
+/// The mark beside it.
+pub(crate) const MARK_FILE_NAME: &str = "edge.mark";
 
 /// Where a collector's batches go.
 pub(crate) struct WayOut<'a> {
@@ -55,6 +58,8 @@ pub(crate) fn open(
         partitions: way_out.partitions,
     };
     let collector = Collector::start(setting, parts, way_out.rule)?;
+    // The edge's room knows nothing of owners.
+    folder::hand_over(&config.data_dir)?;
     if collector.was_cut_off() {
         tracing::warn!("the edge file ended in a cut-off commit; no hit of it was answered");
     }

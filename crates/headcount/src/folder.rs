@@ -2,15 +2,20 @@
 //!
 //! What it is not: a format. Each file in it belongs to a room.
 //!
-//! What surprises: commands beside a running `up` take no lock. Only who would write counts does.
+//! What surprises: commands beside a running `up` take no lock. Only who would write counts does. And
+//! they are often root's, where `up` is another user's: what root makes here is handed over to the
+//! folder's owner, or `up` could not open it.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::Write as _;
+use std::fs::{File, TryLockError};
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use headcount_core::site::SiteHost;
-use headcount_store::{control, sqlite};
+use headcount_store::control::admin::MARK_FILE_NAME;
+use headcount_store::{control, owner, sqlite};
+use rustix::process::geteuid;
 
 use crate::edge;
 
@@ -32,6 +37,25 @@ const SITES_FILE_NAME: &str = "sites.txt";
 
 /// Says that the folder's counts go to a cluster, or have gone. Such a folder counts no more.
 const MERGE_FILE_NAME: &str = "merge.mark";
+
+/// The same, while it is written.
+const NEW_MERGE_FILE_NAME: &str = "merge.mark.new";
+
+/// What SQLite adds to the name of a file.
+const DATABASE_PARTS: [&str; 4] = ["", "-wal", "-shm", "-journal"];
+
+/// Files that are no databases.
+const OTHER_FILES: [&str; 9] = [
+    LOCK_FILE_NAME,
+    IMPORT_LOCK_NAME,
+    AUDIT_LOCK_NAME,
+    ERASE_LOCK_NAME,
+    SITES_FILE_NAME,
+    MERGE_FILE_NAME,
+    NEW_MERGE_FILE_NAME,
+    MARK_FILE_NAME,
+    edge::MARK_FILE_NAME,
+];
 
 /// How far a folder's way into a cluster is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +82,7 @@ pub(crate) fn merge(folder: &Path) -> anyhow::Result<Merge> {
             .and_then(|collector| u64::from_str_radix(collector, 16).ok())
             .map(Merge::Begun)
             .with_context(|| format!("{} is damaged", path.display())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Merge::None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Merge::None),
         Err(error) => Err(error).with_context(|| format!("{} cannot be read", path.display())),
     }
 }
@@ -73,11 +97,9 @@ pub(crate) fn note_merge(folder: &Path, merge: Merge) -> anyhow::Result<()> {
         Merge::Begun(collector) => format!("begun {collector:016x}\n"),
         Merge::Done => "done\n".to_owned(),
     };
-    let (path, new) = (folder.join(MERGE_FILE_NAME), folder.join("merge.mark.new"));
+    let (path, new) = (folder.join(MERGE_FILE_NAME), folder.join(NEW_MERGE_FILE_NAME));
     let write = || {
-        let mut file = File::create(&new)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
+        owner::write(&new, text.as_bytes())?.sync_all()?;
         std::fs::rename(&new, &path)?;
         File::open(folder)?.sync_all()
     };
@@ -159,9 +181,9 @@ pub(crate) fn refuse_counted(folder: &Path) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// If the file cannot be written.
-pub(crate) fn note_sites(folder: &Path, hosts: &[SiteHost]) -> std::io::Result<()> {
+pub(crate) fn note_sites(folder: &Path, hosts: &[SiteHost]) -> io::Result<()> {
     let text: String = hosts.iter().map(|host| format!("{host}\n")).collect();
-    std::fs::write(folder.join(SITES_FILE_NAME), text)
+    owner::write(&folder.join(SITES_FILE_NAME), text.as_bytes()).map(drop)
 }
 
 /// The sites that were written down; none if there never was an `up`.
@@ -175,13 +197,14 @@ pub(crate) fn lock_path(folder: &Path) -> PathBuf {
     folder.join(LOCK_FILE_NAME)
 }
 
-/// Makes the folder, or makes sure that it is one of ours.
+/// Makes the folder, or makes sure that it is one of ours, and that this user may work in it.
 ///
 /// # Errors
-/// If it holds other things, or cannot be made.
+/// If it holds other things, cannot be made, or is another user's.
 pub(crate) fn prepare(folder: &Path) -> anyhow::Result<()> {
     let at = || format!("data_dir = \"{}\"", folder.display());
     std::fs::create_dir_all(folder).with_context(|| format!("{}: cannot be made", at()))?;
+    refuse_anothers(folder)?;
     let ours = [control::FILE_NAME, sqlite::FILE_NAME, edge::FILE_NAME, LOCK_FILE_NAME];
     let is_ours = ours.iter().any(|name| folder.join(name).exists());
     let mut entries =
@@ -189,11 +212,55 @@ pub(crate) fn prepare(folder: &Path) -> anyhow::Result<()> {
     if !is_ours && entries.next().is_some() {
         bail!("{}: holds files that are not Headcount's; choose an empty or new folder", at());
     }
+    hand_over(folder)?;
     restrict(folder).with_context(|| format!("{}: its permissions cannot be set", at()))
 }
 
+/// Gives what root has made in the folder to its owner: what was made just now, and what an older
+/// version left there.
+///
+/// # Errors
+/// If the operating system refuses.
+pub(crate) fn hand_over(folder: &Path) -> anyhow::Result<()> {
+    for path in files(folder) {
+        owner::hand_over(&path).with_context(|| {
+            format!("{} cannot be given to the owner of the folder", path.display())
+        })?;
+    }
+    Ok(())
+}
+
+/// Refuses a folder that another user keeps to himself, or one with such a file in it.
+fn refuse_anothers(folder: &Path) -> anyhow::Result<()> {
+    use rustix::fs::{Access, access};
+    let me = geteuid();
+    let rights = Access::READ_OK | Access::WRITE_OK;
+    for path in std::iter::once(folder.to_owned()).chain(files(folder)) {
+        let Ok(found) = std::fs::metadata(&path) else { continue };
+        let is_mine = me.is_root() || found.uid() == me.as_raw();
+        if !is_mine && access(&path, rights) == Err(rustix::io::Errno::ACCESS) {
+            let (at, me) = (folder.display(), me.as_raw());
+            bail!(
+                "data_dir = \"{at}\": {} belongs to user {}, and this is user {me}; give all of it to \
+                 one of them: chown -R {me} {at}",
+                path.display(),
+                found.uid()
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Every file that we could have made there.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let databases = [control::FILE_NAME, sqlite::FILE_NAME, edge::FILE_NAME];
+    let parts =
+        databases.iter().flat_map(|name| DATABASE_PARTS.map(|part| format!("{name}{part}")));
+    parts.chain(OTHER_FILES.map(str::to_owned)).map(|name| folder.join(name)).collect()
+}
+
 /// Nobody but the owner looks into the folder, or into a file that is made from now on.
-fn restrict(folder: &Path) -> std::io::Result<()> {
+fn restrict(folder: &Path) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700))
@@ -235,14 +302,7 @@ pub(crate) fn lock_erasing(folder: &Path) -> anyhow::Result<File> {
 }
 
 fn lock_file(path: &Path) -> anyhow::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    OpenOptions::new()
-        .mode(0o600)
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(path)
-        .with_context(|| format!("{} cannot be opened", path.display()))
+    owner::open(path).with_context(|| format!("{} cannot be opened", path.display()))
 }
 
 fn try_lock(path: &Path) -> anyhow::Result<Option<File>> {

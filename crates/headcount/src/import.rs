@@ -17,6 +17,7 @@ use std::fs::File;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use headcount_collector::import::{LineRules, LogJudge, LogSetting};
@@ -39,6 +40,9 @@ use crate::process::{self, Signals};
 use crate::wall_clock::WallClock;
 use crate::{commands, edge, folder, who};
 
+/// How often it is looked whether the UTC day is over, whose key and marks then end.
+const KEEP_INTERVAL: Duration = Duration::from_millis(500);
+
 /// Reads every file to its end, and further if it is told to follow.
 ///
 /// # Errors
@@ -55,7 +59,14 @@ pub(crate) fn run(args: &ImportArgs) -> anyhow::Result<()> {
     let commits = (args.commit_lines, Arc::clone(&stop));
     let books = Books::open(&config.data_dir, &host, &clock, commits)?;
     let judge = LogJudge::start(setting(&config, &host, rules, &clock)?)?;
+    // A day ends while lines are waited for, too, and while the store refuses them.
+    let keeper = judge.keeper();
     let inputs = input::inputs(&args.files)?;
+    if config.notice.is_begun() && !config.notice.knows_logs() {
+        tracing::warn!(
+            "the notice does not tell visitors that logs are counted; set notice.imports_logs = true"
+        );
+    }
     let bar = bar(&inputs);
     let (summary, anew) = (Summary::default(), args.anew);
     let run = Run {
@@ -69,18 +80,18 @@ pub(crate) fn run(args: &ImportArgs) -> anyhow::Result<()> {
         tidied: None,
     };
     let follow = args.follow;
-    let summary = process::live(async move {
+    let summary = process::live(0, async move {
         let mut signals = Signals::new()?;
         let mut reading = tokio::task::spawn_blocking(move || run.all(&inputs, follow));
-        tokio::select! {
-            read = &mut reading => read,
-            () = signals.next() => {
-                stop.store(true, Ordering::Relaxed);
-                reading.await
+        let mut looks = tokio::time::interval(KEEP_INTERVAL);
+        let read = loop {
+            tokio::select! {
+                read = &mut reading => break read,
+                () = signals.next() => stop.store(true, Ordering::Relaxed),
+                _ = looks.tick() => keeper.keep(),
             }
-        }
-        .map_err(process::fallen)
-        .context("the import")?
+        };
+        read.map_err(process::fallen).context("the import")?
     })?;
     commands::say(&summary.text(host.as_str()))?;
     summary.failure().map_or(Ok(()), |failure| bail!(failure))

@@ -6,6 +6,7 @@
 //! What surprises: the sentences are data (`notice/text`), one file of words for each language.
 //! Everything here is pure; `notice/commands.rs` and `notice/page.rs` do the reading and answering.
 
+mod additions;
 mod book;
 pub(crate) mod claims;
 pub(crate) mod commands;

@@ -16,12 +16,16 @@ use headcount_store::StoreError;
 use headcount_store::control::admin::{Verdict, hash_text};
 use headcount_store::control::{self, Control};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, LocalSet};
 
 use crate::config::{self, Config, ConfigError, Flags};
-use crate::door::{Caller, Door};
+use crate::door::Door;
+use crate::porch::{Entrance, Porch};
 use crate::wall_clock::WallClock;
 use crate::{folder, harden, who};
+
+/// Threads for what blocks and is no question: looking up tokens, looking after sites, stopping.
+const OTHER_THREADS: usize = 3;
 
 /// Starts the log, reads and checks the configuration, and closes the process to others.
 ///
@@ -51,35 +55,37 @@ pub(crate) fn hold_folder(config: &Config) -> anyhow::Result<File> {
     Ok(lock)
 }
 
-/// Runs a room's life to its end.
+/// Runs a room's life to its end. It answers so many questions at once, and each has a thread.
 ///
 /// # Errors
 /// What ended it.
-pub(crate) fn live<T>(life: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+pub(crate) fn live<T>(
+    readers: usize,
+    life: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .max_blocking_threads(4)
+        .max_blocking_threads(readers + OTHER_THREADS)
         .build()
         .context("the runtime cannot start")?;
-    runtime.block_on(life)
+    // The listeners' connections stay on this thread.
+    LocalSet::new().block_on(&runtime, life)
 }
 
-/// The listeners that are served; one that ends is an error with its key.
-pub(crate) type Servers = JoinSet<anyhow::Result<()>>;
+/// The listeners that are served. None ends by itself.
+pub(crate) type Servers = JoinSet<()>;
 
-/// Serves a router at an open listener, which the configuration names `key`.
+/// Serves a router at an open listener.
 ///
 /// # Errors
 /// If the operating system refuses.
 pub(crate) fn serve(
     servers: &mut Servers,
-    (key, listener): (&'static str, TcpListener),
+    (entrance, listener): (Entrance, TcpListener),
     (router, door): (Router, Door),
 ) -> anyhow::Result<()> {
-    let listener = tokio::net::TcpListener::from_std(listener).context(key)?;
-    let porch = door.porch(listener);
-    let service = door.before(router).into_make_service_with_connect_info::<Caller>();
-    servers.spawn(async move { axum::serve(porch, service).await.context(key) });
+    let listener = tokio::net::TcpListener::from_std(listener).context(entrance.key)?;
+    servers.spawn_local(Porch::new(entrance, router, door).serve(listener));
     Ok(())
 }
 
@@ -108,7 +114,7 @@ pub(crate) fn open_control(config: &Config) -> anyhow::Result<Control> {
 /// If the file cannot be read.
 pub(crate) fn told_log(config: &Config) -> anyhow::Result<String> {
     let control = Control::open(&config.data_dir.join(control::FILE_NAME))?;
-    Ok(match control.log_verify(None)? {
+    Ok(match control.log_verify(None, config.retention_days)? {
         Verdict::Whole { head: Some(head), .. } => {
             format!("admin log   {} {}\n", head.seq, hash_text(&head.hash))
         }
@@ -120,7 +126,8 @@ pub(crate) fn told_log(config: &Config) -> anyhow::Result<String> {
     })
 }
 
-/// Once a day: notes which tokens have expired, and trims the admin log.
+/// Once a day: notes which tokens have expired, trims the admin log, and forgets what was published of
+/// days that are kept no more.
 ///
 /// # Errors
 /// If the file cannot be written.
@@ -131,6 +138,7 @@ pub(crate) fn look_after(
 ) -> Result<(), StoreError> {
     control.tokens_expire(now)?;
     let oldest = Hour::of_unix(now).day().oldest_kept(retention_days);
+    control.published_forget(oldest)?;
     control.log_trim(oldest.first_hour().unix_seconds())
 }
 
@@ -176,5 +184,35 @@ fn arm_failpoint() -> anyhow::Result<()> {
     match armed {
         Some((_, text)) => Ok(failpoint::arm(&text).map_err(ConfigError)?),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Sender, channel};
+    use std::time::Duration;
+
+    use super::*;
+
+    const READERS: usize = 4;
+    /// Longer than any machine takes to start a thread.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    #[test]
+    fn a_look_up_waits_for_no_question() {
+        let found = live(READERS, async {
+            let slow: Vec<Sender<()>> = (0..READERS)
+                .map(|_| {
+                    let (end, ended) = channel();
+                    drop(tokio::task::spawn_blocking(move || ended.recv()));
+                    end
+                })
+                .collect();
+            let look_up = tokio::task::spawn_blocking(|| "token");
+            let found = tokio::time::timeout(PATIENCE, look_up).await;
+            drop(slow);
+            Ok(found.context("every thread is a question's")??)
+        });
+        assert_eq!(found.unwrap(), "token");
     }
 }

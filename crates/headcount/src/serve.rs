@@ -5,6 +5,7 @@
 //! What surprises: sites are those of its configuration, of its own data folder, and those that
 //! have counts; nothing has to be said twice.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,6 @@ use anyhow::{Context, bail};
 use headcount_core::site::SiteHost;
 use headcount_core::time::{Clock as _, Day};
 use headcount_stats::backend::{Backend, Doors};
-use headcount_stats::session::new_secret;
 use headcount_stats::{Stats, router};
 use headcount_store::clickhouse::Reader;
 use headcount_store::clickhouse::grants::Part;
@@ -25,9 +25,10 @@ use crate::config::{Config, Flags};
 use crate::door::Door;
 use crate::ops::{self, Health};
 use crate::process::{self, Signals};
+use crate::start_link::StartLink;
 use crate::up::{flags, welcome};
 use crate::wall_clock::WallClock;
-use crate::{cluster, commands, grants, listen};
+use crate::{cluster, commands, grants, listen, porch};
 
 /// Questions answered at once.
 const READERS: usize = 4;
@@ -39,6 +40,8 @@ const LIST_INTERVAL: Duration = Duration::from_secs(60);
 /// What the number of visitors means in a cluster.
 const VISITORS_NOTE: &str =
     "each collector counts its own: who is sent to two in a day counts twice";
+/// Stands for the collectors' address, which only the owner knows.
+const COLLECTOR: &str = "https://count.example.org";
 /// As `up` says it.
 const NO_VISITORS_NOTE: &str = "visitors are not counted (visitors = \"off\")";
 
@@ -53,7 +56,7 @@ pub(crate) fn run(args: &UpArgs) -> anyhow::Result<()> {
     let reader = Arc::new(Reader::connect(&settings)?);
     grants::warn(Part::Reader, &settings.user, reader.surplus(&settings.database));
     // The reader has a runtime of its own, which must end outside of ours.
-    let outcome = process::live(live(Arc::new(config), Arc::clone(&reader)));
+    let outcome = process::live(READERS, live(Arc::new(config), Arc::clone(&reader)));
     drop(reader);
     outcome
 }
@@ -71,6 +74,7 @@ async fn live(config: Arc<Config>, reader: Arc<Reader>) -> anyhow::Result<()> {
         looked_after: Mutex::default(),
         sites: Mutex::default(),
         counted: Mutex::default(),
+        is_blind: AtomicBool::new(false),
         trouble: Mutex::default(),
         reader,
     });
@@ -79,23 +83,23 @@ async fn live(config: Arc<Config>, reader: Arc<Reader>) -> anyhow::Result<()> {
         .await
         .map_err(process::fallen)
         .context("the sites")??;
-    let code = new_secret().context("no random bytes for the sign-in link")?;
-    let stats = router(desk.stats(&config, code.clone())?);
+    let link = StartLink::draw(WallClock.unix_seconds())?;
+    let stats = router(desk.stats(&config, &link)?);
     let mut servers = process::Servers::new();
     process::serve(
         &mut servers,
-        ("stats_listen", listener),
+        (porch::ANALYSTS, listener),
         (stats, Door::new(&config.addresses)),
     )?;
     let ops = ops::router(Arc::clone(&desk) as Arc<dyn Health>, Registry::default());
     let door = Door::new(&config.operators);
-    process::serve(&mut servers, ("ops_listen", ops_listener), (ops, door))?;
+    process::serve(&mut servers, (porch::OPERATORS, ops_listener), (ops, door))?;
     let mut signals = Signals::new()?;
     let origin = config.stats_url.clone().unwrap_or_else(|| welcome::origin(address));
     commands::say(&format!(
         "headcount {} is showing\n\ndashboard   {}\n{}operations  {}/metrics\n",
         env!("CARGO_PKG_VERSION"),
-        welcome::sign_in(&origin, &code),
+        link.told(&origin),
         process::told_log(&config)?,
         welcome::origin(ops_address)
     ))?;
@@ -105,7 +109,7 @@ async fn live(config: Arc<Config>, reader: Arc<Reader>) -> anyhow::Result<()> {
         tokio::select! {
             () = signals.next() => break,
             Some(ended) = servers.join_next() => {
-                ended.map_err(process::fallen).flatten().context("a listener ended")?;
+                ended.map_err(process::fallen).context("a listener ended")?;
                 bail!("a listener ended");
             }
             _ = ticks.tick() => {
@@ -128,6 +132,8 @@ struct Desk {
     looked_after: Mutex<Day>,
     sites: Mutex<Vec<SiteHost>>,
     counted: Mutex<Counted>,
+    /// Whether the last look at the erased sites failed.
+    is_blind: AtomicBool,
     /// Why the last look failed.
     trouble: Mutex<Option<String>>,
     reader: Arc<Reader>,
@@ -144,13 +150,20 @@ impl Desk {
     /// Whether the server answers; and looks up the sites.
     fn look(&self, config: &Config) -> anyhow::Result<()> {
         self.reader.ping()?;
-        let counted = self.counted();
+        let (counted, erased) = (self.counted(), self.erased());
         let mut control = lock(&self.control);
         // Nothing of a site is held here, so there is nothing to wait for.
         for host in control.erasures_open()? {
             control.erasure_done(&host)?;
         }
         let (today, mut looked_after) = (WallClock.hour().day(), lock(&self.looked_after));
+        for host in erased {
+            // Added again, the site is not theirs any more.
+            let tokens = control.tokens_end(&host, today)?;
+            if tokens > 0 {
+                tracing::info!(site = %host, tokens, "a site was erased, and its tokens are revoked");
+            }
+        }
         if *looked_after != today {
             process::look_after(&mut control, config.retention_days, WallClock.unix_seconds())?;
             *looked_after = today;
@@ -179,6 +192,23 @@ impl Desk {
         counted.sites.clone()
     }
 
+    /// The sites that a command on another folder has erased. A user of before may lack the right to
+    /// ask for them, which is said once.
+    fn erased(&self) -> Vec<SiteHost> {
+        let erased = self.reader.erased_sites();
+        let was_blind = self.is_blind.swap(erased.is_err(), Ordering::Relaxed);
+        if let Err(error) = &erased
+            && !was_blind
+        {
+            tracing::warn!(
+                %error,
+                "which sites were erased is not known, so their tokens stay; the rights that are \
+                 needed for it: headcount grants"
+            );
+        }
+        erased.unwrap_or_default()
+    }
+
     /// Says once what is wrong, and once that it is over.
     fn note(&self, looked: anyhow::Result<()>) {
         let mut trouble = lock(&self.trouble);
@@ -195,7 +225,7 @@ impl Desk {
         }
     }
 
-    fn stats(self: &Arc<Self>, config: &Config, code: String) -> anyhow::Result<Stats> {
+    fn stats(self: &Arc<Self>, config: &Config, link: &StartLink) -> anyhow::Result<Stats> {
         let of_sites = Arc::clone(self);
         let note = visitors_note(config);
         let control = Control::open(&config.data_dir.join(control::FILE_NAME))?;
@@ -206,13 +236,15 @@ impl Desk {
             clock: Arc::new(WallClock),
             sites: Arc::new(move || lock(&of_sites.sites).clone()),
             time_zone: config.time_zones(),
+            snippet: Arc::new(|site| welcome::snippet(site, COLLECTOR)),
             visitors_note: Arc::new(move || note.to_owned()),
             k: config.k,
             k_day: config.k_day,
             hours: config.hours(),
             retention_days: config.retention_days,
             https: config.is_https(),
-            signin_codes: vec![code],
+            signin_codes: link.codes(),
+            codes_until: link.until(),
         }))
     }
 }

@@ -19,7 +19,6 @@ use headcount_collector::{Collector, EpochRule, Fallback};
 use headcount_core::site::SiteHost;
 use headcount_core::time::Clock;
 use headcount_stats::backend::{Backend, Doors};
-use headcount_stats::session::new_secret;
 use headcount_stats::{Stats, router};
 use headcount_store::control::{self, Control};
 use headcount_store::sqlite::{self, Writer};
@@ -34,8 +33,9 @@ use crate::edge::{self, WayOut};
 use crate::notice::Mode;
 use crate::notice::page::Privacy;
 use crate::process::{self, Signals};
+use crate::start_link::StartLink;
 use crate::wall_clock::WallClock;
-use crate::{folder, listen, ops};
+use crate::{folder, listen, ops, porch};
 
 /// The site of a data folder that has no other.
 pub(crate) const DEMO_HOST: &str = "localhost";
@@ -61,7 +61,7 @@ pub(crate) fn run(args: &UpArgs) -> anyhow::Result<()> {
     let config = process::prepare(&flags(args))?;
     let _lock = process::hold_folder(&config)?;
     folder::refuse_merged(&config.data_dir)?;
-    process::live(live(&config))
+    process::live(READERS, live(&config))
 }
 
 /// What the command line adds to the configuration.
@@ -117,9 +117,12 @@ async fn live(config: &Config) -> anyhow::Result<()> {
     let rooms = start(config, &clock, &metrics)?;
     let house = Arc::new(House::new(config, rooms, control, (metrics, clock))?);
     house.renew_sites(true)?;
-    let code = new_secret().context("no random bytes for the sign-in link")?;
-    let stats = router(stats(config, &house, code.clone())?);
+    let link = StartLink::draw(WallClock.unix_seconds())?;
     let origin = welcome::origin(listen);
+    // Behind one port one proxy leads to both.
+    let reached = config.stats_url.clone().filter(|_| !stats_apart);
+    let reached = reached.unwrap_or_else(|| origin.clone());
+    let stats = router(stats(config, &house, (&link, reached))?);
     let stats_here = (!stats_apart).then(|| stats.clone());
     let privacy = Privacy::new(config, Mode::Embedded);
     let door = Door::new(&config.addresses);
@@ -128,13 +131,13 @@ async fn live(config: &Config) -> anyhow::Result<()> {
     house.listen(listeners, &fallback)?;
     let mut servers = process::Servers::new();
     if let Some(listener) = stats_listener {
-        process::serve(&mut servers, ("stats_listen", listener), (stats, door))?;
+        process::serve(&mut servers, (porch::ANALYSTS, listener), (stats, door))?;
     }
     let ops = ops::router(Arc::clone(&house) as Arc<dyn ops::Health>, registry);
     let door = Door::new(&config.operators);
-    process::serve(&mut servers, ("ops_listen", ops_listener), (ops, door))?;
+    process::serve(&mut servers, (porch::OPERATORS, ops_listener), (ops, door))?;
     let stats_url = config.stats_url.clone().unwrap_or_else(|| welcome::origin(stats_listen));
-    let dashboard = Some(welcome::sign_in(&stats_url, &code));
+    let dashboard = Some(link.told(&stats_url));
     let signals = Signals::new()?;
     let admin_log = process::told_log(config)?;
     let links = welcome::Links { origin, dashboard, ops: welcome::origin(ops_listen), admin_log };
@@ -191,7 +194,12 @@ fn start(config: &Config, clock: &Arc<dyn Clock>, metrics: &Arc<Metrics>) -> any
     Ok(Rooms { collector, aggregator: Some(aggregator) })
 }
 
-fn stats(config: &Config, house: &Arc<House>, code: String) -> anyhow::Result<Stats> {
+/// The analyst's side, with a link that signs in, and with the origin under which visitors reach us.
+fn stats(
+    config: &Config,
+    house: &Arc<House>,
+    (link, origin): (&StartLink, String),
+) -> anyhow::Result<Stats> {
     let control = Control::open(&config.data_dir.join(control::FILE_NAME))?;
     let doors = Doors::of(control, Arc::new(WallClock));
     let (of_sites, of_note) = (Arc::clone(house), Arc::clone(house));
@@ -201,13 +209,15 @@ fn stats(config: &Config, house: &Arc<House>, code: String) -> anyhow::Result<St
         clock: Arc::new(WallClock),
         sites: Arc::new(move || of_sites.hosts()),
         time_zone: config.time_zones(),
+        snippet: Arc::new(move |site| welcome::snippet(site, &origin)),
         visitors_note: Arc::new(move || of_note.visitors_note()),
         k: config.k,
         k_day: config.k_day,
         hours: config.hours(),
         retention_days: config.retention_days,
         https: config.is_https(),
-        signin_codes: vec![code],
+        signin_codes: link.codes(),
+        codes_until: link.until(),
     }))
 }
 
@@ -226,7 +236,7 @@ fn fallback(
             return welcome::demo_answer(&origin);
         }
         match &stats {
-            Some((stats, door)) => welcome::ask(stats.clone(), door, request),
+            Some((stats, door)) => welcome::ask(stats, door, request),
             None => welcome::nothing_here(),
         }
     })

@@ -96,7 +96,7 @@ async fn check(
     }
     let access = by_cookie(stats, headers).await?.ok_or(Trouble::Unauthorized)?;
     match (origin(headers), purpose) {
-        (Cause::OwnPage, _) | (Cause::Unknown, Purpose::Get) => Ok(access),
+        (Cause::OwnPage, _) | (Cause::Unknown | Cause::Hidden, Purpose::Get) => Ok(access),
         _ => Err(Trouble::CrossSite),
     }
 }
@@ -173,18 +173,22 @@ pub(crate) enum Cause {
     OwnPage,
     /// Another site.
     OtherSite,
-    /// The browser does not say.
+    /// Nobody says: no browser, or one that has nothing to say of a GET.
     Unknown,
+    /// A page that tells nobody where it is. Those of the dashboard are such, and so is any other site
+    /// that wants to be; the sign-in page is not.
+    Hidden,
 }
 
-/// Reads `Sec-Fetch-Site`, or else compares `Origin` with `Host`. An `Origin` of `null` says
-/// nothing: our own `no-referrer` makes browsers send it with forms.
+/// Reads `Sec-Fetch-Site`, or else compares `Origin` with `Host`. Browsers leave out the first where
+/// the dashboard is reached without TLS, and not on this machine.
 pub(crate) fn origin(headers: &HeaderMap) -> Cause {
     let text = |name: &HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     match (text(&SEC_FETCH_SITE), text(&header::ORIGIN)) {
         (Some("same-origin" | "none"), _) => Cause::OwnPage,
         (Some(_), _) => Cause::OtherSite,
-        (None, None | Some("null")) => Cause::Unknown,
+        (None, None) => Cause::Unknown,
+        (None, Some("null")) => Cause::Hidden,
         (None, Some(origin)) => {
             let host = origin.split_once("://").map(|(_, host)| host);
             if host.is_some() && host == text(&header::HOST) {

@@ -7,7 +7,9 @@
 
 pub mod backend;
 pub mod breakdown;
+pub mod noise;
 pub mod pool;
+pub mod published;
 pub mod query;
 pub mod queue;
 pub mod session;
@@ -33,5 +35,5 @@ mod viewer;
 mod tests;
 
 pub use router::router;
-pub use state::{Parts, Stats, check_time};
+pub use state::{Parts, Snippet, Stats, check_time};
 pub use tries::Asker;

@@ -55,6 +55,8 @@ pub(crate) enum Trouble {
     NotShared,
     /// Too many wrong tries, or too many sign-ins.
     TooMany,
+    /// Too many sign-ins with one token.
+    TooOften,
     /// No such site for this asker, or no such path.
     NotFound,
     /// The body did not arrive in time.
@@ -98,7 +100,7 @@ impl Trouble {
             Self::Bad(_) => StatusCode::BAD_REQUEST,
             Self::Unauthorized | Self::NoShare => StatusCode::UNAUTHORIZED,
             Self::CrossSite | Self::NotShared => StatusCode::FORBIDDEN,
-            Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooMany | Self::TooOften => StatusCode::TOO_MANY_REQUESTS,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
             Self::Large => StatusCode::PAYLOAD_TOO_LARGE,
@@ -117,6 +119,10 @@ impl Trouble {
             Self::CrossSite => "a signed-in browser may only ask from the dashboard's own pages",
             Self::NotShared => "hits that were not counted are not shown on shared links",
             Self::TooMany => "too many wrong tokens or sign-ins: ask again in a minute",
+            Self::TooOften => {
+                "this token has signed in too often: sign in again in ten minutes, or ask for a token \
+                 or link of your own"
+            }
             Self::NotFound => "there is no such site or path for this token",
             Self::Slow => "the body did not arrive in time",
             Self::Large => return format!("the body may have at most {BODY_BYTES_MAX} bytes"),
@@ -143,6 +149,7 @@ impl Trouble {
             Self::Unauthorized => (header::WWW_AUTHENTICATE, "Bearer"),
             Self::Busy | Self::Failed => (header::RETRY_AFTER, RETRY_AFTER_SECONDS),
             Self::TooMany => (header::RETRY_AFTER, "60"),
+            Self::TooOften => (header::RETRY_AFTER, "600"),
             _ => return response,
         };
         response.headers_mut().insert(name, HeaderValue::from_static(value));
@@ -268,12 +275,12 @@ pub(crate) async fn in_time(request: Request, next: Next) -> Response {
     }
 }
 
-/// Puts the headers on that every answer has; `Cache-Control` only where none was chosen.
+/// Puts the headers on that every answer has; `Cache-Control` and `Referrer-Policy` only where none was
+/// chosen.
 pub(crate) async fn harden(mut response: Response) -> Response {
     let headers = response.headers_mut();
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
-        (header::REFERRER_POLICY, "no-referrer"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),
         (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
@@ -281,6 +288,10 @@ pub(crate) async fn harden(mut response: Response) -> Response {
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    for (name, value) in
+        [(header::CACHE_CONTROL, "no-store"), (header::REFERRER_POLICY, "no-referrer")]
+    {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
     response
 }

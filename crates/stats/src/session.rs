@@ -13,7 +13,7 @@ use headcount_core::site::SiteHost;
 use headcount_store::control::{Grant, Role};
 use subtle::ConstantTimeEq as _;
 
-/// Sessions at once; the one that would expire first makes room.
+/// Sessions at once; beyond, the oldest of the same token makes room, or else the oldest of all.
 pub const SESSIONS_MAX: usize = 1_000;
 /// Life of a session: a working day and a bit.
 pub const SESSION_SECONDS: u64 = 12 * 3_600;
@@ -107,7 +107,9 @@ impl Sessions {
         let mut table = self.table();
         table.retain(|_, entry| entry.expires_at > now);
         if table.len() >= SESSIONS_MAX {
-            let first = table.iter().min_by_key(|(_, entry)| entry.expires_at).map(|(key, _)| *key);
+            let is_other = |entry: &Entry| entry.session.token != session.token;
+            let order = |entry: &Entry| (is_other(entry), entry.expires_at);
+            let first = table.iter().min_by_key(|(_, entry)| order(entry)).map(|(key, _)| *key);
             if let Some(first) = first {
                 table.remove(&first);
             }
@@ -164,6 +166,21 @@ mod tests {
         }
         assert_eq!(sessions.table().len(), SESSIONS_MAX);
         assert_eq!(sessions.find(&first, 2), None);
+    }
+
+    #[test]
+    fn who_signs_in_often_ends_no_session_of_another() {
+        let sessions = Sessions::default();
+        let of = |token| Session { access: Access::ALL, token };
+        let others: Vec<String> =
+            [None, Some(1)].map(|token| sessions.open(of(token), 0).expect("random bytes")).into();
+        let first = sessions.open(of(Some(2)), 1).expect("random bytes");
+        for _ in 0..=SESSIONS_MAX {
+            sessions.open(of(Some(2)), 2).expect("random bytes");
+        }
+        assert_eq!(sessions.table().len(), SESSIONS_MAX);
+        assert_eq!(sessions.find(&first, 3), None);
+        assert!(others.iter().all(|id| sessions.find(id, 3).is_some()));
     }
 
     #[test]

@@ -3,8 +3,8 @@
 //! What it is not: accounts. There are codes that the operator's terminal prints, tokens and links
 //! that the operator makes; nobody has a password.
 //!
-//! What surprises: the code works again while the process runs. Its link is printed once and
-//! people click it twice; it is 256 bits, so only its holder has it. A link of `headcount signin`
+//! What surprises: the code works again while the process runs, or for as long as that allows. Its
+//! link is printed once and people click it twice; it is 256 bits, so only its holder has it. A link of `headcount signin`
 //! travels by mail, so it works once.
 
 use askama::Template;
@@ -44,8 +44,15 @@ type Asked = Result<Query<Code>, QueryRejection>;
 
 /// The sign-in page itself; `failed` after a wrong credential.
 pub(crate) fn page(failed: bool) -> Response {
-    let page = SignInPage { css: assets::css_path(), failed, by_link: false };
-    reply::html(StatusCode::UNAUTHORIZED, &page)
+    shown(StatusCode::UNAUTHORIZED, SignInPage { css: assets::css_path(), failed, by_link: false })
+}
+
+/// Its form says to us, and to nobody else, that it is ours.
+fn shown(status: StatusCode, page: SignInPage) -> Response {
+    let mut response = reply::html(status, &page);
+    let policy = HeaderValue::from_static("same-origin");
+    response.headers_mut().insert(header::REFERRER_POLICY, policy);
+    response
 }
 
 /// `GET /signin?code=CODE`. The code of this process signs in at once. A link that works once must
@@ -60,7 +67,7 @@ pub(crate) async fn by_link(
     if code.is_empty() {
         return page(false);
     }
-    if stats.codes().contains(&code) {
+    if stats.is_code(&code) {
         let entered = match method {
             Method::GET => enter(&stats, asker, &code).await,
             _ => return page(false),
@@ -70,8 +77,7 @@ pub(crate) async fn by_link(
     if !control::has_form(&code) {
         return page(true);
     }
-    let page = SignInPage { css: assets::css_path(), failed: false, by_link: true };
-    reply::html(StatusCode::OK, &page)
+    shown(StatusCode::OK, SignInPage { css: assets::css_path(), failed: false, by_link: true })
 }
 
 /// `POST /signin` with a token or a code in a form, or with a link's code in the address.
@@ -82,7 +88,8 @@ pub(crate) async fn by_form(
     request: Request<Body>,
 ) -> Response {
     let (head, body) = request.into_parts();
-    if access::origin(&head.headers) == Cause::OtherSite {
+    // Nobody is to be signed in with the token of somebody else.
+    if matches!(access::origin(&head.headers), Cause::OtherSite | Cause::Hidden) {
         return Trouble::CrossSite.into_text();
     }
     let body = match reply::body(body).await {
@@ -112,8 +119,8 @@ async fn enter(stats: &Stats, asker: Asker, secret: &str) -> Result<Response, Tr
     }
     let now = stats.now();
     stats.tries().may_try(asker, secret, now)?;
-    let is_code = stats.codes().contains(secret);
-    stats.tries().sign_in(now)?;
+    let is_code = stats.is_code(secret);
+    stats.tries().may_sign_in(secret, now)?;
     let asked = secret.to_owned();
     let entered = stats
         .run(move |backend| {
@@ -125,6 +132,7 @@ async fn enter(stats: &Stats, asker: Asker, secret: &str) -> Result<Response, Tr
         stats.tries().wrong(asker, now);
         return Err(Trouble::Unauthorized);
     };
+    stats.tries().signed_in((!is_code).then_some(secret), now);
     let token = (!is_code).then_some(grant.id);
     let session = Session { access: Access::of(&grant), token };
     let id = stats.sessions().open(session, now).map_err(|error| Trouble::failed(&error))?;

@@ -34,6 +34,8 @@ pub struct Parts {
     pub sites: Arc<dyn Fn() -> Vec<SiteHost> + Send + Sync>,
     /// The time zone of a site.
     pub time_zone: Arc<dyn Fn(&SiteHost) -> TimeZone + Send + Sync>,
+    /// What to put into the pages of a site.
+    pub snippet: Arc<dyn Fn(&SiteHost) -> Snippet + Send + Sync>,
     /// A sentence on the error of `visitors`, such as "restarts today: 1; at most 0.5 % too low".
     pub visitors_note: Arc<dyn Fn() -> String + Send + Sync>,
     /// Attribute values with fewer visitors than this fold into `(other)`.
@@ -49,6 +51,17 @@ pub struct Parts {
     pub https: bool,
     /// Codes that sign the operator in; make them with [`crate::session::new_secret`].
     pub signin_codes: Vec<String>,
+    /// Until when they do, in Unix seconds; none: as long as the process runs.
+    pub codes_until: Option<u64>,
+}
+
+/// What to put into the pages of a site so that they are counted.
+#[derive(Clone, Debug)]
+pub struct Snippet {
+    /// Lines of HTML.
+    pub lines: Vec<String>,
+    /// The origin in them, under which visitors are taken to reach the collector.
+    pub origin: String,
 }
 
 /// Refuses hours where none are told: the API, exports and the command line alike.
@@ -128,6 +141,10 @@ impl Stats {
         (self.0.parts.time_zone)(site)
     }
 
+    pub(crate) fn snippet(&self, site: &SiteHost) -> Snippet {
+        (self.0.parts.snippet)(site)
+    }
+
     pub(crate) fn visitors_note(&self) -> String {
         (self.0.parts.visitors_note)()
     }
@@ -136,8 +153,10 @@ impl Stats {
         &self.0.sessions
     }
 
-    pub(crate) fn codes(&self) -> &Codes {
-        &self.0.codes
+    /// Whether this is a code of the operator that signs in now.
+    pub(crate) fn is_code(&self, secret: &str) -> bool {
+        self.0.parts.codes_until.is_none_or(|until| self.now() < until)
+            && self.0.codes.contains(secret)
     }
 
     pub(crate) fn tries(&self) -> &Tries {

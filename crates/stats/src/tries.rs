@@ -8,6 +8,7 @@
 //! that nobody can lock out who works already.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::reply::Trouble;
@@ -19,8 +20,14 @@ pub(crate) const WRONG_MAX: u64 = 20;
 pub(crate) const SIGN_INS_MAX: u64 = 100;
 /// One try more after so long.
 pub(crate) const SECONDS_PER_TRY: u64 = 3;
+/// Sign-ins with one token before the next has to wait: a team may share one.
+pub(crate) const SIGN_INS_OF_TOKEN_MAX: u64 = 30;
+/// One more with it after so long: 144 a day, of which the admin log holds two years.
+pub(crate) const SECONDS_PER_SIGN_IN: u64 = 600;
 /// Networks that are remembered; beyond, the one with the fewest wrong tries is forgotten.
 pub(crate) const NETWORKS_MAX: usize = 4_096;
+/// Tokens whose sign-ins are remembered; beyond, the one with the fewest is forgotten.
+pub(crate) const TOKENS_MAX: usize = 1_000;
 /// Tokens that were right and are remembered; beyond, all are forgotten.
 const RIGHT_MAX: usize = 1_000;
 
@@ -28,27 +35,53 @@ const RIGHT_MAX: usize = 1_000;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Asker(pub u64);
 
-/// Tries that have not been forgotten yet.
+/// Tries that have not been forgotten yet; one is after each `SECONDS`.
 #[derive(Clone, Copy, Debug, Default)]
-struct Level {
+struct Level<const SECONDS: u64> {
     tries: u64,
     at: u64,
 }
 
-impl Level {
+impl<const SECONDS: u64> Level<SECONDS> {
     fn now(self, now: u64) -> Self {
-        let forgotten = now.saturating_sub(self.at) / SECONDS_PER_TRY;
+        let forgotten = now.saturating_sub(self.at) / SECONDS;
         match self.tries.checked_sub(forgotten) {
             None | Some(0) => Self { tries: 0, at: now },
-            Some(tries) => Self { tries, at: self.at + forgotten * SECONDS_PER_TRY },
+            Some(tries) => Self { tries, at: self.at + forgotten * SECONDS },
         }
     }
+
+    fn one_more(self, now: u64) -> Self {
+        let level = self.now(now);
+        Self { tries: level.tries + 1, ..level }
+    }
+}
+
+/// The level of each, as long as it has one.
+type Levels<K, const SECONDS: u64> = HashMap<K, Level<SECONDS>>;
+
+/// Adds one to the level of `key`; of more than `max` keys the one with the lowest is forgotten.
+fn count<K: Copy + Eq + Hash, const SECONDS: u64>(
+    levels: &mut Levels<K, SECONDS>,
+    max: usize,
+    (key, now): (K, u64),
+) {
+    if levels.len() >= max && !levels.contains_key(&key) {
+        let lowest = levels.iter().min_by_key(|(_, level)| level.now(now).tries);
+        if let Some(lowest) = lowest.map(|(key, _)| *key) {
+            levels.remove(&lowest);
+        }
+    }
+    let level = levels.entry(key).or_default();
+    *level = level.one_more(now);
 }
 
 #[derive(Default)]
 struct Table {
-    wrong: HashMap<Asker, Level>,
-    sign_ins: Level,
+    wrong: Levels<Asker, SECONDS_PER_TRY>,
+    sign_ins: Level<SECONDS_PER_TRY>,
+    /// By what they were signed in with.
+    sign_ins_of: Levels<Digest, SECONDS_PER_SIGN_IN>,
     right: HashSet<Digest>,
 }
 
@@ -80,27 +113,29 @@ impl Tries {
 
     /// Notes that a secret opened nothing.
     pub(crate) fn wrong(&self, asker: Asker, now: u64) {
-        let mut table = self.table();
-        if table.wrong.len() >= NETWORKS_MAX && !table.wrong.contains_key(&asker) {
-            let fewest = table.wrong.iter().min_by_key(|(_, level)| level.now(now).tries);
-            if let Some(fewest) = fewest.map(|(asker, _)| *asker) {
-                table.wrong.remove(&fewest);
-            }
-        }
-        let level = table.wrong.entry(asker).or_default();
-        *level = level.now(now);
-        level.tries += 1;
+        count(&mut self.table().wrong, NETWORKS_MAX, (asker, now));
     }
 
-    /// Counts a sign-in, if there may be another one now.
-    pub(crate) fn sign_in(&self, now: u64) -> Result<(), Trouble> {
-        let mut table = self.table();
-        let level = table.sign_ins.now(now);
-        if level.tries >= SIGN_INS_MAX {
+    /// Whether there may be another sign-in now, and one with this secret.
+    pub(crate) fn may_sign_in(&self, secret: &str, now: u64) -> Result<(), Trouble> {
+        let table = self.table();
+        if table.sign_ins.now(now).tries >= SIGN_INS_MAX {
             return Err(Trouble::TooMany);
         }
-        table.sign_ins = Level { tries: level.tries + 1, ..level };
-        Ok(())
+        match table.sign_ins_of.get(&digest(secret)) {
+            Some(level) if level.now(now).tries >= SIGN_INS_OF_TOKEN_MAX => Err(Trouble::TooOften),
+            _ => Ok(()),
+        }
+    }
+
+    /// Counts a sign-in: one that came to something. A wrong secret writes nothing, and takes nobody's
+    /// turn. The code of the process is counted with all and not by itself: nobody could revoke it.
+    pub(crate) fn signed_in(&self, token: Option<&str>, now: u64) {
+        let mut table = self.table();
+        table.sign_ins = table.sign_ins.one_more(now);
+        if let Some(token) = token {
+            count(&mut table.sign_ins_of, TOKENS_MAX, (digest(token), now));
+        }
     }
 
     /// A poisoned table is still a table: each change of it is whole.
@@ -150,7 +185,29 @@ mod tests {
     #[test]
     fn sign_ins_are_bounded_together() {
         let tries = Tries::default();
-        assert!((0..SIGN_INS_MAX).all(|_| tries.sign_in(9).is_ok()));
-        assert!(tries.sign_in(9).is_err() && tries.sign_in(9 + SECONDS_PER_TRY).is_ok());
+        let may = |secret, now| tries.may_sign_in(secret, now).is_ok();
+        for _ in 0..SIGN_INS_MAX {
+            assert!(may("code", 9));
+            tries.signed_in(None, 9);
+        }
+        assert!(!may("code", 9) && may("code", 9 + SECONDS_PER_TRY));
+    }
+
+    #[test]
+    fn sign_ins_with_one_token_are_bounded_by_themselves() {
+        let tries = Tries::default();
+        let may = |secret, now| tries.may_sign_in(secret, now).is_ok();
+        for _ in 0..SIGN_INS_OF_TOKEN_MAX {
+            assert!(may("busy", 9));
+            tries.signed_in(Some("busy"), 9);
+        }
+        assert!(!may("busy", 9) && may("other", 9));
+        let later = 9 + SECONDS_PER_SIGN_IN;
+        assert!(!may("busy", later - 1) && may("busy", later));
+        for n in 0..2 * TOKENS_MAX {
+            tries.signed_in(Some(&n.to_string()), later);
+        }
+        assert_eq!(tries.table().sign_ins_of.len(), TOKENS_MAX);
+        assert!(!may("busy", later - 1), "who signed in most is remembered longest");
     }
 }

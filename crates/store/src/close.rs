@@ -28,7 +28,7 @@ pub(crate) struct DayValue<'a> {
 pub(crate) struct Small<'a> {
     /// Those with fewer than `k` visitors.
     pub(crate) below: Vec<&'a str>,
-    /// Those that go with them, so that they are two and `k` visitors at least.
+    /// Those that go with them, until none can be worked out.
     pub(crate) with_them: Vec<&'a str>,
 }
 
@@ -36,29 +36,61 @@ pub(crate) struct Small<'a> {
 /// how much it was.
 ///
 /// Where no value has a visitor, visitors are not counted; then visits take their place.
-pub(crate) fn small<'a>(values: &[DayValue<'a>], k: u32) -> Small<'a> {
+pub(crate) fn small<'a>(values: &[DayValue<'a>], attribute: Attribute, k: u32) -> Small<'a> {
     let mut values: Vec<_> = values.iter().filter(|value| value.name != OTHER).collect();
     let counted = values.iter().any(|value| value.counts.visitors > 0);
     let size = |value: &DayValue<'_>| {
         if counted { value.counts.visitors } else { value.counts.visits }
     };
     values.sort_unstable_by_key(|value| (size(value), value.name));
-    let below = values.partition_point(|value| size(value) < u64::from(k));
-    if k <= 1 || below == 0 {
-        return Small::default();
-    }
-    let mut number = below;
-    let mut sum: u64 = values.iter().take(below).map(|value| size(value)).sum();
-    while let Some(next) = values.get(number)
-        && (number < 2 || sum < u64::from(k))
-    {
-        sum += size(next);
-        number += 1;
-    }
+    let sizes: Vec<u64> = values.iter().map(|value| size(value)).collect();
+    let (below, number) = split(&sizes, attribute.values_min(), k.into());
     let mut names = values.iter().map(|value| value.name);
     let below: Vec<&str> = names.by_ref().take(below).collect();
     let with_them = names.take(number - below.len()).collect();
     Small { below, with_them }
+}
+
+/// How many of these sizes, the smallest first, are below `k`, and how many lose their names.
+fn split(sizes: &[u64], listed: Option<u32>, k: u64) -> (usize, usize) {
+    let below = sizes.partition_point(|size| *size < k);
+    if k <= 1 || below == 0 {
+        return (0, 0);
+    }
+    let listed = listed.map_or(usize::MAX, |listed| usize::try_from(listed).unwrap_or(usize::MAX));
+    let mut number = below;
+    let mut sum: u64 = sizes.iter().take(below).sum();
+    while let Some(next) = sizes.get(number) {
+        let unnamed = listed.saturating_sub(sizes.len() - number).max(number);
+        if number >= 2 && is_enough(sum, (unnamed, *next), k) {
+            break;
+        }
+        sum += next;
+        number += 1;
+    }
+    (below, number)
+}
+
+/// Whether a day tells too little of each value that has no name: what they are together, how many
+/// names of the list they may have, and the smallest of those that are told.
+///
+/// Whoever knows this rule knows that all of them are below `k`, unless one keeps the others company,
+/// and that this one is no larger than the smallest that is told. So where all of them must be as
+/// large as they can be, each is known. Enough is where each of them may have `k` different sizes:
+/// by the others, if the list has so many; else by one that keeps another company.
+///
+/// Nothing is asked here but what everybody sees of the day, or the answer itself would tell more.
+fn is_enough(sum: u64, (unnamed, next): (usize, u64), k: u64) -> bool {
+    let others = u64::try_from(unnamed - 1).unwrap_or(u64::MAX);
+    if sum < k {
+        false
+    } else if sum <= others.saturating_mul(k - 1) {
+        true
+    } else if others > 1 {
+        next + k >= sum + 2
+    } else {
+        next >= sum && sum > k
+    }
 }
 
 /// What is known of closed days when an insert comes.
@@ -96,7 +128,7 @@ pub(crate) fn unnamed<'a>(
         let values: Vec<DayValue<'a>> =
             table.into_iter().map(|(name, counts)| DayValue { name, counts }).collect();
         let names: Vec<&str> = if is_by_hand {
-            let small = small(&values, closed.k);
+            let small = small(&values, attribute, closed.k);
             small.below.into_iter().chain(small.with_them).collect()
         } else {
             values.iter().map(|value| value.name).collect()

@@ -7,6 +7,7 @@
 //! then, which costs microseconds, and reads again when the number changed.
 
 pub mod admin;
+mod published;
 mod token;
 
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use headcount_core::site::SiteHost;
 use headcount_core::time::Day;
 use rusqlite::Connection;
 
+pub use published::Published;
 pub use token::{
     Grant, Kind, LABEL_CHARS_MAX, LINK_SECONDS, NewToken, Proof, Role, State, Token, TokenInfo,
     has_form,
@@ -36,6 +38,7 @@ const CONTROL_FILE: FileKind = FileKind {
         include_str!("control/migrations/0002_share.sql"),
         include_str!("control/migrations/0003_access.sql"),
         include_str!("control/migrations/0004_admin_log.sql"),
+        include_str!("control/migrations/0005_published.sql"),
     ],
     pragmas: "PRAGMA synchronous = FULL;
               PRAGMA secure_delete = ON;
@@ -112,8 +115,8 @@ impl Control {
         self.hosts(include_str!("control/sql/list_sites.sql"))
     }
 
-    /// Asks for a site to be erased: takes it from the list, revokes its tokens, and leaves a
-    /// tombstone until [`Control::erasure_done`] and beyond. Asking twice is asking once more.
+    /// Asks for a site to be erased: takes it from the list, revokes its tokens, forgets what was
+    /// published of it, and leaves a tombstone until [`Control::erasure_done`] and beyond. Asking twice is asking once more.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -123,6 +126,8 @@ impl Control {
         self.act(doing, |tx, log| {
             tx.execute(include_str!("control/sql/drop_site.sql"), [host.as_str()]).doing(doing)?;
             tx.execute(include_str!("control/sql/revoke_tokens_of_site.sql"), key).doing(doing)?;
+            let sql = include_str!("control/sql/forget_published_site.sql");
+            tx.execute(sql, [host.as_str()]).doing(doing)?;
             tx.execute(include_str!("control/sql/ask_erasure.sql"), key).doing(doing)?;
             log.add(Act::SiteErase, Some(host), "")?;
             Ok(())

@@ -95,6 +95,12 @@ pub enum StoreError {
         /// The site.
         host: String,
     },
+    /// Nobody may be let in to a site that was erased.
+    #[error("{host} was erased; to count it again: headcount site add {host}")]
+    SiteErased {
+        /// The site.
+        host: String,
+    },
     /// The answer took longer than a reader may.
     #[error("the question took too long; ask for a shorter period or a coarser time")]
     TimedOut,
@@ -229,6 +235,7 @@ impl StoreError {
             | Self::BadInsert { .. }
             | Self::Unanswerable { .. }
             | Self::ErasureOpen { .. }
+            | Self::SiteErased { .. }
             | Self::TimedOut
             | Self::BadAddress
             | Self::WrongPassword { .. }

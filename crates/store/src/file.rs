@@ -5,12 +5,14 @@
 //! What surprises: a file that is not ours is never written to, not even to switch its journal
 //! mode; so the questions come first and the pragmas after.
 
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use crate::error::{Doing as _, StoreError};
+use crate::owner;
 
 /// How long to wait for another process before giving up.
 const BUSY_TIMEOUT_MS: u64 = 5_000;
@@ -219,11 +221,15 @@ fn use_wal(conn: &Connection) -> Result<(), StoreError> {
     }
 }
 
-/// Makes an empty file that only its owner reads; SQLite gives `-wal` and `-shm` the same rights.
+/// Makes an empty file that only the folder's owner reads; SQLite gives `-wal` and `-shm` the same
+/// rights and, as root, the same owner. A link to a file is followed, one to nothing is not.
 fn create_private(path: &Path) -> std::io::Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
+    let mut new = std::fs::OpenOptions::new();
+    match new.write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            std::fs::OpenOptions::new().write(true).open(path)?;
+        }
+        made => drop(made?),
+    }
+    owner::hand_over(path)
 }

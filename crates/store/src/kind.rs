@@ -27,6 +27,11 @@ pub(crate) fn attribute_kind(attribute: Attribute) -> i64 {
     kinds.zip(Attribute::ALL).find(|(_, other)| *other == attribute).map_or(0, |(kind, _)| kind)
 }
 
+/// The attribute whose cells are of a kind.
+pub(crate) fn attribute_of(kind: i64) -> Option<Attribute> {
+    Attribute::ALL.into_iter().find(|attribute| attribute_kind(*attribute) == kind)
+}
+
 /// The number of a reason.
 pub(crate) fn reason_code(reason: RefusalReason) -> i64 {
     (1..).zip(RefusalReason::ALL).find(|(_, other)| *other == reason).map_or(0, |(code, _)| code)
@@ -55,11 +60,6 @@ pub(crate) fn kinds() -> impl Iterator<Item = (i64, bool)> {
 /// Whether `a` of this kind is the id of a name.
 pub(crate) fn a_is_name(kind: i64) -> bool {
     kind == PAGE || kind == CLICK || kind >= FIRST_ATTRIBUTE
-}
-
-/// Whether a kind is an attribute's.
-pub(crate) fn is_attribute(kind: i64) -> bool {
-    kind >= FIRST_ATTRIBUTE
 }
 
 /// Whether `b` of this kind is the id of a name.
@@ -98,10 +98,7 @@ pub(crate) fn key_of<'a>(
         PAGE => CellKey::Page { hour, page: first? },
         CLICK => CellKey::Click { hour, page: first?, target: second? },
         REFUSAL => CellKey::Refusal { day, reason: reason_of(code)? },
-        _ => {
-            let attribute = Attribute::ALL.into_iter().find(|it| attribute_kind(*it) == kind)?;
-            CellKey::Attribute { day, attribute, value: first? }
-        }
+        _ => CellKey::Attribute { day, attribute: attribute_of(kind)?, value: first? },
     })
 }
 

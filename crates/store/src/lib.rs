@@ -10,6 +10,7 @@ pub mod clickhouse;
 pub mod control;
 pub mod error;
 pub mod insert;
+pub mod owner;
 pub mod question;
 pub mod shape;
 pub mod sqlite;

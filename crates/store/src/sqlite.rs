@@ -38,6 +38,7 @@ const COUNTS_FILE: FileKind = FileKind {
     migrations: &[
         include_str!("sqlite/migrations/0001_counts.sql"),
         include_str!("sqlite/migrations/0002_imports.sql"),
+        include_str!("sqlite/migrations/0003_placement.sql"),
     ],
     pragmas: "PRAGMA synchronous = FULL;
               PRAGMA secure_delete = ON;

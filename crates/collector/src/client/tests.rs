@@ -6,8 +6,10 @@
 //! What surprises: the robots are the kept list's own examples, so their share says that the list
 //! was compiled right, not how many robots there are in the world.
 
+use std::collections::HashSet;
 use std::sync::{Arc, LazyLock};
 
+use headcount_core::cell::Attribute;
 use proptest::prelude::*;
 
 use super::*;
@@ -133,6 +135,20 @@ fn digests_need_the_key() {
     let mut other = Clients::new(Arc::clone(&RULES), [8; 32]);
     assert_ne!(clients().lookup(b"x").1, other.lookup(b"x").1);
     assert_eq!(clients().lookup(b"x").1, clients().lookup(b"x").1);
+}
+
+/// The close of a day counts on these.
+#[test]
+fn lists_are_as_long_as_it_is_said() {
+    for (attribute, names) in [
+        (Attribute::Device, Device::ALL.map(Device::as_str).to_vec()),
+        (Attribute::Browser, browsers().collect()),
+        (Attribute::Os, systems().collect()),
+    ] {
+        let names = names.into_iter().collect::<HashSet<_>>().len();
+        let said = usize::try_from(attribute.values_min().unwrap()).unwrap();
+        assert!(names >= said, "{attribute:?}: {names} names, {said} are said");
+    }
 }
 
 /// Strings made of the pieces of real agents, in any order, with noise between.

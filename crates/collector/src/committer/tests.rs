@@ -5,7 +5,7 @@ use std::sync::mpsc::sync_channel;
 
 use headcount_core::cell::{Attribute, CellKey, Counts};
 use headcount_core::time::ManualClock;
-use headcount_transport::local::{self, LocalSubscriber};
+use headcount_transport::local::{self, Heard, LocalSubscriber};
 use prometheus_client::registry::Registry;
 
 use super::*;
@@ -13,11 +13,11 @@ use crate::names::{NameKind, NameLimits};
 
 const HOST: &str = "example.org";
 const LIMITS: NameLimits = NameLimits {
-    pages_per_site_day: 9,
+    pages_per_site_day: 2_000,
     targets_per_site_day: 9,
     sources_per_site_day: 9,
     campaigns_per_site_day: 9,
-    names_total: 99,
+    names_total: 2_000,
 };
 
 /// A committer on a file, with nobody on the other side but who holds the subscriber.
@@ -26,7 +26,7 @@ struct Bench {
     state: State,
     commands: SyncSender<Command>,
     clock: Arc<ManualClock>,
-    _subscriber: LocalSubscriber,
+    subscriber: LocalSubscriber,
 }
 
 impl Bench {
@@ -51,7 +51,7 @@ impl Bench {
             metrics: Arc::new(Metrics::register(&mut Registry::default())),
         };
         let state = committer.begin().unwrap();
-        Self { committer, state, commands, clock, _subscriber: subscriber }
+        Self { committer, state, commands, clock, subscriber }
     }
 
     /// The number of [`HOST`], known to cells and names.
@@ -69,6 +69,29 @@ impl Bench {
         let counts = Counts { views: 1, visitors: 1, ..Counts::ZERO };
         let cell = (site, CellKey::Attribute { day, attribute, value }, counts);
         self.committer.shards[0].add(&[cell]);
+    }
+
+    /// One view of a page, of so many visitors.
+    fn page(&self, site: SiteId, text: &str, visitors: u64) {
+        let hour = self.committer.clock.hour();
+        let page = self.committer.names.admit(site, hour.day(), NameKind::Page, text);
+        let counts = Counts { views: 1, visitors, ..Counts::ZERO };
+        self.committer.shards[0].add(&[(site, CellKey::Page { hour, page }, counts)]);
+    }
+
+    /// A round with a release, whose batches arrive.
+    fn release(&mut self) {
+        self.committer.round(&mut self.state, true).unwrap();
+        self.committer.publish(&mut self.state).unwrap();
+        while let Heard::Record(record) = self.subscriber.hear(Duration::ZERO) {
+            self.subscriber.ack(record.id);
+        }
+        self.committer.publish(&mut self.state).unwrap();
+    }
+
+    fn names_in_file(&self) -> u32 {
+        let db = self.committer.file.db();
+        db.query_row("SELECT count(*) FROM names", [], |row| row.get(0)).unwrap()
     }
 
     /// Makes the file one that SQLite takes for damaged.
@@ -170,10 +193,7 @@ fn strict_admission_is_forgotten_with_the_day_although_cells_wait() {
     let mut bench = Bench::open(&folder.path().join("edge.db"));
     bench.committer.rule.admission = true;
     let site = bench.site();
-    let hour = bench.committer.clock.hour();
-    let page = bench.committer.names.admit(site, hour.day(), NameKind::Page, "/a");
-    let counts = Counts { views: 3, visitors: 3, ..Counts::ZERO };
-    bench.committer.shards[0].add(&[(site, CellKey::Page { hour, page }, counts)]);
+    bench.page(site, "/a", 3);
     bench.view(site);
     bench.committer.round(&mut bench.state, true).unwrap();
     assert_eq!(bench.state.held.admitted_len(), 1);
@@ -181,4 +201,43 @@ fn strict_admission_is_forgotten_with_the_day_although_cells_wait() {
     bench.view(site);
     bench.committer.round(&mut bench.state, true).unwrap();
     assert_eq!((bench.state.held.len(), bench.state.held.admitted_len()), (1, 0));
+}
+
+/// How often a text stands in the edge file and its log.
+fn copies(path: &Path, text: &str) -> usize {
+    let log = path.with_file_name("edge.db-wal");
+    let bytes = [path, &log].map(|path| std::fs::read(path).unwrap()).concat();
+    memchr::memmem::find_iter(&bytes, text).count()
+}
+
+/// Beside names of today, so that their pages stay.
+#[test]
+fn names_of_yesterday_leave_the_file_although_nobody_comes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("edge.db");
+    let mut bench = Bench::open(&path);
+    let site = bench.site();
+    let midnight = 2 * 86_400;
+    for (day, word) in [(midnight - 60, "yesterday"), (midnight + 60, "today")] {
+        bench.clock.set(day);
+        for group in 0..80 {
+            for n in 0..12 {
+                let tail = "x".repeat((group * 37 + n * 131) % 700);
+                bench.page(site, &format!("/{word}-{group}-{n}-{tail}"), 1);
+            }
+            bench.release();
+        }
+    }
+    assert!(copies(&path, "/yesterday-") >= 960 && bench.state.held.is_empty());
+    bench.clock.set(midnight + NAMES_GRACE_SECONDS - 1);
+    bench.release();
+    assert_eq!(bench.names_in_file(), 2 * 960, "a core may still add to them");
+    bench.clock.set(midnight + NAMES_GRACE_SECONDS);
+    bench.release();
+    assert_eq!((bench.names_in_file(), bench.committer.names.total()), (960, 960));
+    bench.committer.rewrite(&mut bench.state).unwrap();
+    let in_memory = bench.committer.file.db().pragma_query_value(None, "temp_store", |r| r.get(0));
+    assert_eq!(in_memory, Ok(2), "no copy elsewhere");
+    assert_eq!(copies(&path, "/yesterday-"), 0);
+    assert!(copies(&path, "/today-") >= 960 && bench.state.rewrite_at.is_none());
 }

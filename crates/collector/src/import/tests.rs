@@ -214,6 +214,54 @@ fn the_last_day_is_that_of_a_view_or_of_a_refusal() {
     }
 }
 
+/// Reads one visitor's line of the 20th again, and gives who is new on the page.
+fn again(judge: &mut LogJudge, page: &str) -> Vec<(String, u64, u64)> {
+    let (line, mut pending) = (line("192.0.2.1", 20, page, 200), Pending::default());
+    judge.take(line.as_bytes(), Part::Everything, &mut pending).unwrap();
+    views(&judge.pages(&mut pending))
+}
+
+#[test]
+fn a_visitor_is_known_until_midnight_whatever_day_a_line_is_of() {
+    let clock = Arc::new(ManualClock::at(NOW));
+    let mut judge = judge(|setting| setting.clock = Arc::clone(&clock) as Arc<dyn Clock>);
+    let keeper = judge.keeper();
+    let agents = judge.shared.agents.bytes();
+    let check = |judge: &mut LogJudge, when: u64, expect: &[u64]| {
+        clock.set(when);
+        for visitors in expect {
+            let own = |visitors| vec![("/a".to_owned(), 1, visitors)];
+            assert_eq!(again(judge, "GET /a HTTP/1.1"), own(*visitors), "{}", when - NOW);
+        }
+    };
+    let midnight = NOW + 12 * 3_600;
+    check(&mut judge, NOW, &[1, 0]);
+    check(&mut judge, midnight - 1, &[0]);
+    check(&mut judge, midnight, &[1, 0]);
+    let marks = |judge: &LogJudge| judge.shared.visitors.as_ref().unwrap().marks();
+    // The next one comes, and no line with it.
+    keeper.keep();
+    assert!(marks(&judge) > 0 && judge.shared.agents.bytes() != agents);
+    clock.set(midnight + 24 * 3_600);
+    keeper.keep();
+    assert_eq!(marks(&judge), 0, "of yesterday");
+    check(&mut judge, midnight + 24 * 3_600, &[1, 0]);
+}
+
+#[test]
+fn one_visitor_of_three_days_admits_no_page() {
+    let clock = Arc::new(ManualClock::at(NOW));
+    let mut judge = judge(|setting| {
+        setting.clock = Arc::clone(&clock) as Arc<dyn Clock>;
+        setting.release = ReleaseRule { crowd: 2, admission: true };
+    });
+    for day in 0..4 {
+        clock.set(NOW + day * 24 * 3_600);
+        let found = again(&mut judge, "GET /jane-doe HTTP/1.1");
+        assert_eq!(found, [(OTHER.to_owned(), 1, 1)], "{day}");
+    }
+}
+
 #[test]
 fn the_key_turns_when_the_filter_is_full_whatever_was_counted_before() {
     let line = |n: u32| line(&format!("198.51.{n}.1"), 20, "GET /a HTTP/1.1", 200);
@@ -225,11 +273,11 @@ fn the_key_turns_when_the_filter_is_full_whatever_was_counted_before() {
         for n in 0..40 {
             judge.take(line(n).as_bytes(), part, &mut pending).unwrap();
             assert!(judge.marks <= judge.marks_max);
-            keys.push(judge.key);
+            keys.push(judge.turn);
         }
         keys
     };
     let read_again = keys(Part::Nothing);
-    assert_eq!(read_again.last(), Some(&Day(3)));
+    assert_eq!(read_again.last(), read_again.first().map(|first| first + 3).as_ref());
     assert_eq!(keys(Part::Everything), read_again);
 }

@@ -48,7 +48,10 @@ pub(super) fn checked(raw: RawConfig) -> Result<Config, ConfigError> {
     let addresses = addresses
         .admitting(&raw.analyst_networks)
         .map_err(|error| ConfigError(format!("analyst_networks: {error}")))?;
-    let operators = AddressSource::default()
+    // No proxy belongs in front of these: who comes with its header came through one.
+    let operators = AddressSource::new(&[], header)
+        .map_err(|error| ConfigError(format!("client_address_header: {error}")))?;
+    let operators = operators
         .admitting(&raw.ops_networks)
         .map_err(|error| ConfigError(format!("ops_networks: {error}")))?;
     if raw.trusted_proxies.is_empty() != header.is_none() {
@@ -73,6 +76,7 @@ pub(super) fn checked(raw: RawConfig) -> Result<Config, ConfigError> {
         return wrong("data_dir", "", "the path of a folder is needed");
     }
     let settings_hash = settings_hash(&raw)?;
+    let beside = notice::Beside::of(&raw);
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let sites = checked_sites(raw.sites)?;
     let zones = Zones::of(&raw.time_zone, &sites)?;
@@ -98,7 +102,7 @@ pub(super) fn checked(raw: RawConfig) -> Result<Config, ConfigError> {
         compat: checked_compat(&raw.compat)?,
         kafka: checked_kafka(raw.kafka)?,
         clickhouse: checked_clickhouse(raw.clickhouse)?,
-        notice: notice::checked(raw.notice)?,
+        notice: notice::checked(raw.notice, beside)?,
         sites,
         zones,
     })

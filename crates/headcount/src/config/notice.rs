@@ -9,12 +9,13 @@ use headcount_core::time::Day;
 use serde::{Deserialize, Serialize};
 
 use super::ConfigError;
+use super::raw::RawConfig;
 use crate::notice::claims;
 
 /// Bytes of one text at most.
 const TEXT_BYTES_MAX: usize = 1_000;
-/// Largest number of days that backups are said to be kept.
-const BACKUP_DAYS_MAX: u32 = 3_650;
+/// Largest number of days that backups and logs are said to be kept.
+const DAYS_MAX: u32 = 3_650;
 
 /// The section as it is written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,8 +23,13 @@ const BACKUP_DAYS_MAX: u32 = 3_650;
 pub(crate) struct RawNotice {
     /// Language of `GET /privacy` without `lang`.
     pub(crate) language: String,
-    /// `script` or `pixel`: what the pages carry; empty: not said.
+    /// `script` or `pixel`: what the pages carry; `log`: they carry nothing, and the log of the web
+    /// server is counted; empty: not said.
     pub(crate) tracker: String,
+    /// Whether logs of the web server are counted besides.
+    pub(crate) imports_logs: bool,
+    /// Days that these logs are kept; 0: not said.
+    pub(crate) log_days: u32,
     /// Who is responsible.
     pub(crate) controller: String,
     /// Where to write to.
@@ -53,6 +59,8 @@ impl Default for RawNotice {
         Self {
             language: "en".into(),
             tracker: String::new(),
+            imports_logs: false,
+            log_days: 0,
             controller: String::new(),
             contact: String::new(),
             authority: String::new(),
@@ -99,14 +107,41 @@ impl RawNotice {
     pub(crate) fn is_begun(&self) -> bool {
         self.texts().iter().any(|(_, text)| !text.is_empty()) || !self.tracker.is_empty()
     }
+
+    /// Whether the log of the web server is all that is counted.
+    pub(crate) fn is_log_alone(&self) -> bool {
+        self.tracker == "log"
+    }
+
+    /// Whether the texts say that logs are counted.
+    pub(crate) fn knows_logs(&self) -> bool {
+        self.is_log_alone() || self.imports_logs
+    }
+}
+
+/// What the settings have beside a log that is said to be all that is counted.
+#[derive(Clone, Copy)]
+pub(super) struct Beside {
+    /// Trackers of other tools are answered.
+    trackers: bool,
+    /// Kafka or ClickHouse is named.
+    cluster: bool,
+}
+
+impl Beside {
+    pub(super) fn of(raw: &RawConfig) -> Self {
+        let cluster = !raw.kafka.brokers.is_empty() || !raw.clickhouse.url.is_empty();
+        Self { trackers: !raw.compat.is_empty(), cluster }
+    }
 }
 
 /// The section, checked.
-pub(super) fn checked(raw: RawNotice) -> Result<RawNotice, ConfigError> {
+pub(super) fn checked(raw: RawNotice, beside: Beside) -> Result<RawNotice, ConfigError> {
     super::check::one_of("notice.language", &raw.language, ["en", "sv"])?;
     if !raw.tracker.is_empty() {
-        super::check::one_of("notice.tracker", &raw.tracker, ["script", "pixel"])?;
+        super::check::one_of("notice.tracker", &raw.tracker, ["script", "pixel", "log"])?;
     }
+    refuse_contradiction(&raw, beside)?;
     for (key, text) in raw.texts() {
         if text.len() > TEXT_BYTES_MAX || text.chars().any(char::is_control) {
             return Err(ConfigError(format!(
@@ -126,11 +161,26 @@ pub(super) fn checked(raw: RawNotice) -> Result<RawNotice, ConfigError> {
             "notice.since = \"{since}\": a day such as 2026-11-21 is needed"
         )));
     }
-    if raw.backup_days > BACKUP_DAYS_MAX {
-        let days = raw.backup_days;
-        return Err(ConfigError(format!(
-            "notice.backup_days = {days}: a number from 0 (not said) to {BACKUP_DAYS_MAX} is needed"
-        )));
+    for (key, days) in [("backup_days", raw.backup_days), ("log_days", raw.log_days)] {
+        if days > DAYS_MAX {
+            return Err(ConfigError(format!(
+                "notice.{key} = {days}: a number from 0 (not said) to {DAYS_MAX} is needed"
+            )));
+        }
     }
     Ok(raw)
+}
+
+/// Refuses a text that would say that nothing but a log is counted, where more is.
+fn refuse_contradiction(raw: &RawNotice, beside: Beside) -> Result<(), ConfigError> {
+    let why = match beside {
+        _ if !raw.is_log_alone() => return Ok(()),
+        Beside { trackers: true, .. } => "the pages carry a tracker that compat names",
+        Beside { cluster: true, .. } => "a log is counted into a data folder, not into a cluster",
+        Beside { .. } => return Ok(()),
+    };
+    Err(ConfigError(format!(
+        "notice.tracker = \"log\": {why}; \"script\" or \"pixel\" is needed, and \
+         notice.imports_logs = true where logs are counted, too"
+    )))
 }

@@ -103,7 +103,17 @@ fn says_what_is_wrong_and_what_would_be_right() {
         ("[clickhouse]\nurl = \"http://a\"\ndatabase = \"1\"", ["clickhouse.database", "letters"]),
         ("[limits]\npages_per_site_day = 0", ["limits.pages_per_site_day", "from 1"]),
         ("[notice]\nlanguage = \"de\"", ["notice.language = \"de\"", "\"sv\""]),
-        ("[notice]\ntracker = \"gif\"", ["notice.tracker = \"gif\"", "\"pixel\""]),
+        ("[notice]\ntracker = \"gif\"", ["notice.tracker = \"gif\"", "\"log\""]),
+        (
+            "compat = [\"matomo\"]\n[notice]\ntracker = \"log\"",
+            ["notice.tracker = \"log\": the pages carry", "notice.imports_logs = true"],
+        ),
+        (
+            "[kafka]\nbrokers = \"a:1\"\n[notice]\ntracker = \"log\"",
+            ["notice.tracker = \"log\": a log is counted into", "\"script\" or \"pixel\""],
+        ),
+        ("[notice]\nlog_days = 9999", ["notice.log_days = 9999", "3650"]),
+        ("[notice]\nimports_logs = 1", ["line 2", "imports_logs"]),
         ("[notice]\nsince = \"today\"", ["notice.since = \"today\"", "2026-11-21"]),
         ("[notice]\nbackup_days = 9999", ["notice.backup_days = 9999", "3650"]),
         ("[notice]\ndpo = \"a\\nb\"", ["notice.dpo", "one line"]),

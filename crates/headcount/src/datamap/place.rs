@@ -5,6 +5,7 @@
 //! What surprises: it is data (`map.toml`), and a test holds a fresh deployment to it, so a new table
 //! or file cannot be forgotten.
 
+use headcount_collector::release::ReleaseRule;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
@@ -93,6 +94,34 @@ pub(super) fn places(config: &Config, mode: Mode) -> Vec<Place> {
     places
 }
 
+/// When pages and attributes leave the edge, and how attributes travel.
+fn ways(config: &Config) -> [String; 3] {
+    let ReleaseRule { crowd, admission } = config.release;
+    let pages = match (admission, config.visitors) {
+        (false, _) => "pages and clicks within a second",
+        (true, true) => {
+            "pages and clicks of listed names within a second, of others when three visitors have asked \
+             for the page or the UTC day is over"
+        }
+        (true, false) => {
+            "pages and clicks of listed names within a second, of others when the UTC day is over"
+        }
+    };
+    let [leave, travel] = match (config.visitors, crowd) {
+        (false, _) => {
+            ["attributes when the UTC day is over", "attributes as sums of a whole UTC day"]
+                .map(str::to_owned)
+        }
+        (true, 1) => ["attributes within a second", "attributes of a single visit side by side"]
+            .map(str::to_owned),
+        (true, _) => [
+            format!("attributes when {crowd} visitors are among them or the UTC day is over"),
+            format!("attributes as sums of at least {crowd} visitors or a whole UTC day"),
+        ],
+    };
+    [pages.to_owned(), leave, travel]
+}
+
 /// A text with the settings that it quotes.
 fn filled(text: &str, config: &Config) -> String {
     let backups = match config.notice.backup_days {
@@ -100,11 +129,14 @@ fn filled(text: &str, config: &Config) -> String {
         days => format!("{days} days (notice.backup_days)."),
     };
     let kafka = config.kafka.as_ref();
+    let [pages_leave, attributes_leave, attributes_travel] = ways(config);
     let quotes = [
         ("{data_dir}", config.data_dir.display().to_string()),
         ("{ops_listen}", config.ops_listen.to_string()),
         ("{retention_days}", config.retention_days.to_string()),
-        ("{crowd}", config.release.crowd.to_string()),
+        ("{pages_leave}", pages_leave),
+        ("{attributes_leave}", attributes_leave),
+        ("{attributes_travel}", attributes_travel),
         ("{k}", config.k.to_string()),
         ("{backup_days}", backups),
         ("{topic}", kafka.map(|kafka| kafka.topic.clone()).unwrap_or_default()),
@@ -196,6 +228,22 @@ mod tests {
                 assert!(named.count() <= 1, "{}.{}", place.id, table.name);
             }
         }
+    }
+
+    #[test]
+    fn the_edge_says_when_names_and_attributes_leave() {
+        let edge = |settings: &str| {
+            let config = Config::of_text(settings).unwrap();
+            let places = places(&config, Mode::of(&config));
+            places.into_iter().find(|place| place.id == "edge.db").unwrap().life
+        };
+        let standard = edge("");
+        assert!(standard.contains("within a second; attributes when 8 visitors"), "{standard}");
+        let strict = edge("preset = \"strict\"");
+        assert!(strict.contains("three visitors") && strict.contains("20 visitors"), "{strict}");
+        let off = edge("preset = \"strict\"\nvisitors = \"off\"");
+        assert!(!off.contains("visitors are") && !off.contains("three"), "{off}");
+        assert!(edge("crowd = 1").contains("attributes within a second"));
     }
 
     #[test]

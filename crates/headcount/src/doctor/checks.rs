@@ -14,6 +14,8 @@ use super::proxy::{Front, Logging};
 const STANDARD: (u64, u32) = (8, 5);
 /// See [`STANDARD`].
 const STRICT: (u64, u32) = (20, 10);
+/// The standard preset's threshold of a closed day; the strict preset's is its k.
+const K_DAY: u32 = 3;
 /// Days of 13 months: what is usual for counts (`notes/privacy.md`, row 34).
 const RETENTION_DAYS_USUAL: u32 = 396;
 /// The version of the edge file that this build writes.
@@ -340,7 +342,15 @@ fn crowd(facts: &Facts) -> Option<Said> {
 
 fn k(facts: &Facts) -> Option<Said> {
     let (_, least) = preset(facts);
-    Some(if facts.k < least {
+    let least_day = if facts.is_strict { least } else { K_DAY };
+    Some(if facts.k_day < least_day {
+        (
+            Level::Weakens,
+            format!("k_day = {} is below the preset's {least_day}", facts.k_day),
+            "closed days keep the names of values that point at few, for as long as counts are kept",
+            "leave k and k_day out of the settings",
+        )
+    } else if facts.k < least {
         (
             Level::Weakens,
             format!("k = {} is below the preset's {least}", facts.k),

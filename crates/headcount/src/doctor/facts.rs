@@ -75,6 +75,7 @@ pub(super) struct Facts {
     pub(super) is_strict: bool,
     pub(super) crowd: u64,
     pub(super) k: u32,
+    pub(super) k_day: u32,
     pub(super) retention_days: u32,
     pub(super) kafka: Option<Way>,
     pub(super) clickhouse: Option<Way>,

@@ -53,6 +53,7 @@ pub(super) fn facts(config: &Config, proxies: &[PathBuf]) -> Result<Facts, Confi
         is_strict: config.release.admission,
         crowd: config.release.crowd,
         k: config.k,
+        k_day: config.k_day,
         retention_days: config.retention_days,
         kafka: config.kafka.as_ref().map(|raw| Way {
             to: raw.brokers.join(", "),

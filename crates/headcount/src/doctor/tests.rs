@@ -29,6 +29,7 @@ fn well() -> Facts {
         is_strict: false,
         crowd: 8,
         k: 5,
+        k_day: 3,
         retention_days: 365,
         kafka: Some(way("kafka:9093")),
         clickhouse: Some(way("clickhouse:8443")),
@@ -140,6 +141,9 @@ fn of_folder_and_settings() -> Vec<Change> {
         ("crowd", Level::Ok, |f| (f.is_strict, f.crowd) = (true, 20)),
         ("k", Level::Weakens, |f| f.k = 4),
         ("k", Level::Weakens, |f| f.is_strict = true),
+        ("k", Level::Weakens, |f| f.k_day = 1),
+        ("k", Level::Weakens, |f| (f.is_strict, f.k, f.k_day) = (true, 10, 9)),
+        ("k", Level::Ok, |f| (f.is_strict, f.k, f.k_day) = (true, 10, 10)),
         ("retention", Level::Advice, |f| f.retention_days = 397),
         ("retention", Level::Ok, |f| f.retention_days = 396),
     ]

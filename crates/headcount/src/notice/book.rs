@@ -46,7 +46,7 @@ pub(crate) struct Sentence {
     pub(crate) section: String,
     pub(crate) id: String,
     #[serde(default)]
-    when: Vec<String>,
+    pub(crate) when: Vec<String>,
     #[serde(default)]
     pub(crate) checks: Vec<String>,
 }
@@ -141,6 +141,11 @@ impl Words {
     /// The words under an id; a test excludes that there are none.
     pub(crate) fn sentence(&self, id: &str) -> &str {
         self.sentence.get(id).map_or("", String::as_str)
+    }
+
+    /// A word between others.
+    pub(crate) fn format(&self, id: &str) -> &str {
+        self.format.get(id).map_or("", String::as_str)
     }
 
     /// A heading.

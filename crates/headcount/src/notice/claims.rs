@@ -51,7 +51,9 @@ pub(crate) fn found(text: &str) -> Option<&'static str> {
     let words: Vec<&str> =
         lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
     let plain = format!(" {}", words.join(" "));
-    CLAIMS.into_iter().find(|claim| plain.contains(&format!(" {claim}")))
+    let begins_a_word = |at: usize| plain.get(..at).is_some_and(|text| text.ends_with(' '));
+    let is_made = |claim: &&str| plain.match_indices(*claim).any(|(at, _)| begins_a_word(at));
+    CLAIMS.into_iter().find(is_made)
 }
 
 #[cfg(test)]

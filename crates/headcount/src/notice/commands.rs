@@ -15,7 +15,7 @@ use super::markdown::markdown;
 use super::{Document, Facts, Kind, Mode};
 use crate::cli::{NoticeArgs, TextArgs, TextFormat};
 use crate::commands::{known_sites, say, unless_reader_left};
-use crate::config::{self, Config, ConfigError, Flags};
+use crate::config::{self, Config, ConfigError, Flags, RawSite};
 
 /// Largest JSON text that is compared with.
 const OLD_BYTES_MAX: u64 = 4 * 1024 * 1024;
@@ -71,7 +71,9 @@ fn make(kind: Kind, args: &TextArgs) -> anyhow::Result<Document> {
 fn sites(config: &Config) -> anyhow::Result<Vec<String>> {
     let file = config.data_dir.join(control::FILE_NAME);
     if !file.exists() {
-        return Ok(config.sites.iter().map(|site| site.host.to_ascii_lowercase()).collect());
+        let host = |site: &RawSite| config::host("sites.host", &site.host);
+        let hosts = config.sites.iter().map(|site| host(site).map(|host| host.to_string()));
+        return Ok(hosts.collect::<Result<_, _>>()?);
     }
     let control = Control::open(&file)?;
     let gone = control.tombstones()?;

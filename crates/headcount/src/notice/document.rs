@@ -49,7 +49,11 @@ pub(crate) struct Document {
 
 /// What would be right for an input that only the owner knows.
 const NEEDED: [(&str, &str); 6] = [
-    ("notice.tracker", "\"script\" or \"pixel\" is needed: what the pages carry"),
+    (
+        "notice.tracker",
+        "\"script\" or \"pixel\" is needed, what the pages carry; or \"log\", if they carry nothing and \
+         logs are imported",
+    ),
     ("notice.controller", "who is responsible is needed, such as \"Example AB, Stockholm\""),
     ("notice.contact", "where to write to is needed, such as \"privacy@example.org\""),
     (
@@ -114,7 +118,7 @@ impl Document {
 
     /// The line that says which program and settings this is about.
     pub(crate) fn footer(&self) -> String {
-        let format = words(self.lang).format.get("version").map_or("", String::as_str);
+        let format = words(self.lang).format("version");
         format.replace("{version}", &self.version).replace("{hash}", &self.hash)
     }
 }
@@ -147,15 +151,26 @@ fn value<'a>(facts: &'a Facts, lang: Lang, key: &str) -> Result<&'a str, ConfigE
 
 /// The words of a sentence with its quotes filled in.
 fn filled(template: &str, facts: &Facts, lang: Lang) -> Result<String, ConfigError> {
-    let mut text = String::new();
+    let (mut text, mut claiming) = (String::new(), String::new());
     for piece in pieces(template) {
         match piece {
-            Piece::Text(words) => text.push_str(words),
-            // The sentence brings its own full stop.
-            Piece::Quote(key) => text.push_str(value(facts, lang, key)?.trim_end_matches('.')),
+            Piece::Text(words) => {
+                text.push_str(words);
+                claiming.push_str(words);
+            }
+            // The names of a site's pages claim nothing, whatever they are.
+            Piece::Quote(key) if super::additions::LISTS.contains(&key) => {
+                text.push_str(value(facts, lang, key)?)
+            }
+            Piece::Quote(key) => {
+                // The sentence brings its own full stop.
+                let value = value(facts, lang, key)?.trim_end_matches('.');
+                text.push_str(value);
+                claiming.push_str(value);
+            }
         }
     }
-    match claims::found(&text) {
+    match claims::found(&claiming) {
         Some(claim) => Err(ConfigError(format!(
             "`{text}` makes the claim `{claim}`, which no program can keep; change [notice]"
         ))),
@@ -179,7 +194,7 @@ fn bound<'a>(asked: impl Iterator<Item = &'a str>, template: &str, lang: Lang) -
 /// The title: of these sites, or of none in particular.
 fn title(kind: Kind, sites: &[String], lang: Lang) -> String {
     let words = words(lang);
-    let and = words.format.get("and").map_or("", String::as_str);
+    let and = words.format("and");
     let listed = match sites {
         [] => return words.heading(kind.as_str()).to_owned(),
         [one] => one.clone(),

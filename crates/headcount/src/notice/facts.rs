@@ -4,10 +4,15 @@
 //! whether there are any: the texts are public, and so is their hash.
 //!
 //! What surprises: the sites are not part of the hash. It is the same for every site and language
-//! of a deployment.
+//! of a deployment. What owners added to the policy for pages is part of it, of all sites together.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use headcount_collector::compat::Client;
+
+use super::additions::{self, Additions};
+use super::book::words;
 use crate::config::{Config, RawKafka};
 
 /// The languages.
@@ -67,25 +72,46 @@ impl Mode {
     }
 }
 
-/// Texts of the owner that have a key for each language.
-const IN_EACH_LANGUAGE: [&str; 5] = [
+/// What has a key for each language: texts of the owner, and lists.
+const IN_EACH_LANGUAGE: [&str; 11] = [
     "notice.storage",
     "notice.legal_ground",
     "notice.purpose",
     "notice.recipients",
     "notice.changes",
+    "tools",
+    "listed",
+    "templates",
+    "strong_words",
+    "weak_words",
+    "additions",
 ];
-/// What is worked out of several settings, and of which.
-const WORKED_OUT: [(&str, &[&str]); 2] = [
+/// What is worked out of settings, and of which.
+const WORKED_OUT: [(&str, &[&str]); 11] = [
     ("mode", &["kafka.brokers", "clickhouse.url"]),
     ("transport", &["kafka.security", "clickhouse.url"]),
+    ("logs", &["notice.tracker", "notice.imports_logs"]),
+    ("clicks", &["notice.tracker", "compat"]),
+    ("tools", &["compat"]),
+    ("matomo", &["compat"]),
+    ("listed", &["sites.pages"]),
+    ("templates", &["sites.pages"]),
+    ("strong_words", &["sites.strong_words"]),
+    ("weak_words", &["sites.weak_words"]),
+    ("additions", &["sites.pages", "sites.strong_words", "sites.weak_words"]),
 ];
+/// The names of the tools behind `compat`, in the order of [`Client::NAMES`].
+const TOOLS: [&str; 4] = ["Plausible", "Umami", "GoatCounter", "Matomo"];
 
 /// What the texts are made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Facts {
     settings: BTreeMap<&'static str, String>,
+    additions: Arc<[Additions]>,
+    hash: String,
     sites: Vec<String>,
+    /// Lists in words, which depend on the sites.
+    lists: BTreeMap<String, String>,
 }
 
 impl Facts {
@@ -96,6 +122,11 @@ impl Facts {
             config.notice.texts().map(|(key, text)| (key, text.to_owned())).into();
         settings.extend([
             ("notice.tracker", config.notice.tracker.clone()),
+            ("notice.log_days", config.notice.log_days.to_string()),
+            ("logs", logs(config).to_owned()),
+            ("clicks", set(config.notice.tracker == "script" || !tools(config).is_empty())),
+            ("compat", tools(config).join(", ")),
+            ("matomo", set(config.compat.has(Client::Matomo))),
             ("notice.backup_days", config.notice.backup_days.to_string()),
             ("visitors", if config.visitors { "daily" } else { "off" }.to_owned()),
             ("preset", if config.release.admission { "strict" } else { "standard" }.to_owned()),
@@ -110,7 +141,6 @@ impl Facts {
             }),
             ("limits.connections_per_prefix", config.limits.connections_per_prefix.to_string()),
             ("sites.events", set(config.sites.iter().any(|site| !site.events.is_empty()))),
-            ("sites.pages", set(config.sites.iter().any(|site| !site.pages.is_empty()))),
             ("mode", if mode == Mode::Cluster { "cluster" } else { "embedded" }.to_owned()),
         ]);
         if mode == Mode::Cluster {
@@ -119,12 +149,22 @@ impl Facts {
             let way = if is_encrypted(config) { "encrypted" } else { "plain" };
             settings.insert("transport", way.to_owned());
         }
-        Self { settings, sites }
+        let additions: Arc<[Additions]> = Additions::all(config).into();
+        let hash = hash(&settings, &additions);
+        let lists = lists(&settings, &additions, &sites);
+        Self { settings, additions, hash, sites, lists }
     }
 
     /// The same settings, for these sites.
     pub(crate) fn of_sites(&self, sites: Vec<String>) -> Self {
-        Self { settings: self.settings.clone(), sites }
+        let lists = lists(&self.settings, &self.additions, &sites);
+        Self {
+            settings: self.settings.clone(),
+            additions: Arc::clone(&self.additions),
+            hash: self.hash.clone(),
+            sites,
+            lists,
+        }
     }
 
     /// The sites that the text is about.
@@ -135,20 +175,66 @@ impl Facts {
     /// The value of a key, and the key under which it is written.
     pub(crate) fn value(&self, key: &str, lang: Lang) -> (String, &str) {
         let key = key_in(key, lang);
-        let value = self.settings.get(key.as_str()).map_or("", String::as_str);
+        let value = self.settings.get(key.as_str()).or_else(|| self.lists.get(&key));
+        let value = value.map_or("", String::as_str);
         (key, value)
     }
 
     /// BLAKE3 of all settings that any text is made of, as 64 hexadecimal digits.
     pub(crate) fn hash(&self) -> String {
-        let mut hasher = blake3::Hasher::new();
-        for (key, value) in &self.settings {
-            for text in [key, value.as_str()] {
-                hasher.update(&(text.len() as u64).to_le_bytes());
-                hasher.update(text.as_bytes());
-            }
-        }
-        hasher.finalize().to_hex().to_string()
+        self.hash.clone()
+    }
+}
+
+fn hash(settings: &BTreeMap<&'static str, String>, additions: &[Additions]) -> String {
+    let mut hasher = blake3::Hasher::new();
+    let mut add = |text: &str| {
+        hasher.update(&(text.len() as u64).to_le_bytes());
+        hasher.update(text.as_bytes());
+    };
+    for (key, value) in settings {
+        add(key);
+        add(value);
+    }
+    for (list, entry) in additions.iter().flat_map(Additions::entries) {
+        add(additions::LISTS.get(list).copied().unwrap_or_default());
+        add(entry);
+    }
+    hasher.finalize().to_hex().to_string()
+}
+
+/// The lists that a text about these sites quotes, in each language.
+fn lists(
+    settings: &BTreeMap<&'static str, String>,
+    additions: &[Additions],
+    sites: &[String],
+) -> BTreeMap<String, String> {
+    let mut lists = BTreeMap::new();
+    for lang in Lang::ALL {
+        lists.extend(additions::told(additions, sites, lang));
+        let or = format!(" {} ", words(lang).format("or"));
+        let tools = settings.get("compat").map_or("", String::as_str);
+        let tools = match tools.rsplit_once(", ") {
+            Some((others, last)) => [others, last].join(&or),
+            None => tools.to_owned(),
+        };
+        lists.insert(key_in("tools", lang), tools);
+    }
+    lists
+}
+
+/// The tools whose trackers are answered.
+fn tools(config: &Config) -> Vec<&'static str> {
+    let named = Client::NAMES.iter().zip(TOOLS);
+    named.filter(|((_, client), _)| config.compat.has(*client)).map(|(_, name)| name).collect()
+}
+
+/// Whether logs are counted: none, too, or only.
+fn logs(config: &Config) -> &'static str {
+    match (config.notice.is_log_alone(), config.notice.imports_logs) {
+        (true, _) => "only",
+        (false, true) => "too",
+        (false, false) => "none",
     }
 }
 

@@ -39,6 +39,8 @@ pub(crate) struct Privacy {
     mode: Mode,
     retention_days: u32,
     visitors: bool,
+    /// Whether a page's visitor sends what is counted. Of a request no log is known.
+    previews: bool,
 }
 
 impl Privacy {
@@ -56,6 +58,7 @@ impl Privacy {
             mode,
             retention_days: config.retention_days,
             visitors: config.visitors,
+            previews: !config.notice.is_log_alone(),
         }
     }
 
@@ -101,7 +104,7 @@ impl Privacy {
             inline: false,
             css: CSS,
             links: others.map(|other| (other, address(other, preview))).collect(),
-            preview: Some(shown(preview, lang)),
+            preview: self.previews.then(|| shown(preview, lang)),
             sections: document.as_ref().map_or(&[], |made| &made.sections),
             footer: &footer,
         };

@@ -1,5 +1,7 @@
 //! The texts against the settings: every binding moves its sentence, and nothing else does.
 
+mod said;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -7,7 +9,7 @@ use super::book::{Kind, Piece, pieces, sentences, words};
 use super::document::languages;
 use super::facts::written_keys;
 use super::*;
-use crate::config::{Config, Flags};
+use crate::config::{Config, ConfigError, Flags};
 
 const KINDS: [Kind; 3] = [Kind::Notice, Kind::Dsar, Kind::Breach];
 
@@ -27,8 +29,14 @@ const OWNER: [(&str, &str); 11] = [
 ];
 
 /// Settings to begin with: each opens sentences that the others do not have.
-const BASES: [&[(&str, &str)]; 7] = [
+const BASES: [&[(&str, &str)]; 13] = [
     &[("k_day", "1")],
+    &[("k", "1"), ("notice.imports_logs", "true"), ("trusted_proxies", "[\"10.0.0.0/8\"]")],
+    &[("notice.tracker", "\"log\""), ("notice.log_days", "14")],
+    &[("visitors", "\"off\""), ("notice.tracker", "\"log\"")],
+    &[("compat", "[\"matomo\"]"), ("sites.events", "[\"signup\"]")],
+    &[("compat", "[\"umami\", \"plausible\"]"), ("notice.tracker", "\"pixel\"")],
+    &[("kafka.brokers", "[\"k:1\"]"), ("clickhouse.url", "\"http://c:1\""), ("crowd", "1")],
     &[],
     &[("visitors", "\"off\""), ("preset", "\"strict\""), ("notice.tracker", "\"pixel\"")],
     &[("kafka.brokers", "[\"k:1\"]"), ("clickhouse.url", "\"http://c:1\""), ("notice.dpo", "\"\"")],
@@ -42,11 +50,15 @@ const BASES: [&[(&str, &str)]; 7] = [
     &[("kafka.brokers", "[\"k:1\"]"), ("kafka.create_topic", "false")],
 ];
 /// Settings that are asked about together: it is enough that one of them moves a sentence.
-const TOGETHER: [[&str; 2]; 2] =
-    [["kafka.brokers", "clickhouse.url"], ["kafka.security", "clickhouse.url"]];
+const TOGETHER: [[&str; 2]; 4] = [
+    ["kafka.brokers", "clickhouse.url"],
+    ["kafka.security", "clickhouse.url"],
+    ["notice.tracker", "notice.imports_logs"],
+    ["notice.tracker", "compat"],
+];
 
 /// Another value for each key that any sentence is bound to.
-const OTHERS: [(&str, &str); 36] = [
+const OTHERS: [(&str, &str); 48] = [
     ("visitors", "\"off\""),
     ("visitors", "\"daily\""),
     ("preset", "\"strict\""),
@@ -56,6 +68,7 @@ const OTHERS: [(&str, &str); 36] = [
     ("k", "1"),
     ("k", "33"),
     ("k_day", "1"),
+    ("k_day", "2"),
     ("k_day", "4"),
     ("retention_days", "77"),
     ("trusted_proxies", "[\"10.0.0.0/8\"]"),
@@ -65,6 +78,17 @@ const OTHERS: [(&str, &str); 36] = [
     ("limits.connections_per_prefix", "66"),
     ("sites.events", "[\"signup\"]"),
     ("sites.pages", "[\"/team/anna\"]"),
+    ("sites.pages", "[\"/artikel/*\"]"),
+    ("sites.strong_words", "[\"avtal\"]"),
+    ("sites.weak_words", "[\"rum\"]"),
+    ("compat", "[\"matomo\"]"),
+    ("compat", "[\"plausible\", \"umami\", \"goatcounter\", \"matomo\"]"),
+    ("compat", "[]"),
+    ("notice.tracker", "\"log\""),
+    ("notice.imports_logs", "true"),
+    ("notice.imports_logs", "false"),
+    ("notice.log_days", "0"),
+    ("notice.log_days", "15"),
     ("kafka.brokers", "[\"k:1\"]"),
     ("kafka.brokers", "[]"),
     ("kafka.create_topic", "false"),
@@ -101,6 +125,11 @@ fn settings(base: &[(&str, &str)]) -> Settings {
 }
 
 fn facts(settings: &Settings) -> Facts {
+    read(settings).unwrap_or_else(|error| panic!("{error}\n{settings:?}"))
+}
+
+/// The facts of settings that may contradict each other.
+fn read(settings: &Settings) -> Result<Facts, ConfigError> {
     let mut tables: BTreeMap<&str, String> = BTreeMap::new();
     for (key, value) in settings {
         let (table, key) = key.split_once('.').unwrap_or(("", key));
@@ -119,13 +148,23 @@ fn facts(settings: &Settings) -> Facts {
     let path = dir.path().join("headcount.toml");
     std::fs::write(&path, &text).unwrap();
     let flags = Flags { config: Some(path), ..Flags::default() };
-    let config = Config::load(&flags, []).unwrap_or_else(|error| panic!("{error}\n{text}"));
-    Facts::new(&config, Mode::of(&config), vec!["example.org".to_owned()])
+    let config = Config::load(&flags, [])?;
+    Ok(Facts::new(&config, Mode::of(&config), vec!["example.org".to_owned()]))
 }
 
+/// Whether settings say that a log is all that is counted, and that more is.
+fn is_contradiction(settings: &Settings) -> bool {
+    let set = |key: &str| settings.get(key).is_some_and(|value| !matches!(&**value, "[]" | "\"\""));
+    settings.get("notice.tracker").is_some_and(|tracker| tracker == "\"log\"")
+        && ["compat", "kafka.brokers", "clickhouse.url"].into_iter().any(set)
+}
+
+/// Every sentence of the texts about a site, and of a notice about no site in particular.
 fn lines(facts: &Facts, lang: Lang) -> BTreeMap<String, String> {
+    let nowhere = facts.of_sites(Vec::new());
+    let nowhere = Document::make(Kind::Notice, &nowhere, lang).unwrap();
     let made = KINDS.map(|kind| Document::make(kind, facts, lang).unwrap());
-    let lines = made.iter().flat_map(Document::lines);
+    let lines = nowhere.lines().chain(made.iter().flat_map(Document::lines));
     lines.map(|line| (line.id.clone(), line.text.clone())).collect()
 }
 
@@ -158,48 +197,74 @@ fn others() -> Vec<(String, String)> {
     others
 }
 
-/// The sentences that differ, each of which must be bound to the key that was changed.
-fn moved(
-    [before, after]: [&Facts; 2],
-    key: &str,
-    lang: Lang,
-    bound: &BTreeSet<(String, String)>,
-) -> Vec<(String, String)> {
-    let (old, new) = (lines(before, lang), lines(after, lang));
-    let ids: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
-    let mut moved = Vec::new();
-    for id in ids.into_iter().filter(|id| old.get(*id) != new.get(*id)) {
-        let is_bound_to = |key: &str| bound.contains(&(id.clone(), key.to_owned()));
-        // A preset brings its own thresholds, and a low k brings a k_day that is not above it.
-        let brings: &[&str] = match key {
-            "preset" => &["crowd", "k", "k_day"],
-            "k" => &["k_day"],
-            _ => &[],
-        };
-        let is_brought = brings.iter().any(|key| is_bound_to(key));
-        assert!(is_bound_to(key) || is_brought, "{key} changed {id}, which is not bound to it");
-        assert_ne!(before.hash(), after.hash(), "{key} changed {id}, and not the hash");
-        moved.push((id.clone(), key.to_owned()));
+/// What a base says in both languages, before anything of it is changed.
+struct Before {
+    facts: Facts,
+    lines: [BTreeMap<String, String>; 2],
+}
+
+impl Before {
+    /// The sentences that differ from those of other settings, each of which must be bound to the
+    /// key that was changed.
+    fn moved(
+        &self,
+        after: &Facts,
+        key: &str,
+        (at, lang): (usize, Lang),
+        bound: &BTreeSet<(String, String)>,
+    ) -> Vec<(String, String)> {
+        let (old, new) = (&self.lines[at], lines(after, lang));
+        let ids: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+        let mut moved = Vec::new();
+        for id in ids.into_iter().filter(|id| old.get(*id) != new.get(*id)) {
+            let is_bound_to = |key: &str| bound.contains(&(id.clone(), key.to_owned()));
+            // A preset brings its own thresholds, and a low k brings a k_day that is not above it.
+            let brings: &[&str] = match key {
+                "preset" => &["crowd", "k", "k_day"],
+                "k" => &["k_day"],
+                _ => &[],
+            };
+            let is_brought = brings.iter().any(|key| is_bound_to(key));
+            assert!(is_bound_to(key) || is_brought, "{key} changed {id}, which is not bound to it");
+            assert_ne!(self.facts.hash(), after.hash(), "{key} changed {id}, and not the hash");
+            moved.push((id.clone(), key.to_owned()));
+        }
+        moved
     }
-    moved
+}
+
+/// What the bases show: which key moves which sentence, in each language.
+fn found(bound: &[BTreeSet<(String, String)>; 2]) -> [BTreeSet<(String, String)>; 2] {
+    let mut found = [BTreeSet::new(), BTreeSet::new()];
+    for base in BASES {
+        let base = settings(base);
+        let facts = facts(&base);
+        let before = Before { lines: Lang::ALL.map(|lang| lines(&facts, lang)), facts };
+        for (key, value) in others() {
+            let mut changed = base.clone();
+            changed.insert(key.clone(), value);
+            let after = match read(&changed) {
+                Ok(after) => after,
+                Err(error) => {
+                    assert!(is_contradiction(&changed), "{error}\n{changed:?}");
+                    continue;
+                }
+            };
+            if after == before.facts {
+                continue;
+            }
+            for (at, lang) in Lang::ALL.into_iter().enumerate() {
+                found[at].extend(before.moved(&after, &key, (at, lang), &bound[at]));
+            }
+        }
+    }
+    found
 }
 
 #[test]
 fn a_changed_setting_changes_its_sentences_and_no_other() {
     let bound = Lang::ALL.map(bindings);
-    let mut found = [BTreeSet::new(), BTreeSet::new()];
-    for base in BASES {
-        let base = settings(base);
-        let before = facts(&base);
-        for (key, value) in others() {
-            let mut changed = base.clone();
-            changed.insert(key.clone(), value);
-            let after = facts(&changed);
-            for ((lang, bound), found) in Lang::ALL.into_iter().zip(&bound).zip(&mut found) {
-                found.extend(moved([&before, &after], &key, lang, bound));
-            }
-        }
-    }
+    let found = found(&bound);
     for (bound, found) in bound.iter().zip(&found) {
         let has_moved = |id: &str, key: &str| found.contains(&(id.to_owned(), key.to_owned()));
         let is_shared = |(id, key): &(String, String)| {
@@ -219,7 +284,7 @@ fn every_sentence_is_bound_and_has_words_in_both_languages() {
     let mut read: BTreeMap<String, String> = BTreeMap::new();
     for sentence in KINDS.into_iter().flat_map(sentences) {
         let id = &sentence.id;
-        assert!(ids.insert(id.clone()), "{id} stands twice");
+        ids.insert(id.clone());
         for check in &sentence.checks {
             let (file, test) = check.split_once("::").unwrap();
             let code = read
@@ -252,6 +317,19 @@ fn every_sentence_is_bound_and_has_words_in_both_languages() {
     }
     for attribute in headcount_core::cell::Attribute::ALL {
         assert!(!english.preview(attribute.as_str()).is_empty());
+    }
+}
+
+#[test]
+fn a_sentence_of_several_texts_stands_there_under_the_same_conditions() {
+    let mut first = BTreeMap::new();
+    for kind in KINDS {
+        let mut ids = BTreeSet::new();
+        for sentence in sentences(kind) {
+            assert!(ids.insert(&sentence.id), "{} stands twice in one text", sentence.id);
+            let held = (&sentence.when, &sentence.checks);
+            assert_eq!(*first.entry(&sentence.id).or_insert(held), held, "{}", sentence.id);
+        }
     }
 }
 

@@ -155,8 +155,9 @@ impl House {
         #[cfg(feature = "planted-leaks")]
         crate::leaks::keep(&self.data_dir);
         let kept = self.renew_sites(false).and_then(|()| self.erase_asked());
-        if let Err(error) = kept.and_then(|()| self.look_after()) {
-            tracing::warn!(error = %format!("{error:#}"), "sites cannot be brought up to date");
+        // Tokens end whether or not a site can be erased.
+        for failed in [kept, self.look_after()].into_iter().filter_map(Result::err) {
+            tracing::warn!(error = %format!("{failed:#}"), "sites cannot be brought up to date");
         }
     }
 

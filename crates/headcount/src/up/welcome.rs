@@ -2,27 +2,28 @@
 //!
 //! What it is not: a log. It goes to standard output, once.
 //!
-//! What surprises: the link to the dashboard works: it carries a code of this process.
+//! What surprises: the link to the dashboard works: it carries a code of this process, unless the
+//! journal would keep it (`start_link.rs`).
 
 #![expect(clippy::disallowed_types, reason = "listening addresses are settings, not visitors")]
 
 use std::net::SocketAddr;
 
-use axum::body::Body as AxumBody;
+use axum::Router;
 use headcount_collector::assets::demo_page;
 use headcount_collector::tracker::Tracker;
 use headcount_collector::{Answer, Body, REQUEST_DEADLINE, plain};
 use headcount_core::site::SiteHost;
+use headcount_stats::Snippet;
 use headcount_stats::queue::ANSWER_DEADLINE;
 use http_body_util::{BodyExt, Either, Full};
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
 use hyper::{Request, Response, StatusCode};
-use tower_service::Service;
 
 use super::DEMO_HOST;
 use crate::commands::say;
-use crate::door::{self, Door};
+use crate::door::Door;
 
 /// Sites whose snippets are printed; more are listed by their number.
 const SNIPPETS_MAX: usize = 3;
@@ -33,7 +34,7 @@ const _: () = assert!(ANSWER_DEADLINE.as_millis() < REQUEST_DEADLINE.as_millis()
 /// Where everything is.
 pub(crate) struct Links {
     pub(crate) origin: String,
-    /// The dashboard with a code that signs in, where this process has one.
+    /// The dashboard, where this process has one.
     pub(crate) dashboard: Option<String>,
     pub(crate) ops: String,
     /// Where the admin log stands: a line, or nothing.
@@ -53,6 +54,12 @@ pub(crate) fn origin(address: SocketAddr) -> String {
 /// The link to a dashboard, with a code that signs in.
 pub(crate) fn sign_in(origin: &str, code: &str) -> String {
     format!("{origin}/signin?code={code}")
+}
+
+/// What the dashboard of a site without counts shows.
+pub(crate) fn snippet(site: &SiteHost, origin: &str) -> Snippet {
+    let lines = Tracker::newest().snippet(site, origin).to_vec();
+    Snippet { lines, origin: origin.to_owned() }
 }
 
 /// Prints snippets and links.
@@ -84,16 +91,11 @@ pub(crate) fn print(hosts: &[SiteHost], links: &Links) -> anyhow::Result<()> {
 }
 
 /// Hands a request to the analyst's side, if its network may ask there.
-pub(crate) fn ask(mut stats: axum::Router, door: &Door, mut request: Request<Incoming>) -> Answer {
+pub(crate) fn ask(stats: &Router, door: &Door, request: Request<Incoming>) -> Answer {
     let asker = request.extensions().get().copied();
-    let entered = door.enter(asker, &mut request);
+    let answered = door.ask(stats, asker, request);
     Box::pin(async move {
-        let answer = if entered {
-            let answered = stats.call(request.map(AxumBody::new)).await;
-            answered.unwrap_or_else(|never| match never {})
-        } else {
-            door::refusal()
-        };
+        let answer = answered.await;
         answer.map(|body| -> Body { Either::Right(body.map_err(Into::into).boxed_unsync()) })
     })
 }

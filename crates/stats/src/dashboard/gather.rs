@@ -12,6 +12,8 @@ use headcount_store::question::{
     Answer, Books, By, Metric, Order, OrderKey, PageFilter, Question, Refused, TimeBucket,
 };
 
+use super::period::Period;
+use super::widen::{self, OfAttribute, Widening};
 use crate::backend::Unanswered;
 use crate::query::date::Range;
 use crate::queue::Reading;
@@ -33,6 +35,8 @@ pub(crate) struct Subject {
     pub(crate) range: Range,
     /// The period before, if all of it is kept.
     pub(crate) before: Option<Range>,
+    /// Wider periods that lists of attributes may show, shortest first.
+    pub(crate) wider: Vec<Period>,
     /// What the plot shows.
     pub(crate) metric: Metric,
     pub(crate) page: Option<String>,
@@ -46,6 +50,8 @@ pub(crate) struct Subject {
     pub(crate) hours: bool,
     /// Whether hits that were not counted are shown.
     pub(crate) refusals: bool,
+    /// Whether numbers are shown as they are, and so what is missing may be spoken of.
+    pub(crate) is_exact: bool,
 }
 
 impl Subject {
@@ -81,7 +87,9 @@ pub(crate) struct Gathered {
     pub(crate) over_time: Vec<Answer>,
     pub(crate) pages: Answer,
     pub(crate) targets: Answer,
-    pub(crate) attributes: Vec<(Attribute, Answer)>,
+    pub(crate) attributes: Vec<OfAttribute>,
+    /// Whether nothing was ever counted of the site.
+    pub(crate) is_new: bool,
     pub(crate) refused: Vec<Refused>,
     pub(crate) books: Option<Books>,
 }
@@ -99,9 +107,13 @@ pub(crate) fn gather(store: &Reading, subject: &Subject) -> Result<Gathered, Una
         return Ok(found);
     }
     found.pages = ask(question(subject, By::Page, &[Metric::Views, Metric::Visitors]))?;
+    let has_views = found.pages.rows_total > 0;
+    found.is_new = subject.is_exact && !has_views && store.first_day(&subject.site)?.is_none();
+    let mut widening = Widening { store, subject, has_views, wider: None };
     for attribute in Attribute::ALL {
-        let answer = ask(question(subject, By::Attribute(attribute), metrics(attribute)))?;
-        found.attributes.push((attribute, answer));
+        let mut asked = question(subject, By::Attribute(attribute), metrics(attribute));
+        asked.limit = asked.limit.max(widen::ROWS);
+        found.attributes.push(widening.ask(attribute, &asked)?);
     }
     if subject.refusals {
         found.refused = store.refused(&subject.site, subject.range.from, subject.range.to)?;

@@ -68,7 +68,12 @@ impl ListPage {
         let links = page.links();
         let (title, column) = panel::titles(by);
         let other = panel::other(&links, by, &found);
+        let is_withheld = found.rows.is_empty()
+            && matches!(by, Breakdown::Attribute(_))
+            && links.subject.is_exact
+            && links.subject.range.to >= page.bounds.today;
         let mut rows = found.rows;
+        rows.sort_by_key(panel::is_other);
         let wanted = search.to_lowercase();
         rows.retain(|row| holds(by, row, &wanted));
         let parts = u64::try_from(rows.len().div_ceil(PART_ROWS)).unwrap_or(1).max(1);
@@ -77,7 +82,9 @@ impl ListPage {
         let part: &[Row] = rows.get(first..).unwrap_or_default();
         let part = part.get(..PART_ROWS).unwrap_or(part);
         let number = |number: usize| grouped(u64::try_from(number).unwrap_or(0));
-        let range = if part.is_empty() {
+        let range = if is_withheld {
+            panel::WITHHELD.to_owned()
+        } else if part.is_empty() {
             "Nothing to show.".to_owned()
         } else {
             let last = number(first + part.len());

@@ -11,11 +11,13 @@ pub(crate) mod country;
 pub(crate) mod gather;
 pub(crate) mod links;
 pub(crate) mod list;
+pub(crate) mod number;
 pub(crate) mod panel;
 pub(crate) mod period;
 pub(crate) mod plot;
 pub(crate) mod series;
 pub(crate) mod view;
+pub(crate) mod widen;
 
 #[cfg(test)]
 mod tests;
@@ -35,7 +37,7 @@ use crate::query::date::Bounds;
 use crate::query::words::metric_column;
 use crate::queue::Reading;
 use crate::reply::{self, Packing, Trouble};
-use crate::state::Stats;
+use crate::state::{Snippet, Stats};
 use crate::text::TEXT_BYTES_MAX;
 use crate::viewer::Viewer;
 
@@ -68,6 +70,8 @@ pub(crate) struct Page {
     pub(crate) bounds: Bounds,
     pub(crate) sites: Vec<SiteHost>,
     pub(crate) visitors_note: String,
+    /// What a site without counts needs first.
+    pub(crate) snippet: Snippet,
 }
 
 impl Page {
@@ -110,7 +114,7 @@ async fn show(
     let job = move |store: &Reading| {
         let mut found = gather::gather(store, &page.subject)?;
         let blur = |answer: &mut _| *answer = page.viewer.answer(std::mem::take(answer));
-        found.attributes.iter_mut().map(|(_, answer)| answer).for_each(blur);
+        found.attributes.iter_mut().map(|found| &mut found.answer).for_each(blur);
         [&mut found.pages, &mut found.targets].into_iter().for_each(blur);
         packing.page(&DashboardPage::new(&page, &found))
     };
@@ -160,6 +164,7 @@ fn page(stats: &Stats, viewer: Viewer, chosen: &Chosen) -> Result<Option<Page>, 
         time_zone,
         range: period.range,
         before: period.before(&bounds),
+        wider: period.wider(&bounds),
         metric,
         page: short(chosen.page.as_deref()).map(str::to_owned),
         k: viewer.k(stats.k()),
@@ -168,9 +173,11 @@ fn page(stats: &Stats, viewer: Viewer, chosen: &Chosen) -> Result<Option<Page>, 
         k_day: stats.k_day(),
         hours: stats.hours(),
         refusals: viewer.sees_refusals(),
+        is_exact: !viewer.is_share(),
     };
     let visitors_note = stats.visitors_note();
-    Ok(Some(Page { viewer, subject, period, bounds, sites, visitors_note }))
+    let snippet = stats.snippet(&subject.site);
+    Ok(Some(Page { viewer, subject, period, bounds, sites, visitors_note, snippet }))
 }
 
 fn short(text: Option<&str>) -> Option<&str> {

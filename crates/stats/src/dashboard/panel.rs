@@ -10,22 +10,30 @@ use headcount_core::refusal::RefusalReason;
 use headcount_store::question::{Answer, Metric, Refused, Row};
 
 use super::country;
-use super::gather::LIST_ROWS;
+use super::gather::{self, LIST_ROWS, Subject};
 use super::links::Links;
+use super::number::told;
+use super::period::long;
+use super::widen::OfAttribute;
 use crate::breakdown::Breakdown;
 use crate::query::words::metric_column;
 use crate::text::{grouped, visible};
 
 /// The name of what is not told apart.
-const OTHER: &str = "(other)";
+pub(crate) const OTHER: &str = "(other)";
+
+/// Instead of rows, where there were views and none of their values may be told yet.
+pub(crate) const WITHHELD: &str = "Nothing is told apart yet: a value is shown once enough visitors are among \
+    them, or after the UTC day is over.";
 
 /// One row of a list.
 pub(crate) struct ListRow {
     pub(crate) mark: String,
     pub(crate) name: String,
     pub(crate) href: Option<String>,
-    /// Tenths of a percent of the longest bar.
-    pub(crate) bar: u64,
+    /// Tenths of a percent of the longest bar; none for what is not told apart: a sum of many small
+    /// values is no length to compare a value with.
+    pub(crate) bar: Option<u64>,
     pub(crate) numbers: Vec<String>,
 }
 
@@ -36,6 +44,10 @@ pub(crate) struct List {
     pub(crate) column: &'static str,
     pub(crate) numbers: Vec<&'static str>,
     pub(crate) rows: Vec<ListRow>,
+    /// What stands there instead of rows.
+    pub(crate) empty: &'static str,
+    /// The period of the list, where it is not the chosen one, and the list of that.
+    pub(crate) wider: Option<[String; 2]>,
     /// How the link to the whole list is called, and where it goes.
     pub(crate) all: [String; 2],
     pub(crate) other: Option<String>,
@@ -57,6 +69,8 @@ pub(crate) fn list(links: &Links<'_>, by: Breakdown, metrics: &[Metric], answer:
         column,
         numbers: metrics.iter().map(|metric| metric_column(*metric)).collect(),
         rows: rows(links, by, answer.rows.get(..LIST_ROWS as usize).unwrap_or(&answer.rows)),
+        empty: "Nothing to show in this period.",
+        wider: None,
         all: [all, links.list(by, "", 1)],
         other: other(links, by, answer),
         csv: links.export(by, "csv"),
@@ -64,11 +78,34 @@ pub(crate) fn list(links: &Links<'_>, by: Breakdown, metrics: &[Metric], answer:
     }
 }
 
-/// Rows as they are shown: names made visible, countries named, pages linked.
+/// The list of an attribute, in the period that it was asked for.
+pub(crate) fn of_attribute(links: &Links<'_>, found: &OfAttribute) -> List {
+    let OfAttribute { attribute, answer, wider, is_withheld } = found;
+    let by = Breakdown::Attribute(*attribute);
+    let Some(period) = wider else {
+        let list = list(links, by, gather::metrics(*attribute), answer);
+        let empty = if *is_withheld { WITHHELD } else { list.empty };
+        return List { empty, ..list };
+    };
+    let subject = Subject { range: period.range, ..links.subject.clone() };
+    let of_period = Links { subject: &subject, period, ..*links };
+    let list = list(&of_period, by, gather::metrics(*attribute), answer);
+    let [from, to] = [period.range.from, period.range.to].map(long);
+    List { wider: Some([format!("{from} to {to}"), links.list(by, "", 1)]), ..list }
+}
+
+/// Whether a row is what is not told apart.
+pub(crate) fn is_other(row: &Row) -> bool {
+    row.names.first().is_some_and(|name| name == OTHER)
+}
+
+/// Rows as they are shown: names made visible, countries named, pages linked, and what is not told
+/// apart below the others.
 pub(crate) fn rows(links: &Links<'_>, by: Breakdown, rows: &[Row]) -> Vec<ListRow> {
-    let largest = rows.iter().filter_map(|row| row.metrics.first()).max().copied().unwrap_or(0);
+    let (others, named): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| is_other(row));
+    let largest = named.iter().filter_map(|row| row.metrics.first()).max().copied().unwrap_or(0);
     let bar = |value: u64| u64::try_from(u128::from(value) * 1_000 / u128::from(largest.max(1)));
-    let shown = |row: &Row| {
+    let shown = |row: &&Row| {
         let name = row.names.first().map_or("", String::as_str);
         let country =
             (by == Breakdown::Attribute(Attribute::Country)).then(|| country::name(name)).flatten();
@@ -77,17 +114,16 @@ pub(crate) fn rows(links: &Links<'_>, by: Breakdown, rows: &[Row]) -> Vec<ListRo
             mark: country.map(|_| name.to_owned()).unwrap_or_default(),
             name: country.map_or_else(|| visible(name), str::to_owned),
             href: is_page.then(|| links.page(Some(name))),
-            bar: bar(row.metrics.first().copied().unwrap_or(0)).unwrap_or(0),
-            numbers: row.metrics.iter().map(|number| grouped(*number)).collect(),
+            bar: bar(row.metrics.first().copied().unwrap_or(0)).ok().filter(|_| !is_other(row)),
+            numbers: row.metrics.iter().map(|number| told(links.viewer, *number)).collect(),
         }
     };
-    rows.iter().map(shown).collect()
+    named.iter().chain(&others).map(shown).collect()
 }
 
 /// What is in `(other)`, and why; none where nothing is.
 pub(crate) fn other(links: &Links<'_>, by: Breakdown, answer: &Answer) -> Option<String> {
-    let named = answer.rows.iter().any(|row| row.names.first().is_some_and(|name| name == OTHER));
-    if !named && answer.folded == 0 {
+    if !answer.rows.iter().any(is_other) && answer.folded == 0 {
         return None;
     }
     let k = links.subject.k;
@@ -115,7 +151,8 @@ pub(crate) fn other(links: &Links<'_>, by: Breakdown, answer: &Answer) -> Option
     let edge = days + edge;
     let may_fold = matches!(by, Breakdown::Attribute(_));
     Some(match answer.folded {
-        0 if links.viewer.is_share() && may_fold => {
+        0 if !may_fold => format!("(other) holds {edge}."),
+        0 if links.viewer.is_share() => {
             format!("(other) holds {edge}, and there may be {few} in it.")
         }
         _ if links.viewer.is_share() => {

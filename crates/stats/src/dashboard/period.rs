@@ -26,6 +26,8 @@ pub(crate) const PERIODS: [(&str, &str); 6] = [
 ];
 const YESTERDAY: &str = "yesterday";
 pub(crate) const MONTH: &str = "month";
+/// Those that a list may be widened to.
+const WIDER: [&str; 3] = ["7d", "30d", "12mo"];
 /// The period without any choice.
 const DEFAULT: &str = "7d";
 const MONTHS: [&str; 12] =
@@ -76,6 +78,13 @@ impl Period {
                 Some("That period is not known. These are the last 7 days.".to_owned()),
             ),
         }
+    }
+
+    /// Given days.
+    #[cfg(test)]
+    pub(crate) fn since(from: Day, to: Day) -> Self {
+        let range = Range { from, to, narrowed: false };
+        Self { range, word: None, notice: None, months: false }
     }
 
     fn fallback(bounds: &Bounds, notice: Option<String>) -> Self {
@@ -130,6 +139,27 @@ impl Period {
         };
         let last = from.plus(days.saturating_sub(1)).min(self.range.from.minus(1)).min(to);
         (from >= bounds.oldest).then_some(Range { from, to: last, narrowed: false })
+    }
+
+    /// The periods with a name that are longer and end with this one, shortest first, as far as
+    /// counts are kept; none of a shared link, which shows a month and nothing around it.
+    pub(crate) fn wider(&self, bounds: &Bounds) -> Vec<Self> {
+        let to = self.range.to.min(bounds.today);
+        if self.months || self.range.from > to {
+            return Vec::new();
+        }
+        let bounds_then = Bounds { today: to, ..bounds.clone() };
+        let mut longest = self.range.from;
+        let mut found = Vec::new();
+        for word in WIDER {
+            let Some(range) = named(word, &bounds_then) else { continue };
+            if range.from < longest {
+                longest = range.from;
+                let word = (to == bounds.today).then_some(word);
+                found.push(Self { range, word, notice: None, months: false });
+            }
+        }
+        found
     }
 
     /// The period of the same length just before, if any of it is kept.
@@ -216,4 +246,64 @@ pub(crate) fn href(path: &str, pairs: &[(&str, &str)]) -> String {
         out.extend(utf8_percent_encode(value, VALUE));
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use headcount_store::zone::Zone;
+
+    use super::*;
+    use crate::session::Access;
+    use crate::tests::fake::host;
+
+    fn day(text: &str) -> Day {
+        Day::parse(text).expect("a date")
+    }
+
+    fn bounds(oldest: &str) -> Bounds {
+        let zone = Zone::default();
+        Bounds { today: day("2026-11-21"), oldest: day(oldest), first: None, zone }
+    }
+
+    /// First days of the wider periods, and which of them have a name.
+    fn wider(asked: [&str; 2], oldest: &str, viewer: &Viewer) -> (String, usize) {
+        let bounds = bounds(oldest);
+        let asked = Period::read(None, asked.map(Some), &bounds, viewer);
+        let found = asked.wider(&bounds);
+        let mut after = asked.range.from;
+        for period in &found {
+            assert_eq!(period.range.to, asked.range.to.min(bounds.today));
+            assert!(period.range.from < after, "each is longer than the one before");
+            after = period.range.from;
+        }
+        let from: Vec<String> = found.iter().map(|it| it.range.from.to_string()).collect();
+        (from.join(" "), found.iter().filter(|it| it.word.is_some()).count())
+    }
+
+    #[test]
+    fn wider_periods_end_with_the_asked_one_and_are_kept() {
+        let analyst = Viewer::new(Access::ALL);
+        for (from, to, oldest, found, named) in [
+            ("2026-11-21", "2026-11-21", "2025-11-22", "2026-11-15 2026-10-23 2025-12-01", 3),
+            ("2026-11-15", "2026-11-21", "2025-11-22", "2026-10-23 2025-12-01", 2),
+            ("2026-11-10", "2026-11-21", "2025-11-22", "2026-10-23 2025-12-01", 2),
+            ("2026-10-23", "2026-11-21", "2025-11-22", "2025-12-01", 1),
+            ("2025-12-01", "2026-11-21", "2025-11-22", "", 0),
+            ("2026-10-07", "2026-10-07", "2025-11-22", "2026-10-01 2026-09-08 2025-11-22", 0),
+            // Not before what is kept, and nothing twice.
+            ("2026-11-21", "2026-11-21", "2026-11-01", "2026-11-15 2026-11-01", 2),
+            ("2026-11-21", "2026-11-21", "2026-11-21", "", 0),
+            // To come.
+            ("2026-11-20", "2026-12-24", "2025-11-22", "2026-11-15 2026-10-23 2025-12-01", 3),
+            ("2026-12-01", "2026-12-24", "2025-11-22", "", 0),
+        ] {
+            assert_eq!(
+                wider([from, to], oldest, &analyst),
+                (found.to_owned(), named),
+                "{from} {to}"
+            );
+        }
+        let share = Viewer::of_share(host("example.org"), "hc_x".to_owned());
+        assert_eq!(wider(["2026-10-01", "2026-10-31"], "2025-11-22", &share), (String::new(), 0));
+    }
 }

@@ -12,11 +12,11 @@ use headcount_store::question::{Answer, Metric, TimeBucket};
 use headcount_store::zone::Zone;
 
 use super::gather::{HEADLINE, Subject};
+use super::number::told;
 use super::period;
 use super::plot::Point;
 use crate::query::date::{Range, month_start};
 use crate::query::words::metric_column;
-use crate::text::grouped;
 use crate::time_zone::TimeZone;
 use crate::viewer::Viewer;
 
@@ -83,12 +83,12 @@ impl Series {
     }
 
     /// What is drawn of one metric.
-    pub(crate) fn points(&self, metric: Metric) -> Vec<Point> {
+    pub(crate) fn points(&self, viewer: &Viewer, metric: Metric) -> Vec<Point> {
         let at = place(metric);
         let number = |numbers: &Numbers| numbers.get(at).copied().unwrap_or(0);
         let point = |bucket: &Bucket| Point {
             label: bucket.label.clone(),
-            title: sentence(bucket, metric),
+            title: sentence(viewer, bucket, metric),
             value: number(&bucket.numbers),
             before: bucket.before.as_ref().map(number),
             running: bucket.running,
@@ -103,14 +103,15 @@ pub(crate) fn place(metric: Metric) -> usize {
 }
 
 /// A bucket with all its numbers.
-fn sentence(bucket: &Bucket, metric: Metric) -> String {
+fn sentence(viewer: &Viewer, bucket: &Bucket, metric: Metric) -> String {
     let all: Vec<String> = HEADLINE
         .iter()
         .zip(bucket.numbers)
-        .map(|(metric, number)| format!("{} {}", grouped(number), metric_column(*metric)))
+        .map(|(metric, number)| format!("{} {}", told(viewer, number), metric_column(*metric)))
         .collect();
     let before = bucket.before.and_then(|before| before.get(place(metric)).copied());
-    let before = before.map_or_else(String::new, |before| format!("; before {}", grouped(before)));
+    let before =
+        before.map_or_else(String::new, |before| format!("; before {}", told(viewer, before)));
     format!("{}: {}{before}", bucket.title, all.join(", "))
 }
 

@@ -7,13 +7,15 @@
 //! same dashboard, never as links to where they point.
 
 use askama::Template;
+use headcount_core::campaign::CampaignValue;
 use headcount_core::cell::Attribute;
 use headcount_core::time::{Day, Hour};
 use headcount_store::question::{Books, Metric, TimeBucket};
 
 use super::Page;
-use super::gather::{self, Gathered, HEADLINE};
+use super::gather::{Gathered, HEADLINE};
 use super::links::Links;
+use super::number::{change, told};
 use super::panel::{self, List, RefusedRow};
 use super::period::{self, MONTH, PERIODS, href};
 use super::plot;
@@ -21,6 +23,7 @@ use super::series::{Series, place};
 use crate::assets;
 use crate::breakdown::Breakdown;
 use crate::query::words::metric_column;
+use crate::state::Snippet;
 use crate::text::{grouped, visible};
 use crate::viewer::{SHARE_STEP, Viewer};
 
@@ -73,6 +76,8 @@ pub(crate) struct DashboardPage {
     page: Option<String>,
     page_value: String,
     all_pages: String,
+    /// While nothing was ever counted: how to begin.
+    snippet: Option<Snippet>,
     headlines: Vec<Headline>,
     metric: &'static str,
     has_before: bool,
@@ -96,11 +101,11 @@ pub(crate) struct DashboardPage {
 impl DashboardPage {
     /// The page of these answers.
     pub(crate) fn new(page: &Page, found: &Gathered) -> Self {
-        let Page { viewer, subject, period, bounds, sites, visitors_note } = page;
+        let Page { viewer, subject, period, bounds, sites, visitors_note, snippet } = page;
         let links = page.links();
         let bucket = subject.bucket();
         let series = Series::of(subject, &found.over_time, viewer);
-        let points = series.points(subject.metric);
+        let points = series.points(viewer, subject.metric);
         let metric = metric_column(subject.metric);
         let link_of_site = |site: &headcount_core::site::SiteHost| Link {
             text: site.to_string(),
@@ -139,16 +144,17 @@ impl DashboardPage {
             page: subject.page.as_deref().map(visible),
             page_value: subject.page.clone().unwrap_or_default(),
             all_pages: links.page(None),
+            snippet: found.is_new.then(|| snippet.clone()),
             headlines: headlines(&links, &series),
             metric,
             has_before: series.has_before,
             bucket: bucket_name(bucket),
             wide: plot::svg(&points, metric, plot::WIDE),
             narrow: plot::svg(&points, metric, plot::NARROW),
-            lines: lines(&series, subject.metric),
+            lines: lines(viewer, &series, subject.metric),
             series_csv: links.export(Breakdown::Time(bucket), "csv"),
             series_json: links.export(Breakdown::Time(bucket), "json"),
-            lists: lists(&links, found),
+            lists: if found.is_new { Vec::new() } else { lists(&links, found) },
             sees_refusals: viewer.sees_refusals(),
             refused: panel::refused(&found.refused),
             refused_total: grouped(found.refused.iter().map(|one| one.refused).sum()),
@@ -168,11 +174,14 @@ fn headlines(links: &Links<'_>, series: &Series) -> Vec<Headline> {
             label: metric_column(metric),
             href: links.metric(metric),
             current: links.subject.metric == metric,
-            value: grouped(number(&series.totals)),
-            change: series
-                .compared
-                .as_ref()
-                .map(|[now, before]| change(number(now), number(before))),
+            value: told(links.viewer, number(&series.totals)),
+            change: series.compared.as_ref().map(|[now, before]| {
+                let words = |value| change(links.viewer, links.subject.k, value, number(before));
+                let (told, of_all) = (words(number(now)), words(number(&series.totals)));
+                // Of a day an hour is much: the large number and the words would contradict each other.
+                let is_day = links.subject.range.days() == 1;
+                if is_day && told != of_all { format!("without this hour: {told}") } else { told }
+            }),
             meaning: match metric {
                 Metric::Views => "pages looked at",
                 Metric::Visitors => "different visitors of each UTC day, added up",
@@ -184,30 +193,13 @@ fn headlines(links: &Links<'_>, series: &Series) -> Vec<Headline> {
     HEADLINE.into_iter().map(headline).collect()
 }
 
-/// How a number compares with the one before, in words.
-pub(crate) fn change(value: u64, before: u64) -> String {
-    if value == before {
-        // Also where the running hour, which is compared with nothing, holds all there is.
-        return if value == 0 { "none before" } else { "as many as before" }.to_owned();
-    }
-    let word = if value > before { "more" } else { "fewer" };
-    if before == 0 {
-        return format!("{} {word}; none before", grouped(value));
-    }
-    let percent = u128::from(value.abs_diff(before)) * 100 / u128::from(before);
-    if percent == 0 {
-        return format!("about as many as {} before", grouped(before));
-    }
-    let percent = grouped(u64::try_from(percent).unwrap_or(u64::MAX));
-    format!("{percent} % {word} than {} before", grouped(before))
-}
-
-fn lines(series: &Series, metric: Metric) -> Vec<Line> {
+fn lines(viewer: &Viewer, series: &Series, metric: Metric) -> Vec<Line> {
+    let told = |number| told(viewer, number);
     let line = |bucket: &super::series::Bucket| {
-        let mut numbers: Vec<String> = bucket.numbers.iter().copied().map(grouped).collect();
+        let mut numbers: Vec<String> = bucket.numbers.iter().copied().map(told).collect();
         if series.has_before {
             let before = bucket.before.and_then(|before| before.get(place(metric)).copied());
-            numbers.push(before.map(grouped).unwrap_or_default());
+            numbers.push(before.map(told).unwrap_or_default());
         }
         Line { title: bucket.title.clone(), numbers }
     };
@@ -229,19 +221,19 @@ fn lists(links: &Links<'_>, found: &Gathered) -> Vec<List> {
         let metrics = [Metric::Views, Metric::Visitors];
         lists.push(panel::list(links, Breakdown::Page, &metrics, &found.pages));
     }
-    for (attribute, answer) in &found.attributes {
-        let by = Breakdown::Attribute(*attribute);
-        lists.push(panel::list(links, by, gather::metrics(*attribute), answer));
+    for found in &found.attributes {
+        lists.push(panel::of_attribute(links, found));
     }
     // Fourth, so that long lists stand beside long ones.
     let targets = panel::list(links, Breakdown::Target, &[Metric::Clicks], &found.targets);
     lists.insert(lists.len().min(3), targets);
-    // Most sites have no campaigns: one empty list says so, three would only be in the way.
+    // Most sites have no campaigns: one list says so, three would only be in the way.
     let is_campaign = |list: &List| list.id.starts_with("utm_");
-    if lists.iter().filter(|list| is_campaign(list)).all(|list| list.rows.is_empty()) {
+    let has_none = |list: &List| list.rows.iter().all(|row| row.name == CampaignValue::NONE);
+    if lists.iter().filter(|list| is_campaign(list)).all(has_none) {
         lists.retain(|list| !is_campaign(list) || list.id == Attribute::UtmCampaign.as_str());
     } else {
-        lists.retain(|list| !is_campaign(list) || !list.rows.is_empty());
+        lists.retain(|list| !is_campaign(list) || !has_none(list));
     }
     lists
 }

@@ -14,7 +14,7 @@ use headcount_store::question::{Answer, Books, By, Question, Refused, Row};
 
 use crate::backend::{Backend, Doors, Said};
 use crate::time_zone::TimeZone;
-use crate::{Parts, Stats};
+use crate::{Parts, Snippet, Stats};
 
 /// 2026-11-21T12:03:00Z.
 pub(crate) const NOW: u64 = 1_795_262_580;
@@ -56,6 +56,7 @@ pub(crate) struct Fake {
     pub(crate) https: bool,
     pub(crate) time_zone: &'static str,
     pub(crate) hours: bool,
+    pub(crate) codes_until: Option<u64>,
 }
 
 impl Default for Fake {
@@ -63,7 +64,8 @@ impl Default for Fake {
         let names = ["/", "/prices", "/blog/how-we-count", "/about", "(other)"];
         let books = Some(Books { audit_delta: 0, tiled: true, checked_at: NOW });
         let names = names.map(str::to_owned).to_vec();
-        Self { names, books, fails: false, https: false, time_zone: "UTC", hours: true }
+        let (time_zone, codes_until) = ("UTC", None);
+        Self { names, books, fails: false, https: false, time_zone, hours: true, codes_until }
     }
 }
 
@@ -81,6 +83,10 @@ impl Fake {
             clock: Arc::new(ManualClock::at(NOW)),
             sites: Arc::new(move || sites.to_vec()),
             time_zone: Arc::new(move |_| TimeZone::named(time_zone).expect("a zone")),
+            snippet: Arc::new(|site| Snippet {
+                lines: vec![format!("<script data-site=\"{site}\"></script>"), "<img>".to_owned()],
+                origin: "https://count.example".to_owned(),
+            }),
             visitors_note: Arc::new(|| "restarts today: 1; at most 0.4 % too low".to_owned()),
             k: 5,
             k_day: 3,
@@ -88,6 +94,7 @@ impl Fake {
             retention_days: 365,
             https: self.https,
             signin_codes: vec![CODE.to_owned()],
+            codes_until: self.codes_until,
         })
     }
 

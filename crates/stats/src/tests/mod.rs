@@ -10,4 +10,6 @@ mod embedded;
 mod queue;
 pub(crate) mod routes;
 mod share;
+mod signin;
+mod small;
 mod terminal;

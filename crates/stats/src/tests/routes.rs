@@ -17,6 +17,7 @@ use tower::ServiceExt as _;
 use super::fake::{CODE, Fake, GONE, LINK, OTHER_TOKEN, SHARE, TOKEN, VIEWER};
 use crate::access::Guard;
 use crate::router::ROUTES;
+use crate::tries::Asker;
 use crate::{Stats, router};
 
 pub(crate) struct Got {
@@ -31,8 +32,17 @@ pub(crate) struct Got {
 
 /// Sends `METHOD PATH` with headers and a body.
 pub(crate) async fn send(stats: &Stats, line: &str, headers: &[(&str, &str)], body: &str) -> Got {
+    send_from(stats, Asker::default(), (line, headers, body)).await
+}
+
+/// [`send`] from one of several networks.
+pub(crate) async fn send_from(
+    stats: &Stats,
+    asker: Asker,
+    (line, headers, body): (&str, &[(&str, &str)], &str),
+) -> Got {
     let (method, path) = line.split_once(' ').expect("METHOD PATH");
-    let mut request = Request::builder().method(method).uri(path);
+    let mut request = Request::builder().method(method).uri(path).extension(asker);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
@@ -288,7 +298,10 @@ async fn every_answer_is_hardened() {
                  require-trusted-types-for 'script'"
             )
         );
-        assert_eq!(header("referrer-policy"), Some("no-referrer"));
+        // The form of the sign-in page must say where it comes from.
+        let policy =
+            if ["GET /", "GET /signin"].contains(&line) { "same-origin" } else { "no-referrer" };
+        assert_eq!(header("referrer-policy"), Some(policy), "{line}");
         assert_eq!(header("x-content-type-options"), Some("nosniff"));
         let kept = header("cache-control").expect("chosen");
         assert_eq!(kept != "no-store", line == css, "{line}");
@@ -323,7 +336,8 @@ async fn signing_in_by_form_and_out_again() {
     for https in [false, true] {
         let stats = Fake { https, ..Fake::default() }.stats();
         let form = format!("token={TOKEN}");
-        let got = send(&stats, "POST /signin", &[("origin", "null")], &form).await;
+        let headers = [("origin", "http://127.0.0.1:8080"), ("host", "127.0.0.1:8080")];
+        let got = send(&stats, "POST /signin", &headers, &form).await;
         assert_eq!(got.status.as_u16(), 303);
         assert_eq!(got.headers.get(header::LOCATION).expect("a place"), "/");
         let set = got.headers.get(header::SET_COOKIE).expect("a cookie").to_str().expect("text");

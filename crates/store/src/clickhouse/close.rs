@@ -22,6 +22,7 @@ use super::{Writer, facts};
 use crate::answer::OTHER;
 use crate::close::{DayValue, FOLD_SRC, small};
 use crate::error::StoreError;
+use crate::kind::attribute_of;
 
 const DOING: &str = "close a day in clickhouse";
 /// Rows of a day that are looked at together at most, about 40 MB; whole sites, so a few more.
@@ -83,9 +84,16 @@ impl Writer {
     /// # Errors
     /// When the server cannot be reached or a merge does not come to an end: call again, it goes on.
     pub fn close_before(&mut self, before: Day, k: u32) -> Result<u64, StoreError> {
-        let closed = facts::day(&self.link, facts::CLOSED_BEFORE_DAY)?;
-        if k <= 1 || closed >= before {
+        let mut closed = facts::day(&self.link, facts::CLOSED_BEFORE_DAY)?;
+        let with = facts::day(&self.link, facts::CLOSED_WITH_K)?.0;
+        if k <= 1 || (closed >= before && with >= k) {
             return Ok(0);
+        }
+        let before = before.max(closed);
+        if with < k && closed > Day(0) {
+            // What was closed with a lower threshold is closed again. Until it is, all of it is open.
+            facts::put(&self.link, &[(facts::CLOSED_BEFORE_DAY, 0)])?;
+            closed = Day(0);
         }
         let notes =
             [(facts::CLOSING_BEFORE_DAY, before.0.into()), (facts::CLOSED_WITH_K, k.into())];
@@ -202,7 +210,8 @@ fn find(parts: &[Part], k: u32, found: &mut Found) {
         let is_known = of_table.is_some_and(|(of, kind, _)| of == host && *kind == code);
         let values: Vec<DayValue<'_>> =
             table.into_iter().map(|(name, counts)| DayValue { name, counts }).collect();
-        let small = small(&values, k);
+        let Some(attribute) = attribute_of(code.into()) else { continue };
+        let small = small(&values, attribute, k);
         let moved = |name: &&str| (host.to_owned(), code, (*name).to_owned());
         new.extend(small.below.iter().map(|name| (moved(name), false)));
         // Where small values were found before, they keep each other company.

@@ -17,7 +17,8 @@ use super::{SERVER_VERSION_MIN, Settings};
 use crate::error::StoreError;
 
 /// Every migration in order; the schema version is how many were applied.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_counts.sql")];
+const MIGRATIONS: [&str; 2] =
+    [include_str!("migrations/0001_counts.sql"), include_str!("migrations/0002_ledger.sql")];
 /// Longest wait for a question about the server.
 const TIMEOUT: Duration = Duration::from_secs(20);
 /// Longest wait for one statement of a migration.

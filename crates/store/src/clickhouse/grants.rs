@@ -33,7 +33,7 @@ pub enum Part {
 const WRITER: [&str; 7] =
     ["SELECT", "INSERT", "OPTIMIZE", "CREATE TABLE", "CREATE VIEW", "DROP VIEW", "ALTER DELETE"];
 /// What the reader may read, and nothing else.
-const READER: [&str; 10] = [
+const READER: [&str; 11] = [
     "cells",
     "site_counts",
     "page_counts",
@@ -43,6 +43,7 @@ const READER: [&str; 10] = [
     "ledger",
     "books",
     "facts",
+    "erased_sites",
     "schema_migrations",
 ];
 /// What neither needs, on the whole server.

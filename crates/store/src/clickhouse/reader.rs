@@ -58,6 +58,11 @@ struct Odd {
 }
 
 #[derive(Row, Deserialize)]
+struct Erased {
+    site: String,
+}
+
+#[derive(Row, Deserialize)]
 struct SmallRow {
     named: u64,
     smallest: i64,
@@ -198,6 +203,17 @@ impl Reader {
         Ok(rows.iter().filter_map(|row| SiteHost::parse(&row.host).ok()).collect())
     }
 
+    /// Every site that was erased and not added again since, sorted.
+    ///
+    /// # Errors
+    /// [`StoreError::TimedOut`], or what failed.
+    pub fn erased_sites(&self) -> Result<Vec<SiteHost>, StoreError> {
+        let query = self.link.client.query_raw(include_str!("sql/erased_sites.sql"));
+        let doing = "list the erased sites";
+        let rows: Vec<Erased> = limited(self.link.rows(doing, self.timeout, query))?;
+        Ok(rows.iter().filter_map(|row| SiteHost::parse(&row.site).ok()).collect())
+    }
+
     /// The server's own logs that this user sees, sorted: a second record beside the counts.
     ///
     /// # Errors
@@ -225,6 +241,15 @@ impl Reader {
     /// [`StoreError::TimedOut`], or what failed.
     pub fn oldest_readable(&self) -> Result<Day, StoreError> {
         limited(facts::day(&self.link, facts::OLDEST_READABLE_DAY))
+    }
+
+    /// UTC days before this one are closed: attribute values of few visitors have lost their names, and
+    /// what comes for them now is late. Day 0 if none is.
+    ///
+    /// # Errors
+    /// [`StoreError::TimedOut`], or what failed.
+    pub fn closed_before(&self) -> Result<Day, StoreError> {
+        limited(facts::day(&self.link, facts::CLOSED_BEFORE_DAY))
     }
 }
 

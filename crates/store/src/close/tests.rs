@@ -15,7 +15,7 @@ fn value(name: &'static str, visitors: u64) -> DayValue<'static> {
 fn check(values: &[u64], k: u32, below: &[&str], with_them: &[&str]) {
     let values: Vec<_> = NAMES.into_iter().zip(values).map(|(name, n)| value(name, *n)).collect();
     let expect = Small { below: below.to_vec(), with_them: with_them.to_vec() };
-    assert_eq!(small(&values, k), expect, "{values:?}");
+    assert_eq!(small(&values, Attribute::Source, k), expect, "{values:?}");
 }
 
 #[test]
@@ -29,13 +29,15 @@ fn small_values_go_and_never_alone_nor_as_few() {
     check(&[1, 1], 1, &[], &[]);
     check(&[1, 9], 0, &[], &[]);
     // Somebody may have seen what was in (other) before: it keeps nobody company.
-    assert_eq!(small(&[value(OTHER, 50), value("a", 2), value("b", 9)], 5).with_them, ["b"]);
+    let values = [value(OTHER, 50), value("a", 2), value("b", 9)];
+    assert_eq!(small(&values, Attribute::Source, 5).with_them, ["b"]);
 }
 
 #[test]
 fn without_visitors_visits_are_counted() {
     let value = |name, visits| DayValue { name, counts: Counts { visits, ..Counts::ZERO } };
-    assert_eq!(small(&[value("a", 4), value("b", 1), value("c", 6)], 5).below, ["b", "a"]);
+    let values = [value("a", 4), value("b", 1), value("c", 6)];
+    assert_eq!(small(&values, Attribute::Source, 5).below, ["b", "a"]);
 }
 
 fn insert(src: &str, day: u32, values: &[(&str, u64)]) -> Insert {
@@ -82,7 +84,7 @@ fn days() -> impl Strategy<Value = Vec<Vec<u64>>> {
 fn published(day: &[u64], k: u32) -> (Vec<Option<u64>>, u64) {
     let values: Vec<_> =
         NAMES.into_iter().zip(day).filter(|it| *it.1 > 0).map(|it| value(it.0, *it.1)).collect();
-    let small = small(&values, k);
+    let small = small(&values, Attribute::Source, k);
     let gone = |name: &str| small.below.iter().chain(&small.with_them).any(|it| *it == name);
     let shown: Vec<Option<u64>> =
         NAMES.iter().zip(day).map(|(name, n)| Some(*n).filter(|n| *n > 0 && !gone(name))).collect();
@@ -183,6 +185,59 @@ proptest! {
                 prop_assert_eq!(published(&left, k), (shown, 0));
             }
         }
+    }
+}
+
+/// Every table of `listed` names and sizes up to `most`, by what is told of it. Where the (other) of
+/// one is no larger than `most`, so that no table is missing that would tell the same, each name that
+/// is not told may have `k` different sizes, or all from none to the visitors of the whole day. Gives the
+/// number of answers, of hidden values in them, and how many of those are known more closely.
+fn whoever_knows_the_rule(listed: u32, k: u64, most: u64) -> (usize, usize, usize) {
+    let names = usize::try_from(listed).unwrap();
+    let mut answers = std::collections::HashMap::<(Vec<u64>, u64), Vec<(u64, u64)>>::new();
+    let mut table = vec![0; names];
+    loop {
+        let mut order: Vec<usize> = (0..names).filter(|name| table[*name] > 0).collect();
+        order.sort_by_key(|name| (table[*name], *name));
+        let sizes: Vec<u64> = order.iter().map(|name| table[*name]).collect();
+        let (_, hidden) = split(&sizes, Some(listed), k);
+        let other: u64 = sizes.iter().take(hidden).sum();
+        if other > 0 && other <= most {
+            let mut told = table.clone();
+            order.iter().take(hidden).for_each(|name| told[*name] = 0);
+            let known = answers.entry((told, other)).or_insert_with(|| vec![(most, 0); names]);
+            for (known, size) in known.iter_mut().zip(&table) {
+                *known = (known.0.min(*size), known.1.max(*size));
+            }
+        }
+        let Some(place) = table.iter().position(|size| *size < most) else { break };
+        table[place] += 1;
+        table[..place].fill(0);
+    }
+    let (mut values, mut narrow) = (0, 0);
+    for ((told, other), known) in &answers {
+        let is_whole_day = told.iter().all(|size| *size == 0);
+        let least = if is_whole_day { k.min(other + 1) } else { k };
+        for (_, (low, high)) in told.iter().zip(known).filter(|(told, _)| **told == 0) {
+            values += 1;
+            narrow += usize::from(high - low + 1 < least);
+        }
+    }
+    (answers.len(), values, narrow)
+}
+
+/// The rule and the list of devices are in everybody's hands: whoever tries all tables narrows no
+/// hidden value further than that it is below `k`. With company until two values and `k` visitors, as
+/// it was, two tablets and two others in one day were told to the last one.
+#[test]
+fn whoever_knows_rule_and_list_narrows_no_hidden_value_below_k() {
+    for (listed, k, most) in
+        [(4, 2, 12), (4, 3, 14), (4, 4, 15), (3, 5, 40), (3, 10, 60), (5, 3, 8)]
+    {
+        let (answers, values, narrow) = whoever_knows_the_rule(listed, k, most);
+        say(&format!("{listed} names, k {k}: {answers} answers, {values} hidden, {narrow} narrow"));
+        assert_eq!(narrow, 0, "{listed} names, k {k}");
+        assert!(values > 100, "{listed} names, k {k}: {values}");
     }
 }
 

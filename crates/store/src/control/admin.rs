@@ -4,8 +4,9 @@
 //! anything that came from outside.
 //!
 //! What surprises: an entry is written in the transaction of its act, so there is neither without
-//! the other. Cutting off the end is seen by the mark beside the file. Whoever may write both can
-//! make another whole log: only a hash that is kept elsewhere shows that (`Control::log_verify`).
+//! the other. Cutting off the end, and writing past it, is seen by the mark beside the file. Whoever may
+//! write both can make another whole log: only a hash that is kept elsewhere shows that
+//! (`Control::log_verify`).
 
 mod mark;
 mod verify;
@@ -20,7 +21,7 @@ use super::Control;
 use crate::error::{Doing as _, StoreError};
 
 pub use mark::FILE_NAME as MARK_FILE_NAME;
-pub use verify::Verdict;
+pub use verify::{Trimmed, Verdict};
 
 /// Entries that are kept at most; beyond, the oldest tenth goes, and an entry says so.
 pub const ENTRIES_MAX: i64 = 100_000;
@@ -28,6 +29,8 @@ pub const ENTRIES_MAX: i64 = 100_000;
 const TEXT_CHARS_MAX: usize = 200;
 /// What the first hash follows.
 const NOTHING: [u8; 32] = [0; 32];
+/// Where a log without an entry stands.
+const START: Head = Head { seq: 0, hash: NOTHING };
 const DOING: &str = "write the admin log";
 
 /// What was done.
@@ -55,6 +58,8 @@ pub enum Act {
     Import,
     /// Totals of another program were given to be counted.
     ImportTotals,
+    /// Numbers with noise were drawn, to be published.
+    Publish,
     /// The folder's counts are being brought into a cluster.
     Merge,
     /// Records of a stopped partition were set aside.
@@ -80,6 +85,7 @@ impl Act {
             Self::Settings => "settings",
             Self::Import => "import",
             Self::ImportTotals => "import-totals",
+            Self::Publish => "publish",
             Self::Merge => "merge",
             Self::SetAside => "set-aside",
             Self::Trim => "trim",
@@ -133,7 +139,7 @@ pub struct Entry {
 
 impl Entry {
     /// The hash that this entry must have after `before`.
-    fn expected(&self, before: &[u8; 32]) -> [u8; 32] {
+    pub(super) fn expected(&self, before: &[u8; 32]) -> [u8; 32] {
         let mut hasher = blake3::Hasher::new();
         hasher.update(b"headcount admin log 1").update(before);
         let (seq, at) = (self.seq.to_string(), self.at.to_string());
@@ -170,9 +176,11 @@ pub(super) struct Log<'a> {
     tx: &'a Transaction<'a>,
     actor: &'a Actor,
     mark: PathBuf,
+    /// Where the log stood before this transaction.
+    from: Head,
     /// The last entry that this transaction wrote.
     written: Option<Head>,
-    /// Whether the mark fitted before, so that it may go on.
+    /// Whether the mark may go on: it fitted before, or the log is accepted as it is.
     fits: bool,
 }
 
@@ -198,7 +206,8 @@ impl Log<'_> {
     ) -> Result<Head, StoreError> {
         let before = self.head()?;
         if self.written.is_none() {
-            self.fits = mark::fits(&self.mark, before.as_ref(), |seq| self.hash_at(seq))?;
+            self.from = before.unwrap_or(START);
+            self.fits = mark::read(&self.mark)?.fits(self.from);
         }
         // Commands write it, too, so the time is that of the file's own library.
         let at: i64 = self.tx.query_row("SELECT unixepoch()", [], |row| row.get(0)).doing(DOING)?;
@@ -299,13 +308,23 @@ impl Control {
         let mark = self.mark.clone();
         let tx =
             self.conn.transaction_with_behavior(TransactionBehavior::Immediate).doing(doing)?;
-        let mut log =
-            Log { tx: &tx, actor: &self.actor, mark: mark.clone(), written: None, fits: false };
+        let mut log = Log {
+            tx: &tx,
+            actor: &self.actor,
+            mark: mark.clone(),
+            from: START,
+            written: None,
+            fits: false,
+        };
         let done = work(&tx, &mut log)?;
-        let (written, fits) = (log.written, log.fits);
+        let steps = log.written.filter(|_| log.fits).map(|next| (log.from, next));
+        if let Some((head, next)) = &steps {
+            mark::begin(&mark, head, next)
+                .map_err(|source| StoreError::Open { path: mark.clone(), source })?;
+        }
         tx.commit().doing(doing)?;
-        if let Some(head) = written.filter(|_| fits) {
-            mark::put(&mark, &head);
+        if let Some((head, next)) = &steps {
+            mark::end(&mark, head, next);
         }
         Ok(done)
     }
@@ -340,7 +359,8 @@ impl Control {
         })
     }
 
-    /// Takes out entries that are older than the second `oldest_at`, if there are any.
+    /// Takes out entries that are older than the second `oldest_at`, but for the last of them: the
+    /// log then begins with an entry that is that old, which shows why those before it went.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -348,7 +368,7 @@ impl Control {
         let oldest_at = i64::try_from(oldest_at).unwrap_or(i64::MAX);
         self.act(DOING, |_, log| {
             let (first, last, kept) = log.bounds(oldest_at)?;
-            let until = kept.map_or(last, |kept| kept - 1);
+            let until = kept.map_or(last, |kept| kept - 1) - 1;
             if first > 0 && until >= first {
                 log.trim(until)?;
             }

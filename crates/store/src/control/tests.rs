@@ -53,6 +53,47 @@ fn an_erasure_leaves_a_tombstone_until_the_site_is_added_again() {
 }
 
 #[test]
+fn an_erased_site_gets_no_token_until_it_is_added_again() {
+    let (_dir, mut control) = control();
+    let site = host("a.example");
+    control.erasure_request(&site, TODAY).unwrap();
+    for is_done in [false, true] {
+        if is_done {
+            control.erasure_done(&site).unwrap();
+        }
+        for kind in [Kind::Api, Kind::Share, Kind::Link] {
+            let refused = control.token_add(&new("a.example", kind), NOW).err().unwrap();
+            assert!(matches!(refused, StoreError::SiteErased { .. }), "{refused}");
+        }
+    }
+    control.token_add(&new("b.example", Kind::Api), NOW).unwrap();
+    let of_all = NewToken { site: None, ..new("b.example", Kind::Link) };
+    control.token_add(&of_all, NOW).unwrap();
+    control.site_add(&site, TODAY).unwrap();
+    control.token_add(&new("a.example", Kind::Api), NOW).unwrap();
+    assert_eq!(control.token_list(NOW).unwrap().len(), 3);
+}
+
+#[test]
+fn the_tokens_of_a_site_end_together_and_others_stay() {
+    let (_dir, mut control) = control();
+    let site = host("a.example");
+    assert_eq!(control.tokens_end(&site, TODAY).unwrap(), 0);
+    let ends = [Kind::Api, Kind::Share, Kind::Link]
+        .map(|kind| control.token_add(&new("a.example", kind), NOW).unwrap());
+    let stays = control.token_add(&new("b.example", Kind::Api), NOW).unwrap();
+    assert_eq!(control.tokens_end(&site, TODAY).unwrap(), 3);
+    assert_eq!(control.tokens_end(&site, TODAY).unwrap(), 0);
+    for token in &ends {
+        assert_eq!(control.token_check(token.as_str(), NOW).unwrap(), None);
+        assert_eq!(control.token_standing(token.id(), NOW).unwrap(), None);
+    }
+    assert!(control.token_check(stays.as_str(), NOW).unwrap().is_some());
+    let entries = control.log_entries().unwrap();
+    assert_eq!(entries.iter().filter(|entry| entry.what == "token-revoke").count(), 3);
+}
+
+#[test]
 fn tokens_open_their_site_until_revoked() {
     let (_dir, mut control) = control();
     let site = Some(host("a.example"));
@@ -254,5 +295,29 @@ fn refuses_other_files() {
     let conn = Connection::open(&path).unwrap();
     conn.pragma_update(None, "user_version", 99).unwrap();
     let error = Control::open(&path).err().unwrap();
-    assert!(matches!(error, StoreError::NewerSchema { found: 99, known: 4, .. }));
+    assert!(matches!(error, StoreError::NewerSchema { found: 99, known: 5, .. }));
+}
+
+#[test]
+fn a_published_day_is_drawn_once_and_goes_with_its_site() {
+    let (_dir, mut control) = control();
+    let [site, other] = [host("a.example"), host("b.example")];
+    let day = |day, visitors| Published { day: Day(day), visitors, epsilon: 500 };
+    let all = [Day(0), Day(99)];
+    assert_eq!(control.publish(&site, &[day(7, 3), day(9, -2)]).unwrap(), 2);
+    assert_eq!(control.publish(&other, &[day(7, 1)]).unwrap(), 1);
+    let again = [Published { epsilon: 1_000, ..day(7, 8) }, day(8, 5)];
+    assert_eq!(control.publish(&site, &again).unwrap(), 1, "the seventh stays as it was drawn");
+    let found = control.published(&site, all).unwrap();
+    assert_eq!(found, [day(7, 3), day(8, 5), day(9, -2)]);
+    assert_eq!(control.published(&site, [Day(8), Day(8)]).unwrap(), [day(8, 5)]);
+    assert_eq!(control.published_forget(Day(8)).unwrap(), 2);
+    assert_eq!(control.published(&site, all).unwrap(), [day(8, 5), day(9, -2)]);
+    control.publish(&other, &[day(8, 1)]).unwrap();
+    control.erasure_request(&site, TODAY).unwrap();
+    assert!(control.published(&site, all).unwrap().is_empty());
+    assert_eq!(control.published(&other, all).unwrap(), [day(8, 1)]);
+    let acts: Vec<String> =
+        control.log_entries().unwrap().into_iter().map(|entry| entry.what).collect();
+    assert_eq!(acts, ["publish", "publish", "publish", "publish", "site-erase"]);
 }

@@ -201,7 +201,8 @@ impl Control {
     /// Makes a token. Only its hash is stored.
     ///
     /// # Errors
-    /// [`StoreError::Random`], or when the file cannot be written.
+    /// [`StoreError::SiteErased`] for a site with a tombstone, [`StoreError::Random`], or when the file
+    /// cannot be written.
     pub fn token_add(&mut self, new: &NewToken, now: u64) -> Result<Token, StoreError> {
         let mut random = [0u8; RANDOM_BYTES];
         getrandom::fill(&mut random).map_err(|source| StoreError::Random { source })?;
@@ -219,6 +220,12 @@ impl Control {
             )
             .doing(doing)?;
             let site = new.site.as_ref().map_or("", SiteHost::as_str);
+            let is_erased: bool = tx
+                .query_row(include_str!("sql/is_erased.sql"), [site], |row| row.get(0))
+                .doing(doing)?;
+            if is_erased {
+                return Err(StoreError::SiteErased { host: site.to_owned() });
+            }
             let (kind, role) = (new.kind.as_str(), new.role.as_str());
             let until = expires_at.map(seconds);
             let values = (site, kind, role, hash.as_bytes(), today, until, &new.label);
@@ -277,6 +284,35 @@ impl Control {
                 log.add(Act::TokenRevoke, SiteHost::parse(site).ok().as_ref(), &format!("{id}"))?;
             }
             Ok(site.is_some())
+        })
+    }
+
+    /// Revokes every token, shared link and link of a site that was erased elsewhere, and ends the
+    /// sessions that were opened with them. Returns how many.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written.
+    pub fn tokens_end(&mut self, host: &SiteHost, today: Day) -> Result<usize, StoreError> {
+        let doing = "revoke the tokens of a site";
+        // Asked first, because whoever writes would be kept waiting for nothing.
+        let has_some: bool = self
+            .conn
+            .query_row(include_str!("sql/has_tokens.sql"), [host.as_str()], |row| row.get(0))
+            .doing(doing)?;
+        if !has_some {
+            return Ok(0);
+        }
+        self.act(doing, |tx, log| {
+            let ended: Vec<i64> = tx
+                .prepare_cached(include_str!("sql/end_tokens_of_site.sql"))
+                .and_then(|mut get| {
+                    get.query_map((host.as_str(), today.0), |row| row.get(0))?.collect()
+                })
+                .doing(doing)?;
+            for id in &ended {
+                log.add(Act::TokenRevoke, Some(host), &format!("{id}"))?;
+            }
+            Ok(ended.len())
         })
     }
 

@@ -4,14 +4,17 @@
 //! What it is not: a repair. Books that do not balance are an alarm for a human.
 //!
 //! What surprises: not only totals are compared. The placement (`placement.rs`) tells when a count
-//! stands in another cell than the one it was applied to, by a flipped bit for example.
+//! stands in another cell than the one it was applied to, by a flipped bit for example. There is one
+//! for the whole file and one row of the ledger for a source and day: of more it could be guessed
+//! back what single views were.
 
 use std::collections::HashMap;
 
 use headcount_core::cell::Counts;
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, OptionalExtension as _, Row, TransactionBehavior};
 
 use super::codes::{a_is_name, b_is_name};
+use super::meta;
 use crate::error::{Doing as _, StoreError};
 use crate::placement::{chain, text_hash, weigh};
 use crate::question::Books;
@@ -29,11 +32,23 @@ pub(super) struct LedgerRow {
     pub(super) cells: i64,
     /// Views, visitors, visits, clicks, refused; negative for a removal.
     pub(super) numbers: [i64; 5],
-    pub(super) placement: u64,
 }
 
 impl LedgerRow {
-    /// Writes the row.
+    /// Writes the row, or adds it to the last one of its source if it goes on with it on the same
+    /// day: a row for each insert would be a row for each view where few come.
+    pub(super) fn put(&self, conn: &Connection) -> Result<(), StoreError> {
+        let last = conn
+            .prepare_cached(include_str!("sql/last_ledger_row.sql"))
+            .and_then(|mut get| get.query_row([&self.src], Self::read).optional())
+            .doing("read the last row of the ledger")?;
+        let Some(last) = last else { return self.insert(conn) };
+        let mut last =
+            last.ok_or_else(|| meta::damaged(conn, "a ledger row does not match its checksum"))?;
+        if last.absorb(self) { last.insert(conn) } else { self.insert(conn) }
+    }
+
+    /// Writes the row as it is, in the place of one that begins where it does.
     pub(super) fn insert(&self, conn: &Connection) -> Result<(), StoreError> {
         let [views, visitors, visits, clicks, refused] = self.numbers;
         conn.prepare_cached(include_str!("sql/insert_ledger_row.sql"))
@@ -50,7 +65,6 @@ impl LedgerRow {
                     visits,
                     clicks,
                     refused,
-                    self.placement.cast_signed(),
                     self.seal(),
                 ])
             })
@@ -58,10 +72,15 @@ impl LedgerRow {
         Ok(())
     }
 
-    /// Reads a row of `all_ledger_rows.sql` or `compactable_rows.sql`; none if it does not match
-    /// its checksum.
+    /// Reads a row of `all_ledger_rows.sql` and the like; none if it does not match its checksum.
     pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Option<Self>> {
-        let read = Self {
+        let read = Self::read_unsealed(row)?;
+        let sealed: i64 = row.get(11)?;
+        Ok(Some(read).filter(|read| read.seal() == sealed))
+    }
+
+    fn read_unsealed(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
             src: row.get(0)?,
             lo: row.get(1)?,
             hi: row.get(2)?,
@@ -69,15 +88,12 @@ impl LedgerRow {
             closed_day: row.get(4)?,
             cells: row.get(5)?,
             numbers: five(row, 6)?,
-            placement: row.get::<_, i64>(11)?.cast_unsigned(),
-        };
-        let sealed: i64 = row.get(12)?;
-        Ok(Some(read).filter(|read| read.seal() == sealed))
+        })
     }
 
     fn seal(&self) -> i64 {
         let signed = [self.lo, self.hi, self.closed_day.unwrap_or(-1), self.cells];
-        let mut parts = vec![text_hash(&self.src), text_hash(&self.kind), self.placement];
+        let mut parts = vec![text_hash(&self.src), text_hash(&self.kind)];
         parts.extend(signed.iter().chain(&self.numbers).map(|number| number.cast_unsigned()));
         chain(&parts).cast_signed()
     }
@@ -95,7 +111,6 @@ impl LedgerRow {
         self.hi = next.hi;
         self.cells = self.cells.saturating_add(next.cells);
         self.numbers = numbers;
-        self.placement = self.placement.wrapping_add(next.placement);
         true
     }
 }
@@ -112,6 +127,27 @@ fn add_numbers(a: [i64; 5], b: [i64; 5]) -> Option<[i64; 5]> {
 pub(super) fn five(row: &Row<'_>, first: usize) -> rusqlite::Result<[i64; 5]> {
     let at = |step| row.get(first + step);
     Ok([at(0)?, at(1)?, at(2)?, at(3)?, at(4)?])
+}
+
+/// Makes the seals of a file that had a placement in each row of its ledger, after the migration that
+/// has added them up. False if that was done before.
+pub(super) fn reseal(conn: &mut Connection) -> Result<bool, StoreError> {
+    let doing = "seal the ledger anew";
+    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate).doing(doing)?;
+    if meta::take(&tx, meta::RESEAL_DUE)?.is_none() {
+        return Ok(false);
+    }
+    let placement = meta::take(&tx, meta::PLACEMENT)?.unwrap_or(0);
+    meta::put(&tx, meta::PLACEMENT, placement)?;
+    let rows: Vec<LedgerRow> = tx
+        .prepare(include_str!("sql/all_ledger_rows.sql"))
+        .and_then(|mut get| get.query_map([], LedgerRow::read_unsealed)?.collect())
+        .doing(doing)?;
+    for row in &rows {
+        row.insert(&tx)?;
+    }
+    tx.commit().doing(doing)?;
+    Ok(!rows.is_empty())
 }
 
 /// The numbers as they stand in the file; `None` past its limit.
@@ -144,45 +180,37 @@ pub(super) fn cell_hash(site: u64, kind: i64, bucket: i64, (a, b): (u64, u64)) -
     chain(&[site, kind.cast_unsigned(), bucket.cast_unsigned(), a, b])
 }
 
-/// Both sides of the books.
-#[derive(Default)]
-struct Side {
-    numbers: [i128; 5],
-    placement: u64,
-}
+/// One side of the books.
+type Side = [i128; 5];
 
-impl Side {
-    fn add(&mut self, numbers: [i64; 5], placement: u64) {
-        for (sum, number) in self.numbers.iter_mut().zip(numbers) {
-            *sum += i128::from(number);
-        }
-        self.placement = self.placement.wrapping_add(placement);
+fn add_to(side: &mut Side, numbers: [i64; 5]) {
+    for (sum, number) in side.iter_mut().zip(numbers) {
+        *sum += i128::from(number);
     }
 }
 
 /// Adds up the whole file as this transaction sees it.
 pub(super) fn audit(conn: &Connection, now: u64) -> Result<Books, StoreError> {
     let mut whole = true;
-    let counted = counts_side(conn, &mut whole)?;
+    let (counted, placement) = counts_side(conn, &mut whole)?;
     let (ledger, tiled) = ledger_side(conn, &mut whole)?;
     let delta = counted
-        .numbers
         .iter()
-        .zip(ledger.numbers)
+        .zip(ledger)
         .fold(0u128, |sum, (counted, written)| sum.saturating_add(counted.abs_diff(written)));
-    let misplaced = !whole || counted.placement != ledger.placement;
+    let misplaced = !whole || placement != meta::placement(conn)?;
     let delta = if misplaced { delta.max(1) } else { delta };
     // What is kept of it is an i64.
     let audit_delta = i64::try_from(delta).unwrap_or(i64::MAX).unsigned_abs();
     Ok(Books { audit_delta, tiled, checked_at: now })
 }
 
-/// Adds up the counts. `whole` becomes false where a cell has a site or name that does not exist,
+/// Adds up the counts, and their placement. `whole` becomes false where a cell has a site or name that does not exist,
 /// or a negative number.
-fn counts_side(conn: &Connection, whole: &mut bool) -> Result<Side, StoreError> {
+fn counts_side(conn: &Connection, whole: &mut bool) -> Result<(Side, u64), StoreError> {
     let names = hashes(conn, include_str!("sql/all_names.sql"))?;
     let sites = hashes(conn, include_str!("sql/all_sites.sql"))?;
-    let mut side = Side::default();
+    let (mut side, mut placement) = (Side::default(), 0u64);
     let mut statement = conn.prepare(include_str!("sql/all_counts.sql")).doing(DOING)?;
     let mut rows = statement.query([]).doing(DOING)?;
     while let Some(row) = rows.next().doing(DOING)? {
@@ -198,9 +226,11 @@ fn counts_side(conn: &Connection, whole: &mut bool) -> Result<Side, StoreError> 
             *whole = false;
             continue;
         };
-        side.add(numbers, weigh(cell_hash(*site, kind, bucket, (a, b)), &counts));
+        add_to(&mut side, numbers);
+        let weight = weigh(cell_hash(*site, kind, bucket, (a, b)), &counts);
+        placement = placement.wrapping_add(weight);
     }
-    Ok(side)
+    Ok((side, placement))
 }
 
 /// Adds up the ledger and sees whether the ranges of each source run from 1 without gap or overlap.
@@ -218,7 +248,7 @@ fn ledger_side(conn: &Connection, whole: &mut bool) -> Result<(Side, bool), Stor
         };
         let before = if row.src == last.0 { last.1 } else { 0 };
         tiled &= before.checked_add(1) == Some(row.lo);
-        side.add(row.numbers, row.placement);
+        add_to(&mut side, row.numbers);
         last = (row.src, row.hi);
     }
     Ok((side, tiled))

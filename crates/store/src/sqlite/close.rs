@@ -3,9 +3,10 @@
 //! What it is not: a loss. What a value had goes to `(other)` of the same day, in one transaction
 //! with the ledger row that says so and with the note that the day is closed.
 //!
-//! What surprises: closing a day again finds nothing to do, so a kill at any moment needs no repair.
+//! What surprises: closing a day again with the same threshold finds nothing to do, so a kill at any
+//! moment needs no repair. With a higher one more of it is folded.
 
-use headcount_core::cell::Counts;
+use headcount_core::cell::{Attribute, Counts};
 use headcount_core::failpoint;
 use headcount_core::time::Day;
 use rusqlite::{Connection, TransactionBehavior};
@@ -31,19 +32,24 @@ impl Writer {
 
 impl Writer {
     /// Closes every day before `before`: of each attribute, values with fewer than `k` visitors of
-    /// the day go into `(other)`, and the next smallest with them until they are two values and `k`
-    /// visitors. From then on the day's values may be asked for, and what still comes of it is
-    /// `(other)`. With a `k` of 0 or 1 nothing is closed. Gives the number of values that lost their
+    /// the day go into `(other)`, and the next smallest with them until none can be worked out. From
+    /// then on the day's values may be asked for, and what still comes of it is `(other)`. With a `k` of
+    /// 0 or 1 nothing is closed; with a higher one than before all days are closed again. Gives the
+    /// number of values that lost their
     /// names.
     ///
     /// # Errors
     /// When the file cannot be read or written; call again, it goes on where it stopped.
     pub fn close_before(&mut self, before: Day, k: u32) -> Result<u64, StoreError> {
-        if k <= 1 || closed(&self.conn)?.before >= before {
+        let done = closed(&self.conn)?;
+        if k <= 1 || (done.before >= before && done.k >= k) {
             return self.wipe_if_due().map(|()| 0);
         }
+        // What was closed with a lower threshold is closed again: more is folded, nothing is told.
+        let first = if done.k < k { Day(0) } else { done.before };
+        let before = before.max(done.before);
         let mut folded = 0;
-        for day in self.open_days(before)? {
+        for day in self.open_days([first, before])? {
             folded += self.close(day, k)?;
             failpoint::hit("close-day");
         }
@@ -52,8 +58,7 @@ impl Writer {
         Ok(folded)
     }
 
-    fn open_days(&self, before: Day) -> Result<Vec<Day>, StoreError> {
-        let first = closed(&self.conn)?.before;
+    fn open_days(&self, [first, before]: [Day; 2]) -> Result<Vec<Day>, StoreError> {
         self.conn
             .prepare(include_str!("sql/open_days.sql"))
             .and_then(|mut get| {
@@ -122,11 +127,12 @@ fn close_in(
     let mut rows = Vec::new();
     for (site, host) in sites(tx)? {
         let host_hash = text_hash(&host);
-        for (kind, _) in codes::kinds().filter(|(kind, _)| codes::is_attribute(*kind)) {
+        for attribute in Attribute::ALL {
+            let kind = codes::attribute_kind(attribute);
             let cells = cells(tx, (site, kind, day))?;
             let values: Vec<_> =
                 cells.iter().map(|it| DayValue { name: &it.name, counts: it.counts }).collect();
-            let small = small(&values, k);
+            let small = small(&values, attribute, k);
             let (mut sum, bucket) = (Counts::ZERO, i64::from(day.0));
             let hash = |name: &str| cell_hash(host_hash, kind, bucket, (text_hash(name), 0));
             for cell in &cells {
@@ -154,18 +160,18 @@ fn close_in(
     }
     write_rows(tx, &rows)?;
     if moved > 0 {
-        put_ledger_row(tx, day, (moved, placement))?;
+        put_ledger_row(tx, day, moved)?;
+        meta::place(tx, placement)?;
         meta::put(tx, meta::TEXT_WIPE_DUE, 1)?;
     }
-    note(tx, day.plus(1), k)?;
+    // Days that are closed again come first, in their order; when this one's turn has come, all are.
+    if closed(tx)?.before <= day {
+        note(tx, day.plus(1), k)?;
+    }
     Ok(moved)
 }
 
-fn put_ledger_row(
-    tx: &Connection,
-    day: Day,
-    (moved, placement): (u64, u64),
-) -> Result<(), StoreError> {
+fn put_ledger_row(tx: &Connection, day: Day, moved: u64) -> Result<(), StoreError> {
     let next = progress(tx, FOLD_SRC)?.applied.saturating_add(1);
     let next = i64::try_from(next).unwrap_or(i64::MAX);
     LedgerRow {
@@ -176,7 +182,6 @@ fn put_ledger_row(
         closed_day: Some(day.0.into()),
         cells: i64::try_from(moved).unwrap_or(i64::MAX),
         numbers: [0; 5],
-        placement,
     }
     .insert(tx)
 }

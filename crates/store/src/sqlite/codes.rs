@@ -10,8 +10,8 @@ use rusqlite::Connection;
 
 use crate::error::{Doing as _, StoreError};
 pub(super) use crate::kind::{
-    CLICK, PAGE, Part, REFUSAL, a_is_name, attribute_kind, b_is_name, is_attribute, key_of, kinds,
-    parts, reason_code, reason_of,
+    CLICK, PAGE, Part, REFUSAL, a_is_name, attribute_kind, b_is_name, key_of, kinds, parts,
+    reason_code, reason_of,
 };
 
 /// The words for kinds and reasons: kind, `a`, word.

@@ -19,6 +19,10 @@ pub(super) const CLOSED_BEFORE_DAY: &str = "closed_before_day";
 pub(super) const CLOSED_WITH_K: &str = "closed_with_k";
 /// 1 while deleted texts may still have traces in the file.
 pub(super) const TEXT_WIPE_DUE: &str = "text_wipe_due";
+/// The placement of all counts.
+pub(super) const PLACEMENT: &str = "placement";
+/// There while rows of the ledger have no seal yet; see [`super::books::reseal`].
+pub(super) const RESEAL_DUE: &str = "reseal_due";
 const AUDIT_DELTA: &str = "audit_delta";
 const AUDIT_TILED: &str = "audit_tiled";
 const AUDIT_CHECKED_AT: &str = "audit_checked_at";
@@ -47,6 +51,23 @@ pub(super) fn put(conn: &Connection, key: &str, value: i64) -> Result<(), StoreE
         .and_then(|mut put| put.execute((key, value, seal(key, value))))
         .doing("write a setting of the counts file")?;
     Ok(())
+}
+
+/// Takes a number out, whatever its checksum.
+pub(super) fn take(conn: &Connection, key: &str) -> Result<Option<i64>, StoreError> {
+    conn.prepare_cached(include_str!("sql/take_meta.sql"))
+        .and_then(|mut take| take.query_row([key], |row| row.get(0)).optional())
+        .doing("read a setting of the counts file")
+}
+
+/// The placement of all counts, as it was written with them.
+pub(super) fn placement(conn: &Connection) -> Result<u64, StoreError> {
+    Ok(get(conn, PLACEMENT)?.unwrap_or(0).cast_unsigned())
+}
+
+/// Adds to it what a change of counts comes to.
+pub(super) fn place(conn: &Connection, change: u64) -> Result<(), StoreError> {
+    put(conn, PLACEMENT, placement(conn)?.wrapping_add(change).cast_signed())
 }
 
 /// The first day that may be read; day 0 if none was set.

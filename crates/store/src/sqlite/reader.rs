@@ -16,7 +16,7 @@ use headcount_core::site::SiteHost;
 use headcount_core::time::Day;
 use rusqlite::{Connection, Row, Transaction};
 
-use super::{COUNTS_FILE, ask, books, codes, meta};
+use super::{COUNTS_FILE, ask, books, close, codes, meta};
 use crate::error::{Doing as _, StoreError};
 use crate::question::{Answer, Books, Question, Refused};
 
@@ -213,6 +213,15 @@ impl Reader {
     /// [`StoreError::TimedOut`], or what failed.
     pub fn oldest_readable(&self) -> Result<Day, StoreError> {
         self.limited(|tx| meta::oldest_readable(tx))
+    }
+
+    /// UTC days before this one are closed: attribute values of few visitors have lost their names, and
+    /// what comes for them now is late. Day 0 if none is.
+    ///
+    /// # Errors
+    /// [`StoreError::TimedOut`], or what failed.
+    pub fn closed_before(&self) -> Result<Day, StoreError> {
+        self.limited(|tx| Ok(close::closed(tx)?.before))
     }
 
     /// The file this reads.

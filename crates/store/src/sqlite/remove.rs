@@ -146,21 +146,20 @@ impl Writer {
         let doing = "wipe unused names";
         let tx =
             self.conn.transaction_with_behavior(TransactionBehavior::Immediate).doing(doing)?;
-        if meta::get(&tx, meta::TEXT_WIPE_DUE)?.unwrap_or(1) == 1 {
+        let is_due = meta::get(&tx, meta::TEXT_WIPE_DUE)?.unwrap_or(1) == 1;
+        if is_due {
             tx.execute_batch(include_str!("sql/wipe_texts.sql")).doing(doing)?;
-            meta::put(&tx, meta::TEXT_WIPE_DUE, 0)?;
         }
         tx.commit().doing(doing)?;
         self.vacuum()?;
-        let busy: i64 = self
-            .conn
-            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
-            .doing("empty the write-ahead log")?;
-        if busy == 0 {
-            Ok(())
-        } else {
-            Err(StoreError::Busy { doing: "empty the write-ahead log", source: None })
+        if !self.empty_log()? {
+            return Err(StoreError::Busy { doing: "empty the write-ahead log", source: None });
         }
+        // Not before: where a reader was in the way, the old pages are still there.
+        if is_due {
+            meta::put(&self.conn, meta::TEXT_WIPE_DUE, 0)?;
+        }
+        Ok(())
     }
 
     fn vacuum(&self) -> Result<(), StoreError> {
@@ -227,9 +226,9 @@ impl Chunk {
                 closed_day: reason.closed_day,
                 cells: cells.into(),
                 numbers: numbers.map(|number| -number),
-                placement: placement.wrapping_neg(),
             }
             .insert(tx)?;
+            meta::place(tx, placement.wrapping_neg())?;
             meta::put(tx, meta::TEXT_WIPE_DUE, 1)?;
         }
         Ok((cells, totals))

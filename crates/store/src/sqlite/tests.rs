@@ -4,6 +4,7 @@ mod apply;
 mod close;
 mod damage;
 mod imports;
+mod ledger;
 pub(crate) mod questions;
 mod removal;
 mod small;

@@ -51,7 +51,8 @@ impl Writer {
     /// [`StoreError::ForeignFile`], [`StoreError::NewerSchema`] and [`StoreError::Damaged`] say
     /// what is wrong with the file; others say what failed.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let conn = COUNTS_FILE.open(path)?;
+        let mut conn = COUNTS_FILE.open(path)?;
+        let had_placements = books::reseal(&mut conn)?;
         let path = path.to_owned();
         codes::write_words(&conn)?;
         if !codes::words_hold(&conn)? {
@@ -60,9 +61,12 @@ impl Writer {
         if meta::get(&conn, meta::OLDEST_READABLE_DAY)?.is_none() {
             meta::put(&conn, meta::OLDEST_READABLE_DAY, 0)?;
         }
-        let writer = Self { conn, names: NameCache::default(), path };
+        let mut writer = Self { conn, names: NameCache::default(), path };
         if !books::audit(&writer.conn, 0)?.balanced() {
             return Err(StoreError::damaged(&writer.path, "its counts do not match its ledger"));
+        }
+        if had_placements {
+            writer.forget_placements()?;
         }
         Ok(writer)
     }
@@ -174,6 +178,26 @@ impl Writer {
         meta::put(&self.conn, meta::OLDEST_READABLE_DAY, day.0.into())
     }
 
+    /// A ledger of before had a row for each insert; nothing of those stays in the file.
+    fn forget_placements(&mut self) -> Result<(), StoreError> {
+        self.compact_ledger(Day(u32::MAX))?;
+        self.conn.execute_batch("VACUUM").doing("write the file anew")?;
+        self.empty_log().map(drop)
+    }
+
+    /// Empties the write-ahead log, which has each insert of late as a change of its own. False if a
+    /// reader is in the way; then nothing is lost, and a later call does it.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn empty_log(&self) -> Result<bool, StoreError> {
+        let busy: i64 = self
+            .conn
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
+            .doing("empty the write-ahead log")?;
+        Ok(busy == 0)
+    }
+
     /// Joins the ledger rows of each source that were closed before `before` to one a day, so that
     /// the ledger grows by days and not by inserts. Sums and ranges stay what they are.
     /// Gives the rows saved.
@@ -257,9 +281,9 @@ pub(super) fn apply_in(
         closed_day: Some(insert.closed_day.0.into()),
         cells: i64::try_from(rows.len()).unwrap_or(i64::MAX),
         numbers: books::signed(&insert.totals).ok_or(overflow)?,
-        placement,
     }
-    .insert(tx)?;
+    .put(tx)?;
+    meta::place(tx, placement)?;
     for id in &insert.last_seqs {
         put_last_seq(tx, &insert.src, id)?;
     }

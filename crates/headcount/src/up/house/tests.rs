@@ -54,6 +54,32 @@ fn house(folder: &std::path::Path) -> (Arc<House>, LocalSubscriber) {
     (Arc::new(house), subscriber)
 }
 
+#[test]
+fn tokens_end_whether_or_not_sites_can_be_brought_up_to_date() {
+    let dir = tempfile::tempdir().unwrap();
+    let (house, _subscriber) = house(dir.path());
+    let mut control = Control::open(&dir.path().join(control::FILE_NAME)).unwrap();
+    let site = SiteHost::parse("new.example").unwrap();
+    control.site_add(&site, Day(0)).unwrap();
+    let new = control::NewToken {
+        site: Some(site),
+        kind: control::Kind::Api,
+        role: control::Role::Viewer,
+        label: String::new(),
+        expires_at: Some(1),
+    };
+    control.token_add(&new, 0).unwrap();
+    let list = dir.path().join("sites.txt");
+    std::fs::remove_file(&list).unwrap();
+    std::fs::create_dir(&list).unwrap();
+    house.sites().looked_after = Day(0);
+    house.keep();
+    assert_eq!(house.hosts().len(), 1, "the list cannot be written");
+    let acts: Vec<String> =
+        control.log_entries().unwrap().into_iter().map(|entry| entry.what).collect();
+    assert_eq!(acts, ["site-add", "token-add", "token-expire"]);
+}
+
 /// Does it on a thread of its own, and fails if that does not end at once.
 fn at_once<T: Send + 'static>(does: impl FnOnce() -> T + Send + 'static) -> T {
     let (told, heard) = channel();

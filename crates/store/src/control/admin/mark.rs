@@ -2,21 +2,26 @@
 //!
 //! What it is not: a proof against who may write both files.
 //!
-//! What surprises: it goes on only while it fits. If the end of the log was cut off, later entries do
-//! not bring the mark along, so that the cut stays visible until somebody accepts the log.
+//! What surprises: it is written twice. Before a commit it names the last entry and the one that is to
+//! be the last, in a second line, and is synced; after it the new one alone. So whatever is killed, the
+//! log ends where its mark says, and an entry that somebody else wrote does not fit. A mark that does
+//! not fit stays where it is, whatever is written afterwards, until somebody accepts the log.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use super::{Head, hash_text};
+use super::{Head, START, hash_text};
 use crate::error::StoreError;
+use crate::owner::open;
 
 /// Its name, beside the control file.
 pub const FILE_NAME: &str = "admin.mark";
-/// Bytes of a mark: number, space, hash, end of line.
+/// Bytes of a line: number, space, hash, end of line.
 const MARK_BYTES: usize = 20 + 1 + 64 + 1;
+/// And of one with a second line.
+const TWO_MARKS_BYTES: usize = 2 * MARK_BYTES;
 
 /// What the file says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,8 +30,20 @@ pub(super) enum Mark {
     Missing,
     /// It is no mark.
     Damaged,
-    /// The entry that it names.
-    At(Head),
+    /// The last entry, or what a log without one has; and the one that is to follow it, if a
+    /// process was killed before it could say that it does.
+    At(Head, Option<Head>),
+}
+
+impl Mark {
+    /// Whether a log that ends with `last` is the one that was marked.
+    pub(super) fn fits(self, last: Head) -> bool {
+        match self {
+            Self::Missing => last == START,
+            Self::Damaged => false,
+            Self::At(head, next) => last == head || Some(last) == next,
+        }
+    }
 }
 
 /// Reads it.
@@ -40,7 +57,7 @@ pub(super) fn read(path: &Path) -> Result<Mark, StoreError> {
 }
 
 fn of(file: &File) -> io::Result<Mark> {
-    let mut bytes = [0; MARK_BYTES + 1];
+    let mut bytes = [0; TWO_MARKS_BYTES + 1];
     let mut length = 0;
     while let Some(rest) = bytes.get_mut(length..).filter(|rest| !rest.is_empty()) {
         match file.read_at(rest, length as u64)? {
@@ -48,11 +65,13 @@ fn of(file: &File) -> io::Result<Mark> {
             read => length += read,
         }
     }
-    if length == 0 {
-        return Ok(Mark::Missing);
-    }
-    let text = bytes.get(..length).and_then(|bytes| std::str::from_utf8(bytes).ok());
-    Ok(text.filter(|_| length == MARK_BYTES).and_then(parse).map_or(Mark::Damaged, Mark::At))
+    let line = |from: usize, to: usize| parse(std::str::from_utf8(bytes.get(from..to)?).ok()?);
+    Ok(match (length, line(0, MARK_BYTES)) {
+        (0, _) => Mark::Missing,
+        // A second line that is cut off was never synced, so its entry was never written.
+        (MARK_BYTES..=TWO_MARKS_BYTES, Some(head)) => Mark::At(head, line(MARK_BYTES, length)),
+        _ => Mark::Damaged,
+    })
 }
 
 fn parse(text: &str) -> Option<Head> {
@@ -67,43 +86,31 @@ fn written(head: &Head) -> String {
     format!("{:020} {}\n", head.seq, hash_text(&head.hash))
 }
 
-/// Whether the mark is that of an entry of this log.
-pub(super) fn fits(
-    path: &Path,
-    head: Option<&Head>,
-    hash_at: impl Fn(i64) -> Result<Option<[u8; 32]>, StoreError>,
-) -> Result<bool, StoreError> {
-    Ok(match read(path)? {
-        Mark::Missing => head.is_none(),
-        Mark::Damaged => false,
-        Mark::At(mark) => hash_at(mark.seq)? == Some(mark.hash),
-    })
+/// Says, before a commit, that the log goes on from `head` to `next`. It is on the disk then.
+pub(super) fn begin(path: &Path, head: &Head, next: &Head) -> io::Result<()> {
+    let file = open(path)?;
+    file.lock()?;
+    let is_new = file.metadata()?.len() == 0;
+    file.write_all_at((written(head) + &written(next)).as_bytes(), 0)?;
+    file.set_len(TWO_MARKS_BYTES as u64)?;
+    file.sync_all()?;
+    match path.parent().filter(|folder| is_new && !folder.as_os_str().is_empty()) {
+        Some(folder) => File::open(folder)?.sync_all(),
+        None => Ok(()),
+    }
 }
 
-/// Moves the mark on to `head`. A failure leaves it behind, which only makes it say less.
-pub(super) fn put(path: &Path, head: &Head) {
-    let move_on = || -> io::Result<()> {
+/// Says, after the commit, that `next` is the last entry, unless another process is already at the
+/// one after it. A failure changes nothing: the mark fits as it is.
+pub(super) fn end(path: &Path, head: &Head, next: &Head) {
+    let settle = || -> io::Result<()> {
         let file = open(path)?;
         file.lock()?;
-        // Of two processes the one with the later entry may come first.
-        if !matches!(of(&file)?, Mark::At(found) if found.seq > head.seq) {
-            file.write_all_at(written(head).as_bytes(), 0)?;
+        if of(&file)? == Mark::At(*head, Some(*next)) {
+            file.write_all_at(written(next).as_bytes(), 0)?;
+            file.set_len(MARK_BYTES as u64)?;
         }
         Ok(())
     };
-    move_on().ok();
-}
-
-/// Makes `head` the mark, whatever it was.
-pub(super) fn replace(path: &Path, head: &Head) -> io::Result<()> {
-    let file = open(path)?;
-    file.lock()?;
-    file.set_len(0)?;
-    file.write_all_at(written(head).as_bytes(), 0)?;
-    file.sync_all()
-}
-
-fn open(path: &Path) -> io::Result<File> {
-    let mut how = OpenOptions::new();
-    how.read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+    settle().ok();
 }

@@ -2,6 +2,7 @@
 
 use super::questions::{METRICS, lines, question};
 use super::*;
+use crate::error::StoreError;
 use crate::question::{By, Metric, Question, TimeBucket};
 
 const K: u32 = 5;
@@ -50,7 +51,7 @@ fn a_closed_day_names_large_values_and_forgets_the_names_of_small_ones() {
     assert!(writer.audit(1).unwrap().balanced());
     // A second close, and one of fewer days, change nothing.
     assert_eq!(writer.close_before(Day(day + 1), K).unwrap(), 0);
-    assert_eq!(writer.close_before(Day(day), 50).unwrap(), 0);
+    assert_eq!(writer.close_before(Day(day), K).unwrap(), 0);
     // What comes late is counted and not told apart; what is brought in by hand is, where it is safe.
     let late = [source("a.example", day, "large.example", 7), source("a.example", day, "neu", 8)];
     writer.apply(&insert("p-0", 2, &late)).unwrap();
@@ -66,6 +67,54 @@ fn a_closed_day_names_large_values_and_forgets_the_names_of_small_ones() {
     assert_eq!(ask(&place, day + 1, day + 1), ["morgen.example 8"]);
     writer.compact_ledger(Day(u32::MAX)).unwrap();
     assert!(writer.audit(3).unwrap().balanced());
+}
+
+#[test]
+fn with_a_higher_threshold_closed_days_are_closed_again() {
+    let (place, day) = (Place::new(), FIRST_DAY);
+    let mut writer = place.writer();
+    let of = |day, visitors: [u64; 3]| {
+        let names = ["large.example", "mittel.example", "klein.example"];
+        let sized = names.into_iter().zip(visitors);
+        sized.map(move |(name, visitors)| source("a.example", day, name, visitors))
+    };
+    let cells: Vec<Cell> = of(day, [30, 6, 5]).chain(of(day + 1, [40, 12, 7])).collect();
+    writer.apply(&insert("p-0", 1, &cells)).unwrap();
+    assert_eq!(writer.close_before(Day(day + 2), 3).unwrap(), 0);
+    assert_eq!(ask(&place, day, day).len(), 3);
+    assert_eq!(
+        writer.close_before(Day(day + 1), 10).unwrap(),
+        4,
+        "both days, however few are asked"
+    );
+    assert_eq!(ask(&place, day, day), ["(other) 11", "large.example 30"]);
+    assert_eq!(ask(&place, day + 1, day + 1), ["(other) 19", "large.example 40"]);
+    assert!(!holds(&place.bytes(), "klein") && !holds(&place.bytes(), "mittel"));
+    assert!(writer.audit(1).unwrap().balanced());
+    // Back to the lower one nothing comes again, and nothing is closed anew.
+    assert_eq!(writer.close_before(Day(day + 2), 3).unwrap(), 0);
+    assert_eq!(ask(&place, day, day).len(), 2);
+}
+
+/// Somebody reads for a long time while a day is closed: the names are in the pages that he sees.
+#[test]
+fn names_that_a_reader_kept_on_the_disk_go_when_he_has() {
+    let (place, day) = (Place::new(), FIRST_DAY);
+    let mut writer = place.writer();
+    let cells =
+        [source("a.example", day, "kleinerverein.example", 1), source("a.example", day, "/a", 1)];
+    writer.apply(&insert("p-0", 1, &cells)).unwrap();
+    let reading = rusqlite::Connection::open(place.path()).unwrap();
+    reading.execute_batch("BEGIN; SELECT * FROM counts").unwrap();
+    writer.conn.busy_timeout(std::time::Duration::ZERO).unwrap();
+    let error = writer.close_before(Day(day + 1), K).unwrap_err();
+    assert!(matches!(error, StoreError::Busy { .. }), "{error}");
+    assert!(holds(&place.bytes(), "kleinerverein"), "he reads it");
+    // As often as it is tried while he reads.
+    writer.close_before(Day(day + 1), K).unwrap_err();
+    drop(reading);
+    assert_eq!(writer.close_before(Day(day + 1), K).unwrap(), 0);
+    assert!(!holds(&place.bytes(), "kleinerverein"));
 }
 
 /// Design section 7 for the day that runs: small values are folded, one alone takes the next smallest

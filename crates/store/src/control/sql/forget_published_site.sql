@@ -1,0 +1,2 @@
+-- forget_published_site.sql
+DELETE FROM published WHERE site = ?1

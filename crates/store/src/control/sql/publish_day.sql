@@ -1,0 +1,3 @@
+-- publish_day.sql
+INSERT INTO published (site, day, visitors, epsilon) VALUES (?1, ?2, ?3, ?4)
+ON CONFLICT DO NOTHING
