@@ -3,7 +3,7 @@
 //!
 //! What it is not: a judgement of its own. A sentence is as good as the check that it rests on.
 //!
-//! What surprises: Markdown and HTML are made of the same tables ([`Evidence::tables`]), so neither
+//! What surprises: Markdown and HTML are made of the same tables, so neither
 //! can leave out what the other says.
 
 use serde::{Deserialize, Serialize};
