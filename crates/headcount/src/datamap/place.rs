@@ -116,7 +116,9 @@ fn ways(config: &Config) -> [String; 3] {
             .map(str::to_owned),
         (true, _) => [
             format!("attributes when {crowd} visitors are among them or the UTC day is over"),
-            format!("attributes as sums of at least {crowd} visitors or a whole UTC day"),
+            format!(
+                "attributes as sums of at least {crowd} visitors, the last one of a UTC day of those who were left"
+            ),
         ],
     };
     [pages.to_owned(), leave, travel]
