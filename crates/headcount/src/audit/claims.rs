@@ -43,7 +43,7 @@ const EVENTS: Rests = Rests::Markers(|channel| channel.name == "event name");
 const ALL: Rests = Rests::Markers(|_| true);
 
 /// Sentences of which an audit sees something.
-const SENTENCES: [(&str, &[Rests]); 19] = [
+const SENTENCES: [(&str, &[Rests]); 21] = [
     ("short.script", &[Rests::Counts]),
     ("short.pixel", &[Rests::Counts]),
     ("short.counts", &[Rests::Tables]),
@@ -60,8 +60,10 @@ const SENTENCES: [(&str, &[Rests]); 19] = [
     ("device.nothing", &[Rests::Headers, UNREAD]),
     ("receivers.access", &[Rests::Access]),
     ("optout.signal", &[Rests::Wishes]),
+    ("optout.signal_sent", &[Rests::Wishes]),
     ("optout.number", &[Rests::Wishes]),
     ("rights.article11", &[Rests::Tables, ADDRESSES]),
+    ("rights.article11_log", &[Rests::Tables]),
     ("checked.audit", &[ALL]),
 ];
 
