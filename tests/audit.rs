@@ -17,6 +17,7 @@ use headcount_audit::report::{Artefact, Report, Status, Verdict};
 
 use self::begun::Begun;
 use crate::import::traffic;
+use crate::memory::{NOBODY, of_nobody};
 use crate::privacy::without_sanitiser;
 use crate::server::{CHROME, Deployment as _, SITE, Server, headcount, number_in};
 
@@ -115,7 +116,9 @@ pub(crate) fn leaky(report: &Report) -> Vec<&str> {
 #[test]
 fn the_shipped_build_passes_twice_with_one_hash_and_leaves_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    let server = Server::start(dir.path(), "", &[]);
+    // As a service is: another user's, while the audit is root's.
+    let binary = of_nobody(dir.path(), "");
+    let server = Server::start_binary(&binary, dir.path(), "", &[]).unwrap();
     assert_eq!(server.hit(&format!("{{\"s\":\"{SITE}\",\"p\":\"/\"}}")).unwrap().status, 204);
     server.wait_for("SELECT sum(views) FROM page_counts", 1);
     let first = audit_up(shipped(), (&server, dir.path()), &[]);
@@ -124,9 +127,11 @@ fn the_shipped_build_passes_twice_with_one_hash_and_leaves_nothing() {
     assert_passed(&again);
     assert_eq!(first.report.hash, again.report.hash);
     for entry in std::fs::read_dir(server.data()).unwrap() {
+        use std::os::unix::fs::MetadataExt as _;
         use std::os::unix::fs::PermissionsExt as _;
-        let (name, mode) = entry.map(|it| (it.file_name(), it.metadata().unwrap())).unwrap();
-        assert_eq!(mode.permissions().mode() & 0o077, 0, "{name:?} is open to others");
+        let (name, found) = entry.map(|it| (it.file_name(), it.metadata().unwrap())).unwrap();
+        assert_eq!(found.permissions().mode() & 0o077, 0, "{name:?} is open to others");
+        assert_eq!(found.uid(), NOBODY, "{name:?} is root's");
     }
     // The owner's numbers are as they were, and the audit's are gone.
     assert_eq!(server.number("SELECT sum(views) FROM site_counts"), 1);

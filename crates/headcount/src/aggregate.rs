@@ -127,15 +127,21 @@ async fn live(
         welcome::origin(ops_address)
     ))?;
     let mut ticks = tokio::time::interval(LOOK_INTERVAL);
+    let mut fallen = Ok(());
     loop {
         tokio::select! {
             () = signals.next() => break,
             _ = ticks.tick() => if !room.is_alive() { break },
+            Some(ended) = servers.join_next() => {
+                fallen = process::unserved(ended);
+                break;
+            }
         }
     }
     servers.shutdown().await;
     let stopped = tokio::task::spawn_blocking(move || room.stop());
-    stopped.await.map_err(process::fallen).context("stopping")?
+    stopped.await.map_err(process::fallen).context("stopping")??;
+    fallen
 }
 
 /// What the operator may ask.

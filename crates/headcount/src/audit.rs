@@ -138,11 +138,8 @@ fn lock(config: &Config) -> anyhow::Result<std::fs::File> {
         let text = format!("data_dir = \"{folder}\": there is no such folder to audit");
         return Err(ConfigError(text).into());
     }
-    let lock = folder::lock_audits(&config.data_dir)?;
-    if let (Some(lock), Some((user, group))) = (&lock, commands::owner(&config.data_dir)) {
-        std::os::unix::fs::fchown(lock, Some(user), Some(group)).context("the lock of audits")?;
-    }
-    lock.with_context(|| format!("data_dir = \"{folder}\": another audit runs on it"))
+    folder::lock_audits(&config.data_dir)?
+        .with_context(|| format!("data_dir = \"{folder}\": another audit runs on it"))
 }
 
 impl Audit<'_> {

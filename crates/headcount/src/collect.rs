@@ -104,7 +104,7 @@ async fn live(config: &Config, kafka: Settings) -> anyhow::Result<()> {
         }
     };
     let outcome = tokio::select! {
-        ended = wait(&house, signals) => ended,
+        ended = wait(&house, signals, &mut servers) => ended,
         unfit = late_check => unfit,
     };
     servers.shutdown().await;

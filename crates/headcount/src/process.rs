@@ -75,6 +75,12 @@ pub(crate) fn live<T>(
 /// The listeners that are served. None ends by itself.
 pub(crate) type Servers = JoinSet<()>;
 
+/// What a process ends with whose listener has ended, which only a failure does.
+pub(crate) fn unserved(ended: Result<(), tokio::task::JoinError>) -> anyhow::Result<()> {
+    ended.map_err(fallen).context("a listener ended")?;
+    bail!("a listener ended")
+}
+
 /// Serves a router at an open listener.
 ///
 /// # Errors

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use headcount_core::failpoint;
 use headcount_core::site::SiteHost;
 use headcount_core::time::{Clock as _, Day};
@@ -109,10 +109,7 @@ async fn live(config: Arc<Config>, reader: Arc<Reader>) -> anyhow::Result<()> {
     loop {
         tokio::select! {
             () = signals.next() => break,
-            Some(ended) = servers.join_next() => {
-                ended.map_err(process::fallen).context("a listener ended")?;
-                bail!("a listener ended");
-            }
+            Some(ended) = servers.join_next() => return process::unserved(ended),
             _ = ticks.tick() => {
                 let (desk, config) = (Arc::clone(&desk), Arc::clone(&config));
                 tokio::task::spawn_blocking(move || desk.note(desk.look(&config)))

@@ -142,7 +142,7 @@ async fn live(config: &Config) -> anyhow::Result<()> {
     let admin_log = process::told_log(config)?;
     let links = welcome::Links { origin, dashboard, ops: welcome::origin(ops_listen), admin_log };
     welcome::print(&house.hosts(), &links)?;
-    let outcome = wait(&house, signals).await;
+    let outcome = wait(&house, signals, &mut servers).await;
     servers.shutdown().await;
     let house = Arc::clone(&house);
     tokio::task::spawn_blocking(move || house.stop())
@@ -243,7 +243,11 @@ fn fallback(
 }
 
 /// Looks after the house until a signal comes or a room falls.
-pub(crate) async fn wait(house: &Arc<House>, mut signals: Signals) -> anyhow::Result<()> {
+pub(crate) async fn wait(
+    house: &Arc<House>,
+    mut signals: Signals,
+    servers: &mut process::Servers,
+) -> anyhow::Result<()> {
     let mut ticks = tokio::time::interval(HOUSE_INTERVAL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let keeping = async {
@@ -262,6 +266,7 @@ pub(crate) async fn wait(house: &Arc<House>, mut signals: Signals) -> anyhow::Re
     tokio::select! {
         () = signals.next() => Ok(()),
         fallen = keeping => fallen,
+        Some(ended) = servers.join_next() => process::unserved(ended),
     }
 }
 

@@ -2,12 +2,10 @@
 //!
 //! What it is not: a second way into the store. Each is this binary, started as a person would.
 //!
-//! What surprises: what they print is an artefact, too. And as root they are started as the owner of
-//! the data folder: a file that they make there must be the running process's to write.
+//! What surprises: what they print is an artefact, too. As root they are started as root: each hands
+//! over to the owner of the data folder what it makes there.
 
 use std::io::Write as _;
-use std::os::unix::fs::MetadataExt as _;
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -37,8 +35,6 @@ const A_DAY: u64 = 86_400;
 pub(super) struct Commands {
     binary: PathBuf,
     flags: Vec<PathBuf>,
-    /// User and group to start them as, if not this process's own.
-    owner: Option<(u32, u32)>,
     /// The same on the data folder of `serve`.
     serve: Option<Box<Self>>,
 }
@@ -51,7 +47,7 @@ impl Commands {
             if let Some(file) = &args.data.config {
                 flags.extend(["--config".into(), file.clone()]);
             }
-            Self { binary: binary.clone(), flags, owner: owner(data), serve }
+            Self { binary: binary.clone(), flags, serve }
         };
         let serve = args.serve_data.as_deref().map(|data| Box::new(on(data, None)));
         Ok(on(&config.data_dir, serve))
@@ -68,9 +64,6 @@ impl Commands {
         finder: &mut Finder,
     ) -> anyhow::Result<Output> {
         let mut command = Command::new(&self.binary);
-        if let Some((user, group)) = self.owner {
-            command.gid(group).uid(user);
-        }
         let mut child = command
             .args(args)
             .args(&self.flags)
@@ -226,11 +219,4 @@ impl Commands {
         let refused = rows.iter().filter_map(|row| row.pointer("/metrics/0")?.as_u64()).sum();
         Some([metric("pageviews")?, metric("clicks")?, refused])
     }
-}
-
-/// The owner of a folder, if this process is root and could become it.
-pub(super) fn owner(folder: &Path) -> Option<(u32, u32)> {
-    let is_root = std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);
-    let folder = std::fs::metadata(folder).ok()?;
-    (is_root && folder.uid() != 0).then(|| (folder.uid(), folder.gid()))
 }
