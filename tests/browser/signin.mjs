@@ -39,7 +39,7 @@ async function press(selector) {
   const before = seen.loads;
   await shared.click(page, selector);
   await shared.until(`the page after ${selector}`, () => seen.loads > before);
-  return look('`${location.pathname}${location.search} ${document.querySelectorAll(".headlines").length}`');
+  return look('`${location.pathname}${location.search} ${document.querySelectorAll(".headlines, .start").length}`');
 }
 
 for (const host of ['127.0.0.1', NAME]) {
