@@ -296,6 +296,7 @@ impl Driver {
     fn keep_house(&mut self) -> Result<(), AggregatorError> {
         while let Ok(Request::Erase(host, reply)) = self.inbox.try_recv() {
             let erased = self.writer.erase_site(&host).map(drop);
+            self.unsettled = true;
             self.audited = None;
             // The asker may have given up.
             drop(reply.send(erased));
@@ -328,6 +329,7 @@ impl Driver {
                 }
                 self.closed = Some(before);
                 self.changed = true;
+                self.unsettled = true;
             }
             Err(error) => self.survive(error)?,
         }
@@ -357,6 +359,7 @@ impl Driver {
         }
         self.audited = Some((Instant::now(), started.elapsed()));
         self.changed = false;
+        self.unsettled = true;
         Ok(())
     }
 

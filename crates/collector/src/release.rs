@@ -5,10 +5,9 @@
 //!
 //! What surprises: page and click cells leave at once, each harmless alone. Attribute cells wait
 //! for a crowd, because the attributes of one visit side by side are that visitor's row again. With a
-//! start everybody is new, so all who waited from before it are one visitor to whoever waits for some.
+//! start everybody is new, so all who waited from before it are one visitor to a page's name.
 
 use std::collections::{HashMap, HashSet};
-use std::hash::Hash;
 
 use headcount_core::cell::{Attribute, CellKey, Counts};
 use headcount_core::tally::Tally;
@@ -43,38 +42,9 @@ pub struct Held {
     kept: Tally<SiteId, NameId>,
     /// Pages whose names may leave, for as long as they are names.
     admitted: HashSet<NameId>,
-    doubt: Doubt,
-}
-
-/// Visitors among what a start found who may be others of them, or of those who came since: the key
-/// that knew them is gone. All but one, of each page and of each crowd.
-#[derive(Default)]
-struct Doubt {
-    pages: HashMap<NameId, u64>,
-    crowds: HashMap<(SiteId, Day), u64>,
-}
-
-impl Doubt {
-    fn of(cells: &Tally<SiteId, NameId>) -> Self {
-        let (mut pages, mut crowds) = (readers(cells), crowds(cells));
-        pages.values_mut().chain(crowds.values_mut()).for_each(|n| *n = n.saturating_sub(1));
-        Self { pages, crowds }
-    }
-
-    /// Lets go of what has left; a page that was admitted stays so.
-    fn settle(&mut self, plan: &Plan) {
-        for page in &plan.admitted {
-            self.pages.remove(page);
-        }
-        if self.crowds.is_empty() {
-            return;
-        }
-        for (site, key, _) in &plan.leaving {
-            if let CellKey::Attribute { day, .. } = key {
-                self.crowds.remove(&(*site, *day));
-            }
-        }
-    }
+    /// Visitors of pages among what a start found who may be others of them, or of those who came
+    /// since: the key that knew them is gone. All but one of each page.
+    doubtful: HashMap<NameId, u64>,
 }
 
 /// One release, worked out and not yet done.
@@ -94,7 +64,9 @@ impl Held {
     pub fn recovered(kept: Tally<SiteId, NameId>, fresh: Tally<SiteId, NameId>) -> Self {
         let mut all = kept.clone();
         fresh.iter().for_each(|(site, key, counts)| all.add(*site, *key, counts));
-        Self { fresh, kept, admitted: HashSet::new(), doubt: Doubt::of(&all) }
+        let mut doubtful = readers(&all);
+        doubtful.values_mut().for_each(|visitors| *visitors = visitors.saturating_sub(1));
+        Self { fresh, kept, admitted: HashSet::new(), doubtful }
     }
 
     /// Adds what a group commit has made durable.
@@ -147,8 +119,7 @@ impl Held {
         fresh.iter().for_each(|(site, key, counts)| all.add(*site, *key, counts));
         let admitted =
             if rule.admission { self.newly_admitted(&all, &listed) } else { HashSet::new() };
-        let mut crowds = crowds(&all);
-        take_off(&mut crowds, &self.doubt.crowds);
+        let crowds = crowds(&all);
         let may_leave = |site: SiteId, key: &EdgeKey| match key {
             _ if key.day() < today => true,
             CellKey::Site { .. } | CellKey::Refusal { .. } => true,
@@ -191,7 +162,11 @@ impl Held {
         listed: impl Fn(SiteId, NameId) -> bool,
     ) -> HashSet<NameId> {
         let mut readers = readers(cells);
-        take_off(&mut readers, &self.doubt.pages);
+        for (page, doubtful) in &self.doubtful {
+            if let Some(seen) = readers.get_mut(page) {
+                *seen = seen.saturating_sub(*doubtful);
+            }
+        }
         let is_read = |page| readers.get(&page).is_some_and(|seen| *seen >= ADMISSION_VISITORS);
         let pages = cells.iter().filter_map(|(site, key, _)| Some((*site, page_of(key)?)));
         let admitted = pages.filter(|(site, page)| is_read(*page) || listed(*site, *page));
@@ -224,14 +199,16 @@ impl Held {
             self.kept.add(*site, *key, counts);
         }
         self.admitted.extend(&plan.admitted);
-        self.doubt.settle(plan);
+        for page in &plan.admitted {
+            self.doubtful.remove(page);
+        }
     }
 
     /// Forgets that pages were admitted whose names are gone. Theirs go with their day, so that
     /// what is kept here is as bounded as names are.
     pub fn forget_admitted(&mut self, is_known: impl Fn(NameId) -> bool) {
         self.admitted.retain(|page| is_known(*page));
-        self.doubt.pages.retain(|page, _| is_known(*page));
+        self.doubtful.retain(|page, _| is_known(*page));
     }
 
     /// What the edge file needs for an erasure of a site: the rows of `cells` to delete, and the
@@ -249,7 +226,6 @@ impl Held {
     pub fn erase(&mut self, site: SiteId) {
         drop(self.fresh.take(|of, _| *of == site));
         drop(self.kept.take(|of, _| *of == site));
-        self.doubt.crowds.retain(|(of, _), _| *of != site);
     }
 
     /// Whether a row of `cells` of a day before `day` stays when `gone` are deleted.
@@ -294,14 +270,6 @@ fn page_of(key: &EdgeKey) -> Option<NameId> {
     match key {
         CellKey::Page { page, .. } | CellKey::Click { page, .. } => Some(*page),
         CellKey::Site { .. } | CellKey::Attribute { .. } | CellKey::Refusal { .. } => None,
-    }
-}
-
-fn take_off<K: Eq + Hash>(visitors: &mut HashMap<K, u64>, doubtful: &HashMap<K, u64>) {
-    for (of, doubtful) in doubtful {
-        if let Some(seen) = visitors.get_mut(of) {
-            *seen = seen.saturating_sub(*doubtful);
-        }
     }
 }
 
@@ -443,24 +411,6 @@ mod tests {
             panic!("one from before, and two")
         };
         assert_eq!((key, counts.views, counts.visitors), (page(5, 1).1, 11, 11));
-    }
-
-    #[test]
-    fn one_visitor_makes_no_crowd_by_restarts_and_the_next_crowd_is_whole() {
-        let mut held = Held::default();
-        for start in 0..9 {
-            held.add(&[device(TODAY, 1, 1)]);
-            let plan = held.plan(RULE, (TODAY, true), unlisted);
-            assert!(plan.leaving.is_empty(), "start {start}");
-            held.released(&plan);
-            held = restarted(held);
-        }
-        for visitors in [7, 8] {
-            held.add(&[device(TODAY, 1, visitors)]);
-            let plan = held.plan(RULE, (TODAY, true), unlisted);
-            assert_eq!(plan.leaving.len(), 1, "{visitors}");
-            held.released(&plan);
-        }
     }
 
     proptest! {
