@@ -118,8 +118,8 @@ impl Aggregator {
             closed: None,
             audited: None,
             changed: true,
-            unsettled: true,
-            settled: Instant::now(),
+            settled: None,
+            settled_at: Instant::now(),
         };
         let thread = std::thread::Builder::new()
             .name("aggregator".into())
@@ -176,9 +176,9 @@ struct Driver {
     audited: Option<(Instant, Duration)>,
     /// Whether anything was written since the last audit.
     changed: bool,
-    /// Whether anything was written since the store's log was emptied, and when that was.
-    unsettled: bool,
-    settled: Instant,
+    /// What the writer had changed when the store's log was emptied last; when that was tried last.
+    settled: Option<u64>,
+    settled_at: Instant,
 }
 
 impl Driver {
@@ -201,12 +201,14 @@ impl Driver {
 
     /// Empties the store's log when there is nothing else to do: it would tell one view from the next.
     fn settle(&mut self) -> Result<(), AggregatorError> {
-        if self.unsettled && self.settled.elapsed() >= SETTLE_INTERVAL {
+        let changes = self.writer.changes();
+        if self.settled != Some(changes) && self.settled_at.elapsed() >= SETTLE_INTERVAL {
             match self.writer.empty_log() {
-                Ok(is_empty) => self.unsettled = !is_empty,
+                Ok(true) => self.settled = Some(changes),
+                Ok(false) => {}
                 Err(error) => self.survive(error)?,
             }
-            self.settled = Instant::now();
+            self.settled_at = Instant::now();
         }
         Ok(())
     }
@@ -246,7 +248,6 @@ impl Driver {
             Effect::Insert { insert, .. } => {
                 failpoint::hit("apply-before");
                 self.changed = true;
-                self.unsettled = true;
                 let insert = ledgered(&self.src, insert)?;
                 let answer = match self.writer.apply(&insert) {
                     Ok(_) => Answer::Success,
@@ -296,7 +297,6 @@ impl Driver {
     fn keep_house(&mut self) -> Result<(), AggregatorError> {
         while let Ok(Request::Erase(host, reply)) = self.inbox.try_recv() {
             let erased = self.writer.erase_site(&host).map(drop);
-            self.unsettled = true;
             self.audited = None;
             // The asker may have given up.
             drop(reply.send(erased));
@@ -329,7 +329,6 @@ impl Driver {
                 }
                 self.closed = Some(before);
                 self.changed = true;
-                self.unsettled = true;
             }
             Err(error) => self.survive(error)?,
         }
@@ -359,7 +358,6 @@ impl Driver {
         }
         self.audited = Some((Instant::now(), started.elapsed()));
         self.changed = false;
-        self.unsettled = true;
         Ok(())
     }
 

@@ -205,8 +205,8 @@ pub(super) fn audit(conn: &Connection, now: u64) -> Result<Books, StoreError> {
     Ok(Books { audit_delta, tiled, checked_at: now })
 }
 
-/// Adds up the counts, and their placement. `whole` becomes false where a cell has a site or name that does not exist,
-/// or a negative number.
+/// Adds up the counts, and their placement. `whole` becomes false where a cell has a site or name that
+/// does not exist, or a negative number.
 fn counts_side(conn: &Connection, whole: &mut bool) -> Result<(Side, u64), StoreError> {
     let names = hashes(conn, include_str!("sql/all_names.sql"))?;
     let sites = hashes(conn, include_str!("sql/all_sites.sql"))?;

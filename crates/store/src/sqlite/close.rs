@@ -35,8 +35,7 @@ impl Writer {
     /// the day go into `(other)`, and the next smallest with them until none can be worked out. From
     /// then on the day's values may be asked for, and what still comes of it is `(other)`. With a `k` of
     /// 0 or 1 nothing is closed; with a higher one than before all days are closed again. Gives the
-    /// number of values that lost their
-    /// names.
+    /// number of values that lost their names.
     ///
     /// # Errors
     /// When the file cannot be read or written; call again, it goes on where it stopped.

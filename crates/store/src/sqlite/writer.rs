@@ -185,6 +185,11 @@ impl Writer {
         self.empty_log().map(drop)
     }
 
+    /// Rows that this writer has written or deleted so far: a number that tells whether there was anything.
+    pub fn changes(&self) -> u64 {
+        self.conn.total_changes()
+    }
+
     /// Empties the write-ahead log, which has each insert of late as a change of its own. False if a
     /// reader is in the way; then nothing is lost, and a later call does it.
     ///
