@@ -7,7 +7,7 @@
 
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
@@ -15,7 +15,9 @@ use crate::error::{Doing as _, StoreError};
 use crate::owner;
 
 /// How long to wait for another process before giving up.
-const BUSY_TIMEOUT_MS: u64 = 5_000;
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long to wait before asking again, where SQLite does not wait by itself.
+const BUSY_PAUSE: Duration = Duration::from_millis(5);
 /// The smallest page of an SQLite file (<https://sqlite.org/fileformat2.html>).
 const PAGE_BYTES_MIN: u64 = 512;
 
@@ -204,20 +206,32 @@ fn schema_of(conn: &Connection) -> Result<Vec<(String, String)>, StoreError> {
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags).doing("open the file")?;
-    conn.busy_timeout(Duration::from_millis(BUSY_TIMEOUT_MS)).doing("open the file")?;
+    conn.busy_timeout(BUSY_TIMEOUT).doing("open the file")?;
     conn.execute_batch("PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;")
         .doing("open the file")?;
     Ok(conn)
 }
 
+/// Waits for others as any statement does, but by itself: the switch reads first and then wants to
+/// write, and who already reads is never made to wait by `SQLite`, but told at once that it is busy
+/// (<https://sqlite.org/c3ref/busy_handler.html>: two such could wait for each other for ever).
 fn use_wal(conn: &Connection) -> Result<(), StoreError> {
     let mode = |sql| conn.query_row(sql, [], |row| row.get::<_, String>(0));
     if mode("PRAGMA journal_mode").doing("read the journal mode")? == "wal" {
         return Ok(());
     }
-    match mode("PRAGMA journal_mode = WAL").doing("switch to a write-ahead log")?.as_str() {
-        "wal" => Ok(()),
-        _ => Err(StoreError::Busy { doing: "switch to a write-ahead log", source: None }),
+    let doing = "switch to a write-ahead log";
+    let give_up = Instant::now() + BUSY_TIMEOUT;
+    loop {
+        let found = mode("PRAGMA journal_mode = WAL").doing(doing);
+        match found {
+            Ok(mode) if mode == "wal" => return Ok(()),
+            Ok(_) | Err(StoreError::Busy { .. }) if Instant::now() < give_up => {
+                std::thread::sleep(BUSY_PAUSE);
+            }
+            Ok(_) => return Err(StoreError::Busy { doing, source: None }),
+            Err(error) => return Err(error),
+        }
     }
 }
 
@@ -233,3 +247,6 @@ fn create_private(path: &Path) -> std::io::Result<()> {
     }
     owner::hand_over(path)
 }
+
+#[cfg(test)]
+mod tests;
