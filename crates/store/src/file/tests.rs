@@ -1,3 +1,9 @@
+//! Opening a file beside others who open it.
+//!
+//! What it is not: about what is in a file; each kind has its own tests.
+//!
+//! What surprises: `SQLite` waits for others almost everywhere, and not where a file is made.
+
 use super::*;
 
 /// `SQLite` itself gives up at once: without waiting, one of two processes that make a file
