@@ -234,6 +234,10 @@ fn an_answer_to_a_visitor_has_no_header_but_these() {
         let is_kept_nowhere =
             reply.head.lines().any(|line| line.eq_ignore_ascii_case("cache-control: no-store"));
         assert!(is_kept_nowhere, "{}", reply.head);
+        // A preflight that is kept would tell, by not coming again, that the browser was here before.
+        let mut kept = reply.head.lines().filter_map(|line| line.split_once(": "));
+        let life = kept.find(|(name, _)| name.eq_ignore_ascii_case("access-control-max-age"));
+        assert!(life.is_none_or(|(_, seconds)| seconds == "0"), "{}", reply.head);
     }
     let others: Vec<_> = seen.iter().filter(|name| !HEADERS.contains(&name.as_str())).collect();
     assert!(others.is_empty() && seen.len() > 5, "{others:?} of {seen:?}");
