@@ -113,7 +113,7 @@ fn a_site_that_only_the_counts_know_is_erased() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::start(dir.path(), PROXY, &[]);
     (1..=3).for_each(|number| view(&server, number, "/borttappad-sida"));
-    server.wait_for("SELECT views FROM page_counts WHERE page = '/borttappad-sida'", 3);
+    server.wait_for("SELECT sum(views) FROM page_counts WHERE page = '/borttappad-sida'", 3);
     assert_eq!(server.stop(), Some(0));
     std::fs::remove_file(dir.path().join("data/sites.txt")).unwrap();
     let erased = headcount(dir.path(), &["site", "erase", SITE]);

@@ -14,8 +14,9 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use crate::error::{Doing as _, StoreError};
 use crate::owner;
 
-/// How long to wait for another process before giving up.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long to wait for another process before giving up. SQLite is not fair to who waits: eight threads of
+/// a test that write one after the other take that long on a slow disk.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(if cfg!(test) { 300 } else { 5 });
 /// How long to wait before asking again, where SQLite does not wait by itself.
 const BUSY_PAUSE: Duration = Duration::from_millis(5);
 /// The smallest page of an SQLite file (<https://sqlite.org/fileformat2.html>).

@@ -1,8 +1,8 @@
 //! Opening a file beside others who open it.
 //!
-//! What it is not: about what is in a file; each kind has its own tests.
+//! What it is not: about what is in it; the kinds of files have tests of their own.
 //!
-//! What surprises: `SQLite` waits for others almost everywhere, and not where a file is made.
+//! What surprises: two connections of one process are to SQLite as those of two.
 
 use super::*;
 
