@@ -7,6 +7,7 @@
 
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
@@ -32,7 +33,12 @@ pub(crate) struct FileKind {
     pub(crate) migrations: &'static [&'static str],
     /// Settings of every writing connection.
     pub(crate) pragmas: &'static str,
+    /// What the migrations make, worked out at the first opening of a file of this kind.
+    pub(crate) schema: OnceLock<Schema>,
 }
+
+/// Name and text of every object that SQLite did not make itself, sorted.
+type Schema = Vec<(String, String)>;
 
 /// What a file says about itself.
 enum Found {
@@ -177,11 +183,7 @@ impl FileKind {
     /// Every table and view is what this build's migrations make: a view that says something else
     /// would answer with wrong counts. What others added is theirs.
     fn check_schema(&self, conn: &Connection, path: &Path) -> Result<(), StoreError> {
-        let fresh = Connection::open_in_memory().doing("check the schema")?;
-        for script in self.migrations {
-            fresh.execute_batch(script).doing("check the schema")?;
-        }
-        let (wanted, found) = (schema_of(&fresh)?, schema_of(conn)?);
+        let (wanted, found) = (self.schema()?, schema_of(conn)?);
         match wanted.iter().find(|object| found.binary_search(object).is_err()) {
             None => Ok(()),
             Some((name, _)) => {
@@ -189,10 +191,21 @@ impl FileKind {
             }
         }
     }
+
+    fn schema(&self) -> Result<&Schema, StoreError> {
+        if let Some(schema) = self.schema.get() {
+            return Ok(schema);
+        }
+        let fresh = Connection::open_in_memory().doing("check the schema")?;
+        for script in self.migrations {
+            fresh.execute_batch(script).doing("check the schema")?;
+        }
+        let made = schema_of(&fresh)?;
+        Ok(self.schema.get_or_init(|| made))
+    }
 }
 
-/// Name and text of every object that SQLite did not make itself, sorted.
-fn schema_of(conn: &Connection) -> Result<Vec<(String, String)>, StoreError> {
+fn schema_of(conn: &Connection) -> Result<Schema, StoreError> {
     let mut statement = conn
         .prepare("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name, sql")
         .doing("read the schema")?;
