@@ -22,6 +22,7 @@ use super::book::{Kind, words};
 use super::document::{Document, languages};
 use super::facts::{Facts, Lang, Mode};
 use super::html::{CSS, Page, Shown};
+use super::published;
 use crate::config::Config;
 
 /// The machine-readable summary.
@@ -32,9 +33,14 @@ const CSS_PATH: &str = "/privacy.css";
 const POLICY: &str = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; \
     frame-ancestors 'none'";
 
-/// What is served of the configuration, which does not change while a process runs.
+/// What was published, as the running process knows it.
+pub(crate) type Known = Arc<dyn Fn() -> published::All + Send + Sync>;
+
+/// What is served of the configuration, which does not change while a process runs, and of what was
+/// published, which does.
 pub(crate) struct Privacy {
     facts: Facts,
+    published: Known,
     language: Lang,
     mode: Mode,
     retention_days: u32,
@@ -45,7 +51,7 @@ pub(crate) struct Privacy {
 
 impl Privacy {
     /// For a room that counts.
-    pub(crate) fn new(config: &Config, mode: Mode) -> Self {
+    pub(crate) fn new(config: &Config, mode: Mode, published: Known) -> Self {
         let facts = Facts::new(config, mode, Vec::new());
         if config.notice.is_begun() && languages(&facts).is_empty() {
             let missing = Document::make(Kind::Notice, &facts, Lang::En).err();
@@ -54,6 +60,7 @@ impl Privacy {
         }
         Self {
             facts,
+            published,
             language: Lang::parse(&config.notice.language).unwrap_or(Lang::En),
             mode,
             retention_days: config.retention_days,
@@ -91,7 +98,7 @@ impl Privacy {
             return plain(StatusCode::BAD_REQUEST, "lang is en or sv\n");
         };
         let site = preview.site().map(str::to_owned);
-        let facts = self.facts.of_sites(site.into_iter().collect());
+        let facts = self.facts.of_sites(site.into_iter().collect()).publishing((self.published)());
         let document = Document::make(Kind::Notice, &facts, lang).ok();
         let footer = document
             .as_ref()
@@ -116,13 +123,14 @@ impl Privacy {
 
     /// What a program may read.
     fn summary(&self) -> String {
-        let languages = languages(&self.facts);
+        let facts = self.facts.clone().publishing((self.published)());
+        let languages = languages(&facts);
         json!({
             "program": "headcount",
             "version": env!("CARGO_PKG_VERSION"),
             "notice": {
                 "path": PREVIEW_PATH,
-                "hash": self.facts.hash(),
+                "hash": facts.hash(),
                 "languages": languages.iter().map(|lang| lang.code()).collect::<Vec<_>>(),
             },
             "mode": if self.mode == Mode::Cluster { "cluster" } else { "embedded" },
