@@ -237,7 +237,11 @@ fn a_thief_of_each_place_is_told_of() {
     let server = ["breach.topic_pages", "breach.clickhouse_inserts", "breach.clickhouse_pages"];
     let everywhere = ["breach.control", "breach.token", "breach.metrics", "breach.people"];
     check(&[], &[&file[..], &everywhere].concat(), &server);
-    check(&cluster, &[&server[..], &everywhere, &["limits.topic_pages"]].concat(), &file[..3]);
+    check(
+        &cluster,
+        &[&server[..], &everywhere, &["limits.topic_pages", "limits.small_topic"]].concat(),
+        &file[..3],
+    );
     check(&[("notice.imports_logs", "true")], &["breach.file_imports"], &["breach.file_totals"]);
     // Names wait for three visitors there.
     check(
