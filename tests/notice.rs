@@ -25,7 +25,8 @@ const CLAIMS: [&str; 8] = [
     "you consent",
     "unique visitors",
 ];
-const OWNER: &str = "[notice]\ntracker = \"script\"\ncontroller = \"Exempel AB\"\n\
+/// What only an owner knows, as far as it is needed.
+pub(crate) const OWNER: &str = "[notice]\ntracker = \"script\"\ncontroller = \"Exempel AB\"\n\
     contact = \"data@exempel.se\"\nauthority = \"IMY\"\nstorage_en = \"Sweden\"\n\
     legal_ground_en = \"legitimate interest\"\n";
 

@@ -160,7 +160,7 @@ impl Audit<'_> {
         let (told, liveness, nobody) = told?;
         checks.push(nobody);
         checks.extend(access::checks(self, &mut finder));
-        let facts = Facts::new(self.config, self.mode, Vec::new());
+        let facts = Facts::running(self.config, self.mode, Vec::new())?;
         let mut report = texts::report(self, &facts, began);
         report.requests = told.sent;
         report.forgotten = forgotten;

@@ -16,7 +16,7 @@ use headcount_core::site::SiteHost;
 use headcount_core::time::Day;
 use rusqlite::Connection;
 
-pub use published::Published;
+pub use published::{Published, PublishedNoise};
 pub use token::{
     Grant, Kind, LABEL_CHARS_MAX, LINK_SECONDS, NewToken, Proof, Role, State, Token, TokenInfo,
     has_form,

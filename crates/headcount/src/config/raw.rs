@@ -207,7 +207,9 @@ impl Default for RawClickhouse {
 }
 
 /// A list, or one text with commas, as Kafka's own tools take it.
-fn one_or_many<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+pub(super) fn one_or_many<'de, D: serde::Deserializer<'de>>(
+    from: D,
+) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged, expecting = "a list of HOST:PORT, or one text with commas, is needed")]
     enum Either {

@@ -128,6 +128,10 @@ fn says_what_is_wrong_and_what_would_be_right() {
             ["notice.tracker = \"log\": a log is counted into", "\"script\" or \"pixel\""],
         ),
         ("[notice]\nlog_days = 9999", ["notice.log_days = 9999", "3650"]),
+        (
+            "[notice]\nimports_totals = [\"piwik\"]",
+            ["notice.imports_totals = \"piwik\"", "\"matomo\""],
+        ),
         ("[notice]\nimports_logs = 1", ["line 2", "imports_logs"]),
         ("[notice]\nsince = \"today\"", ["notice.since = \"today\"", "2026-11-21"]),
         ("[notice]\nbackup_days = 9999", ["notice.backup_days = 9999", "3650"]),

@@ -130,7 +130,10 @@ fn copies(data_dir: &Path) -> Vec<Copy> {
 /// What a published notice was made of.
 fn notice(config: &Config, path: &Path) -> Result<(String, Published), ConfigError> {
     let text = text_of("--notice", path, NOTICE_BYTES_MAX)?;
-    let hash = notice::Facts::new(config, Mode::of(config), Vec::new()).hash();
+    let published_of = "what was published cannot be read from control.db";
+    let facts = notice::Facts::running(config, Mode::of(config), Vec::new())
+        .map_err(|error| ConfigError(format!("--notice: {published_of}: {error:#}")))?;
+    let hash = facts.hash();
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     Ok((name, published(&text, &hash)))
 }

@@ -62,7 +62,7 @@ fn make(kind: Kind, args: &TextArgs) -> anyhow::Result<Document> {
         ..Flags::default()
     };
     let config = Config::load(&flags, config::environment())?;
-    let facts = Facts::new(&config, Mode::of(&config), sites(&config)?);
+    let facts = Facts::running(&config, Mode::of(&config), sites(&config)?)?;
     Ok(Document::make(kind, &facts, args.lang)?)
 }
 

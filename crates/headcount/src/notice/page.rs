@@ -22,6 +22,7 @@ use super::book::{Kind, words};
 use super::document::{Document, languages};
 use super::facts::{Facts, Lang, Mode};
 use super::html::{CSS, Page, Shown};
+use super::published;
 use crate::config::Config;
 
 /// The machine-readable summary.
@@ -32,9 +33,14 @@ const CSS_PATH: &str = "/privacy.css";
 const POLICY: &str = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; \
     frame-ancestors 'none'";
 
-/// What is served of the configuration, which does not change while a process runs.
+/// What was published, as the running process knows it.
+pub(crate) type Known = Arc<dyn Fn() -> published::All + Send + Sync>;
+
+/// What is served of the configuration, which does not change while a process runs, and of what was
+/// published, which does.
 pub(crate) struct Privacy {
     facts: Facts,
+    published: Known,
     /// What the site speaks.
     language: Lang,
     /// In which languages the notice can be made.
@@ -48,7 +54,7 @@ pub(crate) struct Privacy {
 
 impl Privacy {
     /// For a room that counts.
-    pub(crate) fn new(config: &Config, mode: Mode) -> Self {
+    pub(crate) fn new(config: &Config, mode: Mode, published: Known) -> Self {
         let facts = Facts::new(config, mode, Vec::new());
         let language = Lang::parse(&config.notice.language).unwrap_or(Lang::En);
         let made = languages(&facts);
@@ -60,6 +66,7 @@ impl Privacy {
         }
         Self {
             facts,
+            published,
             language,
             made,
             mode,
@@ -95,7 +102,7 @@ impl Privacy {
     fn page(&self, query: &str, preview: &Preview) -> Response<Body> {
         let asked = query.split('&').find_map(|pair| pair.strip_prefix("lang="));
         let site = preview.site().map(str::to_owned);
-        let facts = self.facts.of_sites(site.into_iter().collect());
+        let facts = self.facts.of_sites(site.into_iter().collect()).publishing((self.published)());
         // Whoever asks for none gets one that there is.
         let first = self.made.first().filter(|_| !self.made.contains(&self.language));
         let own = *first.unwrap_or(&self.language);
@@ -127,12 +134,13 @@ impl Privacy {
 
     /// What a program may read.
     fn summary(&self) -> String {
+        let facts = self.facts.clone().publishing((self.published)());
         json!({
             "program": "headcount",
             "version": env!("CARGO_PKG_VERSION"),
             "notice": {
                 "path": PREVIEW_PATH,
-                "hash": self.facts.hash(),
+                "hash": facts.hash(),
                 "languages": self.made.iter().map(|lang| lang.code()).collect::<Vec<_>>(),
             },
             "mode": if self.mode == Mode::Cluster { "cluster" } else { "embedded" },

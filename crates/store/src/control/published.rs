@@ -23,7 +23,33 @@ pub struct Published {
     pub epsilon: u32,
 }
 
+/// With which noise days of a site were published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublishedNoise {
+    /// The site.
+    pub site: SiteHost,
+    /// The smallest and the largest epsilon of its days, in thousandths.
+    pub epsilons: [u32; 2],
+}
+
 impl Control {
+    /// The noise of what was published, for each site that has published days, sorted by host.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn published_noise(&self) -> Result<Vec<PublishedNoise>, StoreError> {
+        let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        let rows: Vec<(String, u32, u32)> = self
+            .conn
+            .prepare_cached(include_str!("sql/published_noise.sql"))
+            .and_then(|mut get| get.query_map([], row)?.collect())
+            .doing("read what was published")?;
+        let noise = |(site, least, most): (String, u32, u32)| {
+            Ok(PublishedNoise { site: self.host(&site)?, epsilons: [least, most] })
+        };
+        rows.into_iter().map(noise).collect()
+    }
+
     /// What was published of a site from `from` to `to`, both included, in the order of days.
     ///
     /// # Errors
