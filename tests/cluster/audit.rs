@@ -5,6 +5,7 @@
 //! What surprises: a leak into ClickHouse is the aggregator's, which meets no visitor. What the
 //! collector saw goes to it through a file that only the build with leaks knows.
 
+mod midnight;
 mod outage;
 
 use headcount_audit::report::{Status, Verdict};
