@@ -14,7 +14,7 @@ use headcount_audit::report::Status;
 use super::{args_cluster, shipped};
 use crate::audit::begun::Begun;
 use crate::audit::gate::Gate;
-use crate::audit::{Ended, assert_caught, assert_passed};
+use crate::audit::{Ended, assert_caught, assert_passed, check};
 use crate::cluster::{Cluster, shared};
 use crate::faketime::FakeTime;
 use crate::memory::image::Image;
@@ -84,6 +84,10 @@ fn what_was_sent_around_midnight_of_a_cluster_is_counted_and_found_nowhere() {
         let found = ended.report.artefacts.iter().find(|it| it.name == place).unwrap();
         assert_eq!(found.status, Status::Passed, "{found:?}");
     }
+    assert_eq!(check(&ended.report, "the day's key"), Status::Passed);
+    // One for each day, and only the collector tells of one.
+    let keys = &ended.report.evidence.keys;
+    assert!(keys.len() == 1 && keys[0].drawn > 2, "{keys:?}");
 }
 
 #[test]
