@@ -184,9 +184,10 @@ pub(super) fn small_cells(audit: &Audit<'_>) -> Vec<SmallCells> {
     };
     let store = store.to_owned();
     vec![match found {
-        Ok(shape::SmallCells { named, smallest, below, folded }) => {
+        Ok(shape::SmallCells { named, smallest, below, folded, sites, unusable }) => {
             let said = if named == 0 { "no closed day has a named value yet" } else { "" };
-            SmallCells { store, named, smallest, below, k_day, folded, said: said.to_owned() }
+            let said = said.to_owned();
+            SmallCells { store, named, smallest, below, k_day, folded, said, sites, unusable }
         }
         Err(why) => {
             SmallCells { store, k_day, said: format!("not tested: {why}"), ..SmallCells::default() }

@@ -271,17 +271,7 @@ pub(crate) fn layered(
     flags: &Flags,
     environment: impl IntoIterator<Item = (String, String)>,
 ) -> Result<RawConfig, ConfigError> {
-    let mut table = match &flags.config {
-        None => Table::new(),
-        Some(path) => {
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| ConfigError(format!("config file {}: {error}", path.display())))?;
-            // Read once as what it should be, for an error with its line.
-            toml::from_str::<RawConfig>(&text)
-                .map_err(|error| ConfigError(in_file(path, &text, &error)))?;
-            text.parse().map_err(|error| ConfigError(in_file(path, &text, &error)))?
-        }
-    };
+    let mut table = of_file(flags)?;
     for (name, value) in environment {
         lay_variable(&mut table, &name, &value)?;
     }
@@ -309,8 +299,19 @@ pub(crate) fn layered(
     Ok(raw)
 }
 
+/// The file as it is, or nothing.
+pub(super) fn of_file(flags: &Flags) -> Result<Table, ConfigError> {
+    let Some(path) = &flags.config else { return Ok(Table::new()) };
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| ConfigError(format!("config file {}: {error}", path.display())))?;
+    // Read once as what it should be, for an error with its line.
+    toml::from_str::<RawConfig>(&text)
+        .map_err(|error| ConfigError(in_file(path, &text, &error)))?;
+    text.parse().map_err(|error| ConfigError(in_file(path, &text, &error)))
+}
+
 /// Sets one key from a variable such as `HEADCOUNT_LIMITS_CONNECTIONS`.
-fn lay_variable(table: &mut Table, name: &str, value: &str) -> Result<(), ConfigError> {
+pub(super) fn lay_variable(table: &mut Table, name: &str, value: &str) -> Result<(), ConfigError> {
     let Some(key) = name.strip_prefix(PREFIX) else { return Ok(()) };
     if NOT_SETTINGS.iter().any(|other| name.starts_with(other)) {
         return Ok(());

@@ -281,6 +281,9 @@ impl Health for House {
         if let Some(rate) = self.with_collector(Collector::miss_rate).flatten() {
             self.metrics.miss_rate(rate);
         }
+        if let Some((day, drawn)) = self.with_collector(Collector::key_day).flatten() {
+            self.metrics.key(day, drawn);
+        }
         let rooms = self.rooms();
         let aggregator = rooms.as_ref().and_then(|rooms| rooms.aggregator.as_ref());
         let books = aggregator.and_then(|aggregator| aggregator.status().books);
