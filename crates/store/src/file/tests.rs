@@ -1,3 +1,5 @@
+//! Processes that make one file together.
+
 use super::*;
 
 /// `SQLite` itself gives up at once: without waiting, one of two processes that make a file
