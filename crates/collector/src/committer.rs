@@ -55,6 +55,12 @@ const NAMES_GRACE_SECONDS: u64 = 3_600;
 /// Pause before a file that could not be written anew is tried again.
 const REWRITE_PAUSE: Duration = Duration::from_secs(60);
 
+/// How long a small file keeps its rows in the order in which they came, at most, where few come.
+const ORDER_PAUSE: Duration = Duration::from_secs(5);
+/// Larger files are written anew once a day only, because hits wait meanwhile: a mebibyte takes about
+/// 20 ms.
+const ORDERED_BYTES_MAX: u64 = 1 << 20;
+
 /// What an asker hears: an error that may pass, when asked again. Any other ends the committer,
 /// and then nobody answers.
 pub(crate) type Answer<T> = Result<T, Arc<EdgeFileError>>;
@@ -96,6 +102,10 @@ struct State {
     released_day: Day,
     /// The log has commits that a release has folded.
     is_log_due: bool,
+    /// Rows of the file may lie in the order in which they came.
+    is_unordered: bool,
+    /// When the file may be written anew for the sake of that order.
+    order_at: Instant,
     /// When the file is to be written anew, because names have gone.
     rewrite_at: Option<Instant>,
     erasing: Vec<Erasing>,
@@ -135,9 +145,35 @@ impl Committer {
             self.rewrite(&mut state)?;
             if hits >= CROWDED_HITS {
                 std::thread::sleep(gathering(hits));
-            } else if std::mem::take(&mut state.is_log_due) {
-                self.empty_log(&mut state)?;
+            } else {
+                self.tidy(&mut state)?;
             }
+        }
+    }
+
+    /// Lets the file tell no visit apart, when there is time for it.
+    fn tidy(&mut self, state: &mut State) -> Result<(), EdgeFileError> {
+        if std::mem::take(&mut state.is_log_due) {
+            state.is_unordered = true;
+            self.empty_log(state)?;
+        }
+        if state.is_unordered && Instant::now() >= state.order_at {
+            state.order_at = Instant::now() + ORDER_PAUSE;
+            state.is_unordered = !self.order()?;
+        }
+        Ok(())
+    }
+
+    /// Writes a small file anew, in the order of its keys. SQLite lays new rows of a page one behind
+    /// the other: whoever has the bytes would have the order in which they came, and where few come
+    /// the names and the attributes of a visit side by side. `false` if it must be tried again.
+    fn order(&mut self) -> Result<bool, EdgeFileError> {
+        let is_small = self.file.size_bytes().map(|bytes| bytes <= ORDERED_BYTES_MAX);
+        match is_small.and_then(|is_small| if is_small { self.file.write_anew() } else { Ok(()) }) {
+            Ok(()) => Ok(true),
+            // A disk that takes nothing speaks at the next commit.
+            Err(error) if error.is_retryable() => Ok(false),
+            Err(error) => self.survive(error).map(|()| false),
         }
     }
 
@@ -160,7 +196,7 @@ impl Committer {
             return Ok(());
         }
         state.rewrite_at = None;
-        match self.file.clear_free_pages() {
+        match self.file.write_anew() {
             Err(error) if error.is_retryable() => {
                 tracing::warn!(error = %error, "edge file cannot be written anew, trying again");
                 state.rewrite_at = Some(now + REWRITE_PAUSE);
@@ -181,6 +217,9 @@ impl Committer {
             released_at: Instant::now(),
             released_day: Day(0),
             is_log_due: false,
+            // A start does not know what the last one left.
+            is_unordered: true,
+            order_at: Instant::now(),
             rewrite_at: None,
             erasing: Vec::new(),
             gone: HashSet::new(),
@@ -466,6 +505,7 @@ impl Committer {
         }
         self.round(state, false)?;
         self.rewrite(state)?;
+        self.order()?;
         self.file.checkpoint()
     }
 }
@@ -482,7 +522,7 @@ fn clear(file: &mut EdgeFile, shipper: &mut Shipper) -> Result<(), EdgeFileError
     let deletable = shipper.deletable();
     file.commit(Step { acked: &deletable, ..Step::default() })?;
     shipper.deleted(&deletable);
-    file.clear_free_pages()
+    file.write_anew()
 }
 
 #[cfg(test)]
