@@ -18,6 +18,7 @@ mod panics;
 mod privacy;
 mod proxy;
 mod refusal;
+mod tls;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -18,7 +18,7 @@ const SETTINGS: &str = "trusted_proxies = [\"127.0.0.1/32\"]\n\
 const MARKERS: [&str; 3] = ["kanariefront", "Kanarieagent", "127.88.1.2"];
 
 /// A proxy as a child.
-struct Proxy(Child);
+pub(crate) struct Proxy(pub(crate) Child);
 
 impl Drop for Proxy {
     fn drop(&mut self) {
@@ -42,7 +42,7 @@ fn replaced(text: &str, pairs: &[(&str, &str)]) -> String {
     })
 }
 
-fn program(name: &str, package: &str) -> Command {
+pub(crate) fn program(name: &str, package: &str) -> Command {
     let found = ["/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin"]
         .map(|folder| Path::new(folder).join(name))
         .into_iter()
@@ -50,7 +50,7 @@ fn program(name: &str, package: &str) -> Command {
     Command::new(found.unwrap_or_else(|| panic!("no {name}; apt-get install {package}")))
 }
 
-fn succeed(command: &mut Command) -> Output {
+pub(crate) fn succeed(command: &mut Command) -> Output {
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {said}");
@@ -103,7 +103,7 @@ fn the_files_are_right_for_their_programs() {
 }
 
 /// A free port of this machine.
-fn free_port() -> String {
+pub(crate) fn free_port() -> String {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string()
 }
 

@@ -170,7 +170,7 @@ fn retention(facts: &Facts) -> Option<Said> {
 
 fn kafka(facts: &Facts) -> Option<Said> {
     let way = facts.kafka.as_ref()?;
-    Some(if way.leaves_machine && !way.is_encrypted {
+    Some(if way.is_open() {
         (
             Level::Weakens,
             format!("batches travel in plain text to {}", way.to),
@@ -184,7 +184,7 @@ fn kafka(facts: &Facts) -> Option<Said> {
 
 fn clickhouse(facts: &Facts) -> Option<Said> {
     let way = facts.clickhouse.as_ref()?;
-    Some(if way.leaves_machine && !way.is_encrypted {
+    Some(if way.is_open() {
         (
             Level::Weakens,
             format!("counts and password travel in plain text to {}", way.to),

@@ -5,6 +5,7 @@
 //! What surprises: what could not be found out is `None`, and then the check was not made.
 
 use super::proxy::Front;
+use crate::cluster::way::Way;
 
 /// Who can reach a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,15 +16,6 @@ pub(super) enum Reach {
     Private,
     /// Whoever can reach the machine.
     Everybody,
-}
-
-/// A way to another part of a cluster.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Way {
-    /// Where it leads, as the settings say.
-    pub(super) to: String,
-    pub(super) leaves_machine: bool,
-    pub(super) is_encrypted: bool,
 }
 
 /// One swap space.

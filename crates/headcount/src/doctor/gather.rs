@@ -18,9 +18,10 @@ use headcount_store::clickhouse::Reader;
 use ipnet::IpNet;
 use rustix::process::{Resource, getrlimit};
 
-use super::facts::{Backups, Copy, Facts, LockedMemory, Published, Reach, Swap, Way};
+use super::facts::{Backups, Copy, Facts, LockedMemory, Published, Reach, Swap};
 use super::proxy::{self, Front, Visited};
 use crate::cli::DoctorArgs;
+use crate::cluster::way::{self, is_here};
 use crate::config::{Config, ConfigError};
 use crate::notice::{self, Mode};
 use crate::{cluster, datamap};
@@ -77,17 +78,8 @@ pub(super) fn facts(config: &Config, args: &DoctorArgs) -> Result<Facts, ConfigE
         k: config.k,
         k_day: config.k_day,
         retention_days: config.retention_days,
-        kafka: config.kafka.as_ref().map(|raw| Way {
-            to: raw.brokers.join(", "),
-            leaves_machine: !raw.brokers.iter().all(|broker| is_here(host_of(broker))),
-            is_encrypted: raw.security.ends_with("tls"),
-        }),
-        clickhouse: config.clickhouse.as_ref().map(|raw| {
-            let (scheme, rest) = raw.url.split_once("://").unwrap_or(("", &raw.url));
-            let to = rest.split('/').next().unwrap_or_default().to_owned();
-            let leaves_machine = !is_here(host_of(&to));
-            Way { to, leaves_machine, is_encrypted: scheme == "https" }
-        }),
+        kafka: way::to_kafka(config),
+        clickhouse: way::to_clickhouse(config),
         clickhouse_logs: config.clickhouse.is_some().then(|| clickhouse_logs(config)).flatten(),
         swaps: fs::read_to_string("/proc/swaps").ok().map(|text| swaps(&text)),
         locked: Some(locked(config, needed)),
@@ -175,16 +167,6 @@ fn reach(address: &str) -> Reach {
     } else {
         Reach::Everybody
     }
-}
-
-fn host_of(address: &str) -> &str {
-    address.rsplit_once(':').map_or(address, |(host, _)| host).trim_matches(['[', ']'])
-}
-
-/// Whether a host is this machine.
-fn is_here(host: &str) -> bool {
-    let host = host.trim_matches(['[', ']']);
-    host == "localhost" || reach(host) == Reach::Machine
 }
 
 fn clickhouse_logs(config: &Config) -> Option<Vec<String>> {

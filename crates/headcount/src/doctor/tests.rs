@@ -3,9 +3,10 @@
 mod files;
 
 use super::checks::{EDGE_VERSION, Finding, Level, findings};
-use super::facts::{Backups, Copy, Facts, Folder, LockedMemory, Published, Reach, Swap, Way};
+use super::facts::{Backups, Copy, Facts, Folder, LockedMemory, Published, Reach, Swap};
 use super::proxy::{self, Front, Logging, Visited};
 use super::table;
+use crate::cluster::way::Way;
 
 const NGINX: &str = include_str!("../../../../deploy/proxy/nginx.conf");
 const CADDY: &str = include_str!("../../../../deploy/proxy/Caddyfile");
