@@ -19,6 +19,7 @@ mod privacy;
 mod proxy;
 mod refusal;
 mod tls;
+mod topic;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

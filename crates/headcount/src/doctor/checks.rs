@@ -67,7 +67,7 @@ fn not_tested(what: &str, mend: &'static str) -> Said {
 type Check = (&'static str, fn(&Facts) -> Option<Said>);
 
 /// Every check but those of proxies, in the order of a hit's way.
-const CHECKS: [Check; 20] = [
+const CHECKS: [Check; 21] = [
     ("listen", listeners::listen),
     ("trusted_proxies", listeners::trusted_proxies),
     ("stats_listen", listeners::stats_listen),
@@ -85,6 +85,7 @@ const CHECKS: [Check; 20] = [
     ("k", k),
     ("retention", retention),
     ("kafka", kafka),
+    ("kafka_topic", kafka_topic),
     ("clickhouse", clickhouse),
     ("clickhouse_logs", clickhouse_logs),
     ("notice", folder::notice),
@@ -179,6 +180,33 @@ fn kafka(facts: &Facts) -> Option<Said> {
         )
     } else {
         ok("the way to Kafka is encrypted, or does not leave the machine")
+    })
+}
+
+fn kafka_topic(facts: &Facts) -> Option<Said> {
+    facts.kafka.as_ref()?;
+    let mend = "kafka-configs.sh --alter --topic TOPIC --add-config \
+                retention.ms=604800000,segment.ms=86400000";
+    let Some(life) = facts.topic else {
+        return Some(not_tested("Kafka could not be asked how long the topic keeps records", mend));
+    };
+    Some(if let Some(excess) = life.excess() {
+        (
+            Level::Weakens,
+            format!("the topic {excess}"),
+            "names of pages stay in it that no count has any more, those of erased sites too",
+            mend,
+        )
+    } else if life.takes_the_future() {
+        (
+            Level::Advice,
+            "the topic takes records from more than a day ahead".to_owned(),
+            "a collector whose clock is ahead makes its records stay as much longer",
+            "kafka-configs.sh --alter --topic TOPIC --add-config \
+             message.timestamp.after.max.ms=3600000",
+        )
+    } else {
+        ok("the topic lets go of a record within 8 days")
     })
 }
 

@@ -4,6 +4,8 @@
 //!
 //! What surprises: what could not be found out is `None`, and then the check was not made.
 
+use headcount_transport::kafka::topic::Life;
+
 use super::proxy::Front;
 use crate::cluster::way::Way;
 
@@ -103,6 +105,8 @@ pub(super) struct Facts {
     pub(super) k_day: u32,
     pub(super) retention_days: u32,
     pub(super) kafka: Option<Way>,
+    /// How long the topic keeps records; `None`: not asked, or no answer.
+    pub(super) topic: Option<Life>,
     pub(super) clickhouse: Option<Way>,
     /// Logs of ClickHouse's own that the configured user sees; `None`: not asked, or no answer.
     pub(super) clickhouse_logs: Option<Vec<String>>,

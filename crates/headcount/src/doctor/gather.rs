@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use headcount_collector::compat::{Client, Compat};
 use headcount_store::clickhouse::Reader;
+use headcount_transport::kafka::topic::{self, Life};
 use ipnet::IpNet;
 use rustix::process::{Resource, getrlimit};
 
@@ -26,6 +27,8 @@ use crate::config::{Config, ConfigError};
 use crate::notice::{self, Mode};
 use crate::{cluster, datamap};
 
+/// Longest wait for Kafka.
+const KAFKA_PATIENCE: Duration = Duration::from_secs(5);
 /// Longest wait for ClickHouse.
 const CLICKHOUSE_PATIENCE: Duration = Duration::from_secs(5);
 /// What visitors ask for, whatever the settings; one script stands for all of its hashes.
@@ -79,6 +82,7 @@ pub(super) fn facts(config: &Config, args: &DoctorArgs) -> Result<Facts, ConfigE
         k_day: config.k_day,
         retention_days: config.retention_days,
         kafka: way::to_kafka(config),
+        topic: config.kafka.is_some().then(|| topic_life(config)).flatten(),
         clickhouse: way::to_clickhouse(config),
         clickhouse_logs: config.clickhouse.is_some().then(|| clickhouse_logs(config)).flatten(),
         swaps: fs::read_to_string("/proc/swaps").ok().map(|text| swaps(&text)),
@@ -167,6 +171,10 @@ fn reach(address: &str) -> Reach {
     } else {
         Reach::Everybody
     }
+}
+
+fn topic_life(config: &Config) -> Option<Life> {
+    topic::life(&cluster::kafka(config).ok()?, KAFKA_PATIENCE).ok()
 }
 
 fn clickhouse_logs(config: &Config) -> Option<Vec<String>> {

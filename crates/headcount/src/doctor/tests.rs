@@ -2,6 +2,8 @@
 
 mod files;
 
+use headcount_transport::kafka::topic::Life;
+
 use super::checks::{EDGE_VERSION, Finding, Level, findings};
 use super::facts::{Backups, Copy, Facts, Folder, LockedMemory, Published, Reach, Swap};
 use super::proxy::{self, Front, Logging, Visited};
@@ -38,6 +40,11 @@ fn well() -> Facts {
         k_day: 3,
         retention_days: 365,
         kafka: Some(way("kafka:9093")),
+        topic: Some(Life {
+            retention_ms: Some(604_800_000),
+            segment_ms: 86_400_000,
+            ahead_ms: Some(3_600_000),
+        }),
         clickhouse: Some(way("clickhouse:8443")),
         clickhouse_logs: Some(Vec::new()),
         swaps: Some(Vec::new()),
@@ -105,6 +112,10 @@ fn of_ways() -> Vec<Change> {
             let way = f.kafka.as_mut().unwrap();
             (way.is_encrypted, way.leaves_machine) = (false, false);
         }),
+        ("kafka_topic", Level::Weakens, |f| f.topic.as_mut().unwrap().retention_ms = None),
+        ("kafka_topic", Level::Weakens, |f| f.topic.as_mut().unwrap().segment_ms = 604_800_000),
+        ("kafka_topic", Level::Advice, |f| f.topic.as_mut().unwrap().ahead_ms = None),
+        ("kafka_topic", Level::NotTested, |f| f.topic = None),
         ("clickhouse", Level::Weakens, |f| f.clickhouse.as_mut().unwrap().is_encrypted = false),
         ("clickhouse_logs", Level::Weakens, |f| {
             f.clickhouse_logs = Some(vec!["query_log".to_owned()]);
