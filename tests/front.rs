@@ -5,6 +5,8 @@
 //! What surprises: a proxy trusts its own word. A client sends addresses of others along, and is
 //! still counted in its own network.
 
+mod tickets;
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 

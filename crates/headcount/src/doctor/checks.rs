@@ -112,6 +112,7 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
     }
     for front in &facts.fronts {
         add("proxy", Some(proxy(front)));
+        add("proxy_tickets", tickets(front));
     }
     found
 }
@@ -254,6 +255,17 @@ fn proxy(front: &Front) -> Said {
         }
         Logging::Unknown(reason) => not_tested(&format!("{name}: {reason}"), mend),
     }
+}
+
+fn tickets(front: &Front) -> Option<Said> {
+    front.keeps_tickets.then(|| {
+        (
+            Level::Advice,
+            format!("{}: Caddy gives each browser a TLS ticket", front.name),
+            "while the ticket is good, up to a week, the proxy could know the browser again; it is not told on",
+            "in Caddy's JSON: apps.tls.session_tickets.disabled = true; its Caddyfile has no line for it",
+        )
+    })
 }
 
 /// Three names at most.

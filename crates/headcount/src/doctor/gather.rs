@@ -53,13 +53,11 @@ pub(super) fn facts(config: &Config, args: &DoctorArgs) -> Result<Facts, ConfigE
     let visited = Visited { routes: &routes, stats_port };
     let front = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let text = text_of("--proxy", path, proxy::FILE_BYTES_MAX)?;
         Ok(Front {
             name,
-            logging: proxy::read(
-                &text_of("--proxy", path, proxy::FILE_BYTES_MAX)?,
-                Some(path),
-                visited,
-            ),
+            logging: proxy::read(&text, Some(path), visited),
+            keeps_tickets: proxy::keeps_tickets(&text, visited),
         })
     };
     let needed = u64::try_from(config.limits.visitor_filter_mib * 1024 + 4).unwrap_or(u64::MAX);

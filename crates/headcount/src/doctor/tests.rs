@@ -57,13 +57,32 @@ fn well() -> Facts {
         backups_are_said: true,
         has_notice: true,
         notices: vec![("notice.md".to_owned(), Published::OfThese)],
-        fronts: vec![Front { name: "nginx.conf".to_owned(), logging: Logging::Off }],
+        fronts: vec![Front {
+            name: "nginx.conf".to_owned(),
+            logging: Logging::Off,
+            keeps_tickets: false,
+        }],
     }
 }
 
 fn of(facts: &Facts, check: &str) -> Vec<Level> {
     let found = findings(facts);
     found.iter().filter(|finding| finding.check == check).map(|finding| finding.level).collect()
+}
+
+#[test]
+fn only_caddy_gives_tickets_that_no_line_stops() {
+    let keeps = |text: &str| {
+        proxy::keeps_tickets(text, Visited { routes: &ROUTES, stats_port: Some(8_081) })
+    };
+    assert!(keeps(CADDY));
+    for text in [NGINX, HAPROXY, COMPOSE] {
+        assert!(!keeps(text));
+    }
+    // Without TLS there are none, and those of the dashboard's users are another matter.
+    assert!(!keeps(&CADDY.replace("count.example.org {", "http://count.example.org {")));
+    assert!(!keeps(":8088\nreverse_proxy 127.0.0.1:8080\n"));
+    assert!(keeps("count.example.org\nreverse_proxy 127.0.0.1:8080\n"));
 }
 
 #[test]
@@ -122,6 +141,7 @@ fn of_ways() -> Vec<Change> {
         }),
         ("clickhouse_logs", Level::NotTested, |f| f.clickhouse_logs = None),
         ("proxy", Level::NotTested, |f| f.fronts.clear()),
+        ("proxy_tickets", Level::Advice, |f| f.fronts[0].keeps_tickets = true),
         ("proxy", Level::Weakens, |f| {
             f.fronts[0].logging = Logging::On(vec!["/hit".to_owned()]);
         }),
