@@ -8,6 +8,7 @@
 mod folder;
 mod listeners;
 mod machine;
+mod page;
 
 use serde::Serialize;
 
@@ -67,7 +68,7 @@ fn not_tested(what: &str, mend: &'static str) -> Said {
 type Check = (&'static str, fn(&Facts) -> Option<Said>);
 
 /// Every check but those of proxies, in the order of a hit's way.
-const CHECKS: [Check; 21] = [
+const CHECKS: [Check; 24] = [
     ("listen", listeners::listen),
     ("trusted_proxies", listeners::trusted_proxies),
     ("stats_listen", listeners::stats_listen),
@@ -89,6 +90,9 @@ const CHECKS: [Check; 21] = [
     ("clickhouse", clickhouse),
     ("clickhouse_logs", clickhouse_logs),
     ("notice", folder::notice),
+    ("page_cookies", page::cookies),
+    ("page_others", page::others),
+    ("page_snippet", page::snippet),
 ];
 
 /// Everything that is to say.

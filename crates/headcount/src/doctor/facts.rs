@@ -6,6 +6,7 @@
 
 use headcount_transport::kafka::topic::Life;
 
+use super::page::Page;
 use super::proxy::Front;
 use crate::cluster::way::Way;
 
@@ -124,6 +125,8 @@ pub(super) struct Facts {
     pub(super) has_notice: bool,
     /// Published notices that were named.
     pub(super) notices: Vec<(String, Published)>,
+    /// The page that was named.
+    pub(super) page: Option<Page>,
     /// The configurations of proxies that were named.
     pub(super) fronts: Vec<Front>,
 }

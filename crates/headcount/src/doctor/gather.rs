@@ -20,6 +20,7 @@ use ipnet::IpNet;
 use rustix::process::{Resource, getrlimit};
 
 use super::facts::{Backups, Copy, Facts, LockedMemory, Published, Reach, Swap};
+use super::page;
 use super::proxy::{self, Front, Visited};
 use crate::cli::DoctorArgs;
 use crate::cluster::way::{self, is_here};
@@ -46,6 +47,7 @@ const HASH_DIGITS: usize = 64;
 /// [`ConfigError`] if a file that was named cannot be read.
 pub(super) fn facts(config: &Config, args: &DoctorArgs) -> Result<Facts, ConfigError> {
     let routes = routes(config.compat);
+    let page = args.page.as_deref().map(|text| page::address(text, &routes)).transpose()?;
     let is_apart = config.stats_listen != config.listen;
     let kept_days = kept_days(config);
     let kept = Duration::from_secs(kept_days * 86_400);
@@ -93,6 +95,7 @@ pub(super) fn facts(config: &Config, args: &DoctorArgs) -> Result<Facts, ConfigE
         backups_are_said: config.notice.backup_days > 0,
         has_notice: config.notice.is_begun(),
         notices: args.notice.iter().map(|path| notice(config, path)).collect::<Result<_, _>>()?,
+        page: page.map(|url| page::look(&url)),
         fronts: args.proxy.iter().map(front).collect::<Result<_, ConfigError>>()?,
     })
 }

@@ -6,6 +6,7 @@ use headcount_transport::kafka::topic::Life;
 
 use super::checks::{EDGE_VERSION, Finding, Level, findings};
 use super::facts::{Backups, Copy, Facts, Folder, LockedMemory, Published, Reach, Swap};
+use super::page::{Page, Seen};
 use super::proxy::{self, Front, Logging, Visited};
 use super::table;
 use crate::cluster::way::Way;
@@ -57,6 +58,10 @@ fn well() -> Facts {
         backups_are_said: true,
         has_notice: true,
         notices: vec![("notice.md".to_owned(), Published::OfThese)],
+        page: Some(Page {
+            name: "https://example.org/".to_owned(),
+            look: Ok(Seen { has_snippet: true, ..Seen::default() }),
+        }),
         fronts: vec![Front {
             name: "nginx.conf".to_owned(),
             logging: Logging::Off,
@@ -177,6 +182,22 @@ fn of_the_machine() -> Vec<Change> {
     ]
 }
 
+/// The page that was named.
+fn of_the_page() -> Vec<Change> {
+    fn seen(facts: &mut Facts) -> &mut Seen {
+        facts.page.as_mut().unwrap().look.as_mut().unwrap()
+    }
+    vec![
+        ("page_cookies", Level::Weakens, |f| assert!(seen(f).cookies.insert("sid".to_owned()))),
+        ("page_others", Level::Weakens, |f| assert!(seen(f).code.insert("t.example".to_owned()))),
+        ("page_others", Level::Advice, |f| assert!(seen(f).files.insert("t.example".to_owned()))),
+        ("page_snippet", Level::Advice, |f| seen(f).has_snippet = false),
+        ("page_cookies", Level::NotTested, |f| {
+            f.page.as_mut().unwrap().look = Err("answers 404".to_owned());
+        }),
+    ]
+}
+
 fn copy(age_days: u64) -> Copy {
     Copy { name: "headcount-data.tar".to_owned(), age_days }
 }
@@ -229,7 +250,7 @@ fn of_folder_and_settings() -> Vec<Change> {
 
 #[test]
 fn each_check_speaks_when_it_must() {
-    let changes = [of_ways(), of_the_machine(), of_folder_and_settings()].concat();
+    let changes = [of_ways(), of_the_machine(), of_folder_and_settings(), of_the_page()].concat();
     for (name, level, change) in &changes {
         let mut facts = well();
         change(&mut facts);
