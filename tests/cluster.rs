@@ -18,6 +18,8 @@ mod panics;
 mod privacy;
 mod proxy;
 mod refusal;
+mod tls;
+mod topic;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -5,6 +5,8 @@
 //! What surprises: a proxy trusts its own word. A client sends addresses of others along, and is
 //! still counted in its own network.
 
+mod tickets;
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -19,7 +21,7 @@ const SETTINGS: &str = "trusted_proxies = [\"127.0.0.1/32\"]\n\
 const MARKERS: [&str; 3] = ["kanariefront", "Kanarieagent", "127.88.1.2"];
 
 /// A proxy as a child.
-struct Proxy(Child);
+pub(crate) struct Proxy(pub(crate) Child);
 
 impl Drop for Proxy {
     fn drop(&mut self) {
@@ -43,7 +45,7 @@ fn replaced(text: &str, pairs: &[(&str, &str)]) -> String {
     })
 }
 
-fn program(name: &str, package: &str) -> Command {
+pub(crate) fn program(name: &str, package: &str) -> Command {
     let found = ["/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin"]
         .map(|folder| Path::new(folder).join(name))
         .into_iter()
@@ -51,7 +53,7 @@ fn program(name: &str, package: &str) -> Command {
     Command::new(found.unwrap_or_else(|| panic!("no {name}; apt-get install {package}")))
 }
 
-fn succeed(command: &mut Command) -> Output {
+pub(crate) fn succeed(command: &mut Command) -> Output {
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {said}");

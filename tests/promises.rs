@@ -168,6 +168,45 @@ fn an_image_in_a_mail_counts_nothing() {
     server.stop();
 }
 
+/// A mail program that asks for images which name their site and, in the page, the one who reads.
+fn open_mail(server: &Server) {
+    for line in [
+        "GET /p.gif?s=example.org&p=/nyhetsbrev/oppnad-anna",
+        "GET /matomo.php?idsite=7&rec=1&url=https%3A%2F%2Fexample.org%2Fnyhetsbrev%2Foppnad-anna",
+    ] {
+        assert_eq!(server.send(line, &from(4, CHROME), "").unwrap().status, 200, "{line}");
+    }
+}
+
+/// The standard: an image with its site needs no page, so who puts it into a mail counts mails. A limit
+/// that README tells.
+#[test]
+fn an_image_that_names_its_site_counts_without_a_page() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path(), &format!("{PROXY}{COMPAT}"), &[]);
+    open_mail(&server);
+    let opened = "SELECT sum(views) FROM page_counts WHERE page LIKE '/nyhetsbrev/%'";
+    server.wait_for(opened, 2);
+    server.stop();
+}
+
+#[test]
+fn with_the_strict_preset_an_image_counts_on_a_page_of_the_site_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = format!("{PROXY}{COMPAT}preset = \"strict\"\n");
+    let server = Server::start(dir.path(), &settings, &[]);
+    open_mail(&server);
+    server.wait_for("SELECT sum(refused) FROM refusal_counts WHERE reason = 'origin'", 2);
+    // The script's hits and the image of a page are counted.
+    let page = format!("{}Referer: https://{SITE}/sida\r\n", from(4, CHROME));
+    server.send("GET /p.gif?s=example.org&p=/sida", &page, "").unwrap();
+    hit(&server, &from(4, CHROME), "\"p\":\"/sida\"");
+    server.wait_for("SELECT sum(views) FROM site_counts", 2);
+    assert_eq!(server.number("SELECT sum(refused) FROM refusal_counts"), 2);
+    server.stop();
+    assert_eq!(files_with(dir.path(), b"oppnad-anna"), Vec::<String>::new());
+}
+
 #[test]
 fn who_asks_not_to_be_counted_moves_one_counter_only() {
     let dir = tempfile::tempdir().unwrap();

@@ -60,6 +60,7 @@ fn a_cluster_passes_and_everything_of_it_was_examined() {
         ("short.counts", Status::Passed),
         ("stored.clicks", Status::Passed),
         ("place.cluster", Status::NotApplicable),
+        ("place.transport", Status::Passed),
         ("limits.topic", Status::NotApplicable),
     ] {
         let is_forbidden = claim(&ended.report, "checked.audit") == Status::NotTested;

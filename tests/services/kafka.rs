@@ -214,7 +214,8 @@ impl Drop for Kafka {
     }
 }
 
-fn java(lib: &Path) -> Command {
+/// Java with the jars of this folder.
+pub(crate) fn java(lib: &Path) -> Command {
     let mut java = Command::new("java");
     java.args(["-Xms96m", "-Xmx384m", "-Xss512k", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
         .args(["-XX:-UsePerfData", "-Djava.awt.headless=true"])

@@ -214,6 +214,7 @@ impl Collector {
             addresses: setting.addresses,
             countries: parts.countries,
             visitors,
+            images_need_a_page: setting.release.admission,
             rate: RateLimit::new(setting.limits.hits_per_prefix_per_minute, random()?),
             // One key for all cores: a visitor's connections may land on any of them.
             agents: Arc::new(LooseKey::new(&random()?)),

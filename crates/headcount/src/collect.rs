@@ -37,6 +37,7 @@ pub(crate) fn run(args: &UpArgs) -> anyhow::Result<()> {
     let kafka = cluster::kafka(&config)?;
     let _lock = process::hold_folder(&config)?;
     folder::refuse_counted(&config.data_dir)?;
+    cluster::way::warn_kafka(&config);
     process::live(0, live(&config, kafka))
 }
 

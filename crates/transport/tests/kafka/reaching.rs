@@ -72,6 +72,30 @@ fn a_topic_that_does_not_fit_gets_a_line_for_each_reason() {
 }
 
 #[test]
+fn a_topic_says_how_long_it_keeps_records() {
+    let kafka = Kafka::shared();
+    let settings = kafka.settings("life", 1);
+    let error = topic::life(&settings, PATIENCE).unwrap_err();
+    assert!(matches!(error, KafkaError::MissingTopic(_)), "{error}");
+    topic::ensure(&settings, true).unwrap();
+    let life = topic::life(&settings, PATIENCE).unwrap();
+    assert_eq!((life.days_max(), life.excess()), (Some(topic::LIFE_DAYS_MAX), None));
+    assert!(!life.takes_the_future(), "Kafka 4 takes an hour");
+
+    let settings = kafka.settings("forever", 1);
+    let admin: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", kafka.brokers()).create().unwrap();
+    let new = NewTopic::new(&settings.topic, 1, TopicReplication::Fixed(1))
+        .set("retention.ms", "-1")
+        .set("message.timestamp.after.max.ms", "9223372036854775807");
+    block_on(admin.create_topics([&new], &AdminOptions::new())).unwrap()[0].as_ref().unwrap();
+    topic::ensure(&settings, false).unwrap();
+    let life = topic::life(&settings, PATIENCE).unwrap();
+    assert_eq!(life.days_max(), None);
+    assert!(life.excess().is_some() && life.takes_the_future());
+}
+
+#[test]
 fn a_broker_that_is_not_there_is_said_in_time() {
     let kafka = Kafka::shared();
     let mut settings = kafka.settings("nowhere", 1);
