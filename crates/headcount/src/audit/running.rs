@@ -260,7 +260,7 @@ fn processes(args: &AuditArgs, config: &Config) -> (Vec<Process>, Vec<&'static s
     let mut found: Vec<Process> =
         args.pid.iter().map(|id| Process { room: room_of(*id), id: *id }).collect();
     let folders = [Some(config.data_dir.as_path()), args.serve_data.as_deref()];
-    for id in folders.into_iter().flatten().filter_map(holder) {
+    for id in folders.into_iter().flatten().filter_map(folder::holder) {
         if !found.iter().any(|process| process.id == id) {
             found.push(Process { room: room_of(id), id });
         }
@@ -279,21 +279,6 @@ fn processes(args: &AuditArgs, config: &Config) -> (Vec<Process>, Vec<&'static s
     // The collector first: it is the one that meets visitors.
     found.sort_by_key(|process| rooms.iter().position(|room| *room == process.room));
     (found, missing)
-}
-
-/// Who holds a data folder: the owner of its lock.
-fn holder(folder: &Path) -> Option<u32> {
-    let inode = std::fs::metadata(folder::lock_path(folder)).ok()?.ino();
-    let locks = std::fs::read_to_string("/proc/locks").ok()?;
-    locks.lines().find_map(|line| lock_owner(line, inode))
-}
-
-/// The process of a line of `/proc/locks`, if it holds a file's lock.
-fn lock_owner(line: &str, inode: u64) -> Option<u32> {
-    let words: Vec<&str> = line.split_ascii_whitespace().collect();
-    let [_, "FLOCK", _, "WRITE", id, file, ..] = words.as_slice() else { return None };
-    let of = file.rsplit(':').next()?.parse::<u64>().ok()?;
-    (of == inode).then(|| id.parse().ok()).flatten()
 }
 
 /// The room that a process was started as.
@@ -329,16 +314,6 @@ fn of_configuration(config: Option<&Path>) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_owner_of_a_lock_is_read() {
-        let line = "12: FLOCK  ADVISORY  WRITE 4711 08:01:131 0 EOF";
-        assert_eq!(lock_owner(line, 131), Some(4_711));
-        for other in ["12: POSIX  ADVISORY  WRITE 4711 08:01:131 0 EOF", "", "12: -> FLOCK x"] {
-            assert_eq!(lock_owner(other, 131), None);
-        }
-        assert_eq!(lock_owner(line, 132), None);
-    }
 
     #[test]
     fn only_files_that_are_shared_and_written_are_taken() {
