@@ -27,7 +27,7 @@ use crate::names::{Name, SiteId};
 use crate::release::{EdgeCell, EdgeKey, Held};
 
 /// Version of the schema that this build reads and writes.
-const SCHEMA_VERSION: i64 = 2;
+pub const SCHEMA_VERSION: i64 = 2;
 /// `application_id` of an edge file: "HCte".
 const APPLICATION_ID: i64 = 0x4843_7465;
 /// Pages in the write-ahead log before it is folded into the file: 4 MiB, so that a small disk is

@@ -28,6 +28,7 @@ use headcount_stats::time_zone::TimeZone;
 
 use self::zones::Zones;
 
+pub(crate) use self::check::Preset;
 pub(crate) use self::notice::RawNotice;
 pub(crate) use self::origin::origins;
 pub(crate) use self::raw::{Flags, RawClickhouse, RawKafka, RawSite, layered};

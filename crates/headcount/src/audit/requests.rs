@@ -64,6 +64,11 @@ const CLICKS: [(&str, &str); 4] = [
 const EVENT: &str = "event name";
 /// Keys of a campaign, which are channels.
 const CAMPAIGN: [&str; 5] = ["utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content"];
+/// It ends in the middle, and no answer is waited for.
+pub(super) const CUT_OFF: &str = "cut off";
+
+/// Headers by which proxies name a visitor, besides `Forwarded`.
+const NAMING: [&str; 4] = ["X-Forwarded-For", "X-Real-IP", "CF-Connecting-IP", "True-Client-IP"];
 
 /// Everything that counts.
 pub(super) fn good(markers: &Markers) -> Vec<Good> {
@@ -227,7 +232,7 @@ pub(super) fn headers(markers: &Markers, number: usize, address: Option<&str>) -
     if let Some(address) = address {
         let quoted =
             if address.contains(':') { format!("\"[{address}]\"") } else { address.to_owned() };
-        for name in ["X-Forwarded-For", "X-Real-IP", "CF-Connecting-IP", "True-Client-IP"] {
+        for name in NAMING {
             text += &format!("{name}: {address}\r\n");
         }
         text += &format!("Forwarded: for={quoted}\r\n");
@@ -252,6 +257,15 @@ pub(super) fn headers(markers: &Markers, number: usize, address: Option<&str>) -
         text += &format!("{name}: {before}{}{after}\r\n", m(channel));
     }
     text
+}
+
+/// The header that the settings name, where [`headers`] has it not.
+pub(super) fn named_by(header: Option<&str>, address: &str) -> String {
+    let known = |name: &&str| {
+        NAMING.iter().chain(&["Forwarded"]).any(|known| known.eq_ignore_ascii_case(name))
+    };
+    let other = header.filter(|name| !known(name));
+    other.map(|name| format!("{name}: {address}\r\n")).unwrap_or_default()
 }
 
 /// Lines of a server's log, each a view, and how many.
@@ -285,6 +299,14 @@ mod tests {
     use headcount_audit::channel::CHANNELS;
 
     use super::*;
+
+    #[test]
+    fn an_address_is_named_by_the_header_of_the_settings() {
+        assert_eq!(named_by(Some("fly-client-ip"), "192.0.2.1"), "fly-client-ip: 192.0.2.1\r\n");
+        for header in [None, Some("forwarded"), Some("x-forwarded-for"), Some("true-client-ip")] {
+            assert_eq!(named_by(header, "192.0.2.1"), "", "{header:?}");
+        }
+    }
 
     #[test]
     fn every_channel_is_sent() {

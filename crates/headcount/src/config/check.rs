@@ -25,10 +25,26 @@ use super::raw::{RawClickhouse, RawConfig, RawKafka, RawLimits, RawSite};
 use super::zones::Zones;
 use super::{Config, ConfigError, host, notice};
 
-/// A preset's `crowd`, `k` and `k_day` (`notes/privacy.md`, sections 5.2 and 5.3).
-const STANDARD: (u32, u32, u32) = (8, 5, 3);
-/// See [`STANDARD`].
-const STRICT: (u32, u32, u32) = (20, 10, 10);
+/// What a preset sets (`notes/privacy.md`, sections 5.2 and 5.3).
+#[derive(Clone, Copy)]
+pub(crate) struct Preset {
+    pub(crate) crowd: u32,
+    pub(crate) k: u32,
+    pub(crate) k_day: u32,
+}
+
+/// `preset = "standard"`.
+const STANDARD: Preset = Preset { crowd: 8, k: 5, k_day: 3 };
+/// `preset = "strict"`.
+const STRICT: Preset = Preset { crowd: 20, k: 10, k_day: 10 };
+
+impl Preset {
+    /// The preset that is in force.
+    pub(crate) const fn of(is_strict: bool) -> Self {
+        if is_strict { STRICT } else { STANDARD }
+    }
+}
+
 /// Largest retention: France's advice is 25 months.
 const RETENTION_DAYS_MAX: u32 = 760;
 /// Largest number that any bound may have: 1 GiB of anything is more than a laptop keeps.
@@ -64,10 +80,10 @@ pub(super) fn checked(raw: RawConfig) -> Result<Config, ConfigError> {
     }
     let visitors = one_of("visitors", &raw.visitors, ["daily", "off"])? == "daily";
     let strict = one_of("preset", &raw.preset, ["standard", "strict"])? == "strict";
-    let (preset_crowd, preset_k, preset_k_day) = if strict { STRICT } else { STANDARD };
-    let crowd = at_least_one("crowd", raw.crowd.unwrap_or(preset_crowd))?;
-    let k = at_least_one("k", raw.k.unwrap_or(preset_k))?;
-    let k_day = at_least_one("k_day", raw.k_day.unwrap_or(preset_k_day.min(k)))?;
+    let preset = Preset::of(strict);
+    let crowd = at_least_one("crowd", raw.crowd.unwrap_or(preset.crowd))?;
+    let k = at_least_one("k", raw.k.unwrap_or(preset.k))?;
+    let k_day = at_least_one("k_day", raw.k_day.unwrap_or(preset.k_day.min(k)))?;
     if !(1..=RETENTION_DAYS_MAX).contains(&raw.retention_days) {
         return wrong("retention_days", raw.retention_days, "a number from 1 to 760 is needed");
     }
