@@ -200,6 +200,21 @@ fn a_visitor_sees_what_would_be_counted_and_nothing_is() {
 }
 
 #[test]
+fn a_visitor_gets_the_notice_in_the_language_that_is_filled_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let swedish = OWNER.replace("_en =", "_sv =");
+    assert_ne!(swedish, OWNER);
+    let server = Server::start(dir.path(), &[PROXY, &swedish].concat(), &[]);
+    let get = |path: &str| server.send(&format!("GET {path}"), &from("/a"), "").unwrap().body;
+    let page = get("/privacy");
+    assert!(page.contains("lang=\"sv\"") && page.contains("Exempel AB"), "{page}");
+    assert!(!page.contains("lang=en"), "no way to a notice that is not there: {page}");
+    assert!(get("/privacy?lang=en").contains("lang=sv"), "but one to that which is");
+    assert!(server.said().contains("the notice cannot be made in notice.language"));
+    server.stop();
+}
+
+#[test]
 fn where_a_log_is_counted_no_request_is_said_to_be() {
     let dir = tempfile::tempdir().unwrap();
     let log = OWNER.replace("\"script\"", "\"log\"");

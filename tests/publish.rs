@@ -29,6 +29,22 @@ fn counted() -> (tempfile::TempDir, String) {
     (folder, day)
 }
 
+#[test]
+fn noise_alone_is_not_published() {
+    let (folder, _) = counted();
+    close(folder.path());
+    let config = folder.path().join("off.toml");
+    std::fs::write(&config, "visitors = \"off\"\n").unwrap();
+    let args = ["publish", SITE, "--config", config.to_str().unwrap()];
+    let (code, said) = complaint(&headcount(folder.path(), &args));
+    assert_eq!(code, Some(64), "{said}");
+    assert!(said.contains("visitors = \"off\""), "{said}");
+    let (code, said) =
+        complaint(&headcount(folder.path(), &["publish", SITE, "--to", "2020-01-01"]));
+    assert_eq!(code, Some(64), "{said}");
+    assert!(said.contains("--to 2020-01-01: the oldest day"), "{said}");
+}
+
 /// Lets a server close the days that are over.
 fn close(folder: &Path) {
     let server = Server::start(folder, "", &[]);

@@ -9,6 +9,7 @@
 
 pub(crate) mod batches;
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,7 +24,7 @@ use headcount_transport::{Offered, Publisher};
 use self::batches::Addressed;
 use crate::edge_file::{EdgeFile, EdgeFileError, Folding, Recovered, Step};
 use crate::metrics::Metrics;
-use crate::names::{Name, Names, SiteId};
+use crate::names::{Name, NameId, Names, SiteId};
 use crate::release::{Held, Plan, ReleaseRule};
 use crate::shard::{Doorbell, Shard};
 use crate::shipper::Shipper;
@@ -98,6 +99,9 @@ struct State {
     /// When the file is to be written anew, because names have gone.
     rewrite_at: Option<Instant>,
     erasing: Vec<Erasing>,
+    /// Sites that this process has erased: a core that took the table of sites before may still be at a
+    /// hit of one. A number each, and no number is given again.
+    gone: HashSet<SiteId>,
 }
 
 /// An erasure whose last batches are on their way.
@@ -179,6 +183,7 @@ impl Committer {
             is_log_due: false,
             rewrite_at: None,
             erasing: Vec::new(),
+            gone: HashSet::new(),
         };
         self.recovered.names = Vec::new();
         Ok(state)
@@ -198,9 +203,10 @@ impl Committer {
             }
         }
         failpoint::hit("commit-before");
+        let mut names = self.names.take_unsaved();
+        self.leave_out_gone(state, &mut merged, &mut names);
         let increments = merged.into_sorted();
         let full = state.held.len() + increments.len() > self.held_cells_max;
-        let names = self.names.take_unsaved();
         let outcome = if full && !decided.is_empty() {
             self.metrics.held_full.inc();
             self.names.not_saved(names);
@@ -218,6 +224,25 @@ impl Committer {
             failpoint::hit("commit-between-answers");
         }
         result.map(|()| hits)
+    }
+
+    /// What comes late of an erased site goes the same way: in the edge file it would be cells of
+    /// nobody, and a damaged file at the next start.
+    fn leave_out_gone(
+        &self,
+        state: &State,
+        merged: &mut Tally<SiteId, NameId>,
+        names: &mut Vec<Name>,
+    ) {
+        if state.gone.is_empty() {
+            return;
+        }
+        drop(merged.take(|site, _| state.gone.contains(site)));
+        let late: HashSet<SiteId> = names
+            .extract_if(.., |name| state.gone.contains(&name.site))
+            .map(|it| it.site)
+            .collect();
+        late.into_iter().for_each(|site| self.names.forget_site(site));
     }
 
     /// Writes a group and, when due, a release, in one transaction.
@@ -390,6 +415,7 @@ impl Committer {
         let (delete, journal) = state.held.without(site);
         let folding = Folding { delete: &delete, journal: &journal, ..Folding::default() };
         self.file.erase_site(site, &folding)?;
+        state.gone.insert(site);
         state.held.erase(site);
         self.names.forget_site(site);
         state.texts.forget_site(site);

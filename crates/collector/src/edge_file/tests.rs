@@ -1,5 +1,7 @@
 //! The edge file under enemies: resends, restarts, cut-off and bit-flipped files.
 
+mod flips;
+
 use headcount_core::cell::{CellKey, Counts};
 use headcount_core::time::{Day, Hour};
 use proptest::prelude::*;

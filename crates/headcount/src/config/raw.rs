@@ -7,6 +7,7 @@
 
 use std::path::PathBuf;
 
+use headcount_core::site::SiteHost;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
@@ -297,7 +298,11 @@ pub(crate) fn layered(
         raw.data_dir = data.to_string_lossy().into_owned();
     }
     for host in &flags.sites {
-        if !raw.sites.iter().any(|site| site.host == *host) {
+        let is_it = |site: &RawSite| match (SiteHost::parse(&site.host), SiteHost::parse(host)) {
+            (Ok(known), Ok(named)) => known == named,
+            _ => site.host == *host,
+        };
+        if !raw.sites.iter().any(is_it) {
             raw.sites.push(RawSite { host: host.clone(), ..RawSite::default() });
         }
     }

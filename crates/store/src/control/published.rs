@@ -80,10 +80,17 @@ impl Control {
     /// Keeps the draws of days that had none. Returns how many were kept.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// [`StoreError::SiteErased`] if the site was erased in the meantime; when the file cannot be
+    /// written.
     pub fn publish(&mut self, site: &SiteHost, drawn: &[Published]) -> Result<usize, StoreError> {
         let doing = "keep what is published";
         self.act(doing, |tx, log| {
+            let is_erased: bool = tx
+                .query_row(include_str!("sql/is_erased.sql"), [site.as_str()], |row| row.get(0))
+                .doing(doing)?;
+            if is_erased {
+                return Err(StoreError::SiteErased { host: site.to_string() });
+            }
             let mut kept = 0;
             for Published { day, visitors, epsilon } in drawn {
                 let values = (site.as_str(), day.0, visitors, epsilon);

@@ -130,12 +130,12 @@ pub(super) fn five(row: &Row<'_>, first: usize) -> rusqlite::Result<[i64; 5]> {
 }
 
 /// Makes the seals of a file that had a placement in each row of its ledger, after the migration that
-/// has added them up. False if that was done before.
-pub(super) fn reseal(conn: &mut Connection) -> Result<bool, StoreError> {
+/// has added them up; the file is then to be written anew. Does nothing to a file that has them.
+pub(super) fn reseal(conn: &mut Connection) -> Result<(), StoreError> {
     let doing = "seal the ledger anew";
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate).doing(doing)?;
     if meta::take(&tx, meta::RESEAL_DUE)?.is_none() {
-        return Ok(false);
+        return Ok(());
     }
     let placement = meta::take(&tx, meta::PLACEMENT)?.unwrap_or(0);
     meta::put(&tx, meta::PLACEMENT, placement)?;
@@ -146,8 +146,10 @@ pub(super) fn reseal(conn: &mut Connection) -> Result<bool, StoreError> {
     for row in &rows {
         row.insert(&tx)?;
     }
-    tx.commit().doing(doing)?;
-    Ok(!rows.is_empty())
+    if !rows.is_empty() {
+        meta::put(&tx, meta::REWRITE_DUE, 1)?;
+    }
+    tx.commit().doing(doing)
 }
 
 /// The numbers as they stand in the file; `None` past its limit.

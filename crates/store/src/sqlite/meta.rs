@@ -23,6 +23,8 @@ pub(super) const TEXT_WIPE_DUE: &str = "text_wipe_due";
 pub(super) const PLACEMENT: &str = "placement";
 /// There while rows of the ledger have no seal yet; see [`super::books::reseal`].
 pub(super) const RESEAL_DUE: &str = "reseal_due";
+/// 1 while the file's free space may still have placements of single rows.
+pub(super) const REWRITE_DUE: &str = "rewrite_due";
 const AUDIT_DELTA: &str = "audit_delta";
 const AUDIT_TILED: &str = "audit_tiled";
 const AUDIT_CHECKED_AT: &str = "audit_checked_at";

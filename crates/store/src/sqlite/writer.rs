@@ -52,7 +52,7 @@ impl Writer {
     /// what is wrong with the file; others say what failed.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let mut conn = COUNTS_FILE.open(path)?;
-        let had_placements = books::reseal(&mut conn)?;
+        books::reseal(&mut conn)?;
         let path = path.to_owned();
         codes::write_words(&conn)?;
         if !codes::words_hold(&conn)? {
@@ -65,7 +65,7 @@ impl Writer {
         if !books::audit(&writer.conn, 0)?.balanced() {
             return Err(StoreError::damaged(&writer.path, "its counts do not match its ledger"));
         }
-        if had_placements {
+        if meta::get(&writer.conn, meta::REWRITE_DUE)?.is_some() {
             writer.forget_placements()?;
         }
         Ok(writer)
@@ -178,10 +178,12 @@ impl Writer {
         meta::put(&self.conn, meta::OLDEST_READABLE_DAY, day.0.into())
     }
 
-    /// A ledger of before had a row for each insert; nothing of those stays in the file.
+    /// A ledger of before had a row for each insert; nothing of those stays in the file. Killed on
+    /// the way, the next start does it.
     fn forget_placements(&mut self) -> Result<(), StoreError> {
         self.compact_ledger(Day(u32::MAX))?;
         self.conn.execute_batch("VACUUM").doing("write the file anew")?;
+        meta::take(&self.conn, meta::REWRITE_DUE)?;
         self.empty_log().map(drop)
     }
 

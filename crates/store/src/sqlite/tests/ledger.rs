@@ -9,7 +9,7 @@ use rusqlite::Connection;
 
 use super::*;
 use crate::placement::{chain, text_hash, weigh};
-use crate::sqlite::codes;
+use crate::sqlite::{books, codes, meta};
 
 /// What a view of a page may look like in the store: new or seen before, from inside or outside.
 fn guesses() -> Vec<u64> {
@@ -73,10 +73,9 @@ fn no_single_view_can_be_guessed_back_from_the_ledger() {
     assert!(writer.audit(1).unwrap().balanced());
 }
 
-/// A file of before, whose ledger has a placement in each row.
-#[test]
-fn a_file_of_before_loses_its_placements_and_stays_true() {
-    let place = Place::new();
+/// Makes a file of before, whose ledger has a placement in each row, and tells these. A free page has
+/// them, too.
+fn file_of_before(place: &Place) -> Vec<u64> {
     let db = Connection::open(place.path()).unwrap();
     db.execute_batch(
         "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA secure_delete = ON;",
@@ -115,21 +114,54 @@ fn a_file_of_before_loses_its_placements_and_stays_true() {
         .unwrap();
         weights.push(placement);
     }
+    db.execute_batch(
+        "PRAGMA secure_delete = OFF;
+         CREATE TABLE gone AS SELECT placement FROM ledger_rows;
+         DROP TABLE gone;",
+    )
+    .unwrap();
     db.execute_batch(&format!(
         "PRAGMA application_id = {}; PRAGMA user_version = 2;",
         COUNTS_FILE.application_id
     ))
     .unwrap();
-    drop(db);
+    weights
+}
+
+/// Is one of these numbers anywhere in the file, its free space included?
+fn has_bytes_of(place: &Place, numbers: &[u64]) -> bool {
+    let bytes = place.bytes();
+    numbers.iter().any(|number| {
+        let bytes_of = number.to_be_bytes();
+        bytes.windows(8).any(|window| window == bytes_of)
+    })
+}
+
+#[test]
+fn a_file_of_before_loses_its_placements_and_stays_true() {
+    let place = Place::new();
+    let placements = file_of_before(&place);
+    assert!(has_bytes_of(&place, &placements));
     let mut writer = place.writer();
     assert!(writer.audit(1).unwrap().balanced());
     assert_eq!(writer.progress("p-0").unwrap().applied, 3);
+    let guesses = guesses();
     assert!(!numbers(&place).iter().any(|number| guesses.contains(number)));
-    let bytes = place.bytes();
-    for weight in weights {
-        let bytes_of = weight.to_be_bytes();
-        assert!(!bytes.windows(8).any(|window| window == bytes_of), "not in the file's free space");
-    }
+    assert!(!has_bytes_of(&place, &placements), "not in the file's free space");
     drop(writer);
     assert!(place.writer().audit(2).unwrap().balanced());
+}
+
+#[test]
+fn a_conversion_that_was_killed_is_ended_at_the_next_start() {
+    let place = Place::new();
+    let placements = file_of_before(&place);
+    let mut conn = COUNTS_FILE.open(&place.path()).unwrap();
+    books::reseal(&mut conn).unwrap();
+    drop(conn);
+    assert!(has_bytes_of(&place, &placements), "killed here, the file still has them");
+    let mut writer = place.writer();
+    assert!(writer.audit(1).unwrap().balanced());
+    assert!(!has_bytes_of(&place, &placements));
+    assert_eq!(meta::get(&writer.conn, meta::REWRITE_DUE).unwrap(), None);
 }
