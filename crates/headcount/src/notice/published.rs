@@ -11,11 +11,12 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use headcount_stats::noise::Epsilon;
-use headcount_store::control::{self, Control, PublishedNoise};
+use headcount_store::control::{Control, PublishedNoise};
 
 use super::book::words;
 use super::facts::Lang;
 use crate::config::Config;
+use crate::folder;
 
 /// What a sentence is bound to that tells of published numbers.
 pub(super) const KEY: &str = "control.db: published";
@@ -36,13 +37,9 @@ pub(crate) type All = Arc<[Noise]>;
 /// What the data folder has published: nothing where there is no control file.
 ///
 /// # Errors
-/// If that file cannot be read.
+/// If the folder is another user's, or that file cannot be read.
 pub(crate) fn of_folder(config: &Config) -> anyhow::Result<All> {
-    let file = config.data_dir.join(control::FILE_NAME);
-    if !file.exists() {
-        return Ok(All::default());
-    }
-    all(&Control::open(&file)?)
+    folder::look(&config.data_dir)?.map_or(Ok(All::default()), |control| all(&control))
 }
 
 /// What a control file says was published.

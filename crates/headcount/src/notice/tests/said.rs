@@ -243,6 +243,8 @@ fn a_thief_of_each_place_is_told_of() {
         &file[..3],
     );
     check(&[("notice.imports_logs", "true")], &["breach.file_imports"], &["breach.file_totals"]);
+    check(&[], &["breach.exports", "breach.backups_open"], &["breach.exports_all"]);
+    check(&[("k", "1")], &["breach.exports_all"], &["breach.exports", "breach.backups_open"]);
     // Names wait for three visitors there.
     check(
         &[("preset", "\"strict\"")],
