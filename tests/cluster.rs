@@ -7,6 +7,7 @@
 //! that kill a server have it alone.
 
 mod audit;
+mod clock;
 pub(crate) mod crash;
 mod erasure;
 mod full;
