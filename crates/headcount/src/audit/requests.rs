@@ -98,6 +98,8 @@ fn pages(markers: &Markers) -> Vec<String> {
     for key in ["utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content"] {
         pages.push(format!("/?{key}={}", m(key)));
     }
+    let id = m("click ids");
+    pages.push(format!("/?gclid={id}&fbclid={id}&msclkid={id}&mc_eid={id}"));
     pages
 }
 
