@@ -13,11 +13,13 @@ mod full;
 mod hole;
 mod local;
 mod merge;
+mod neighbours;
 mod outage;
 mod panics;
 mod privacy;
 mod proxy;
 mod refusal;
+mod retention;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -32,7 +34,7 @@ use crate::services::kafka::Kafka;
 use crate::services::kafka::folder::Folder;
 
 /// Partitions of a test's topic.
-const PARTITIONS: u32 = 3;
+pub(crate) const PARTITIONS: u32 = 3;
 
 /// Everything between a beacon and a number.
 pub(crate) struct Cluster {
@@ -148,6 +150,11 @@ impl Cluster {
     /// The folder of configuration, logs and data.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// The name of its topic, its group and its database.
+    pub(crate) fn name(&self) -> &str {
+        &self.database
     }
 
     pub(crate) fn config(&self) -> String {
