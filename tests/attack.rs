@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::asked::asked;
-use crate::server::{CHROME, Deployment as _, PATIENCE, SITE, Server, request};
+use crate::server::{CHROME, Deployment as _, PATIENCE, SITE, Server, raw, request};
 use crate::until::until;
 
 /// Slow connections; three of five never send a byte.
@@ -182,6 +182,23 @@ fn besiege(address: &str) -> Duration {
     let all_closed = until(PATIENCE, || slow.iter().all(is_closed));
     assert!(all_closed, "slow connections outlived every deadline");
     opened.elapsed()
+}
+
+/// The address that a proxy says before the request is not read, in either version of its protocol.
+#[test]
+fn a_request_behind_the_proxy_protocol_is_no_request() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), "", &[]);
+    let body = format!("{{\"s\":\"{SITE}\",\"p\":\"/\"}}");
+    let hit = request(CHROME, &body).replacen("\r\n", "\r\nConnection: close\r\n", 1);
+    let first = b"PROXY TCP4 203.0.113.7 127.0.0.1 4711 80\r\n";
+    let second = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xcb\0\x71\x07\x7f\0\0\x01\x12\x67\0\x50";
+    for (header, status) in [(&first[..], 400), (&second[..], 400), (b"", 204)] {
+        let reply = raw(&server.address, &[header, hit.as_ref()].concat()).unwrap();
+        assert_eq!(reply.status, status, "{}", String::from_utf8_lossy(header));
+    }
+    assert!(server.ask_ops("/metrics").contains("headcount_hits_accepted_total 1\n"));
+    assert_eq!(server.stop(), Some(0));
 }
 
 #[test]

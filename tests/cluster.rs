@@ -14,11 +14,13 @@ mod full;
 mod hole;
 mod local;
 mod merge;
+mod neighbours;
 mod outage;
 mod panics;
 mod privacy;
 mod proxy;
 mod refusal;
+mod retention;
 mod tls;
 mod topic;
 
@@ -37,7 +39,7 @@ use crate::services::ports::Port;
 use crate::until::until;
 
 /// Partitions of a test's topic.
-const PARTITIONS: u32 = 3;
+pub(crate) const PARTITIONS: u32 = 3;
 
 /// Everything between a beacon and a number.
 pub(crate) struct Cluster {
@@ -152,6 +154,11 @@ impl Cluster {
     /// The folder of configuration, logs and data.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// The name of its topic, its group and its database.
+    pub(crate) fn name(&self) -> &str {
+        &self.database
     }
 
     pub(crate) fn config(&self) -> String {

@@ -341,6 +341,22 @@ fn hit_until(server: &Server, prefix: &str, status: u16, sent: &mut Sent) {
     }
 }
 
+/// Who is refused, and who says nothing new, waits for the disk like everybody else: an answer that came
+/// at once would tell who is counted.
+fn no_answer_without_commit(server: &Server) {
+    let body = view(SITE, "/seen");
+    for headers in [
+        format!("User-Agent: {CHROME}\r\nSec-GPC: 1\r\n"),
+        format!("User-Agent: {CHROME}\r\nDNT: 1\r\n"),
+        format!("User-Agent: {CHROME}\r\nSec-Purpose: prefetch\r\n"),
+        "User-Agent: Googlebot/2.1\r\n".to_owned(),
+        format!("User-Agent: {CHROME}\r\nOrigin: https://elsewhere.example\r\n"),
+    ] {
+        let refused = || server.send("POST /hit", &headers, &body).unwrap().status == 503;
+        assert!(until(PATIENCE, refused), "answered without a commit: {headers}");
+    }
+}
+
 #[test]
 fn a_full_disk_answers_503_and_recovers() {
     let folder = tempfile::tempdir().unwrap();
@@ -351,6 +367,7 @@ fn a_full_disk_answers_503_and_recovers() {
         hit_until(&server, &format!("{fillings}/b"), 204, &mut sent);
         let filler = disk.fill();
         hit_until(&server, &format!("{fillings}/c"), 503, &mut sent);
+        no_answer_without_commit(&server);
         if number == 1 {
             std::thread::sleep(Duration::from_secs(1));
         }

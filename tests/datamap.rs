@@ -7,12 +7,18 @@
 
 use std::path::Path;
 use std::process::Output;
+use std::time::Duration;
 
+use headcount_transport::kafka::{Heard, KafkaSubscriber};
 use rusqlite::Connection;
 
-use crate::cluster::{Cluster, shared};
+use crate::cluster::{Cluster, PARTITIONS, shared};
 use crate::pipeline::{PROXY, text, traffic};
-use crate::server::{Deployment as _, Server, headcount};
+use crate::server::{Deployment as _, PATIENCE, Server, headcount};
+use crate::until::until;
+
+/// How long one look for a message may take.
+const HEARING: Duration = Duration::from_millis(200);
 
 /// A command without a difference; what it printed.
 fn agrees(output: &Output) -> String {
@@ -70,6 +76,19 @@ fn a_cluster_has_what_its_map_has() {
     for part in ["## Kafka, topic test_", "## ClickHouse, database test_", "No difference"] {
         assert!(map.contains(part), "{part} is not in:\n{map}");
     }
+    // Another group that reads the topic, and a topic beside it.
+    let mut settings = shared().kafka.settings(cluster.name(), PARTITIONS);
+    settings.group += "-curious";
+    let mut curious = KafkaSubscriber::connect(&settings).unwrap();
+    let is_there = || matches!(curious.hear(HEARING), Ok(Heard::Assigned(_)));
+    assert!(until(PATIENCE, is_there));
+    let said = format!("group {0}-curious reads {0}, too", cluster.name());
+    finds(&command(&["datamap"]), &said);
+    drop(curious);
+    settings.topic += "-raw";
+    headcount_transport::kafka::topic::ensure(&settings, true).unwrap();
+    let said = format!("the topic {} is there", settings.topic);
+    finds(&command(&["datamap"]), &said);
     agrees(&command(&["schema", "--check"]));
     cluster.text("CREATE TABLE visits (ip IPv4) ENGINE = Log").unwrap();
     finds(&command(&["schema", "--check"]), "the table visits is there");

@@ -476,7 +476,7 @@ fn canaries(unix_seconds: u64) -> String {
     log
 }
 
-/// Imports the markers with a build, plain and killed, and searches what it has left.
+/// Imports the markers with a build and searches what it has left.
 fn audit(binary: &Path) -> Found {
     let (dir, logs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let data = dir.path().join("data");

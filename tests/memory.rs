@@ -19,7 +19,7 @@ use self::image::{Image, KEY, Secrets};
 use crate::faketime::FakeTime;
 use crate::part::{install, install_script};
 use crate::pipeline::PROXY;
-use crate::server::{PATIENCE, SITE, Server};
+use crate::server::{Deployment as _, PATIENCE, SITE, Server};
 use crate::until::until;
 
 /// A filter of 4 MiB and what is locked with it: the key's page.
@@ -83,6 +83,13 @@ fn nothing_of_yesterday_is_in_memory() {
     assert_gone(&image, &first, "after midnight");
     let second = image.secrets();
     assert!(second.key.len() == KEY && second.blocks.is_empty());
+    // Somebody of yesterday comes twice: known by nobody, and then counted once.
+    server.wait_for("SELECT sum(visitors) FROM site_counts", 40);
+    for views in 41..=42 {
+        visit(&server, 1);
+        server.wait_for("SELECT sum(views) FROM site_counts", views);
+    }
+    server.wait_for("SELECT sum(visitors) FROM site_counts", 41);
 
     // A clock set back does not bring yesterday's marks back, and counting goes on.
     time.set("+0");

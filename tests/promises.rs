@@ -9,9 +9,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
+use crate::import::traffic;
 use crate::part::install_script;
-use crate::pipeline::{PROXY, files_with, text};
-use crate::server::{CHROME, Deployment as _, PATIENCE, Reply, SITE, Server};
+use crate::pipeline::{ALL_AT_ONCE, PROXY, every_view_holds_the_traffic, files_with, text};
+use crate::server::{CHROME, Deployment as _, PATIENCE, Reply, SITE, Server, number_in};
 use crate::until::until;
 
 const FIREFOX: &str = "Mozilla/5.0 (Windows NT 10.0; rv:133.0) Gecko/20100101 Firefox/133.0";
@@ -102,14 +103,18 @@ fn that_many_clicked_that_link_and_whom_they_wrote_to_is_not_kept() {
     }
 }
 
+/// The image as the printed snippet has it: it names the site, and the browser names the page. It cannot
+/// say where somebody came from.
 #[test]
-fn script_and_pixel_count_alike() {
+fn script_and_image_count_the_same_views_and_visitors() {
     let dir = tempfile::tempdir().unwrap();
+    // The first goes on to two further pages.
     let visits = [
         (1, "/", "https://duckduckgo.com/?q=a"),
         (1, "/om", "https://example.org/"),
+        (1, "/kund/88/avtal", "https://example.org/om"),
         (2, "/om", ""),
-        (3, "/kund/88/avtal", "https://news.example.net/a"),
+        (3, "/kund/89/avtal", "https://news.example.net/a"),
     ];
     let mut counted = Vec::new();
     for by_script in [true, false] {
@@ -122,27 +127,35 @@ fn script_and_pixel_count_alike() {
                 let fields = format!("\"p\":\"{page}\",\"r\":\"{referrer}\"");
                 assert_eq!(hit(&server, &headers, &fields).status, 204);
             } else {
-                let line =
-                    format!("GET /p.gif?s={SITE}&p={page}&r={}", referrer.replace('?', "%3F"));
+                let headers = format!("{headers}Referer: https://{SITE}{page}\r\n");
+                let line = format!("GET /p.gif?s={SITE}");
                 assert_eq!(server.send(&line, &headers, "").unwrap().status, 200);
             }
         }
-        server.wait_for("SELECT sum(views) FROM page_counts", 4);
-        server.wait_for("SELECT sum(views) FROM attribute_counts WHERE attribute = 'source'", 4);
+        server.wait_for("SELECT sum(views) FROM page_counts", 5);
+        server.wait_for("SELECT sum(views) FROM attribute_counts WHERE attribute = 'source'", 5);
         server.stop();
-        counted.push(rows(&folder.join("data")));
+        counted.push(folder.join("data"));
     }
-    assert!(counted[0].iter().any(|row| row.contains("/kund/:id/avtal|1|1|1")), "{:?}", counted[0]);
-    assert_eq!(counted[0], counted[1]);
+    let [script, image] = [0, 1].map(|at| rows(&counted[at]));
+    assert!(script.contains(&"page=/kund/:id/avtal|2|2".to_owned()), "{script:?}");
+    let but_sources = |rows: &[String]| -> Vec<String> {
+        rows.iter().filter(|row| !row.starts_with("source=")).cloned().collect()
+    };
+    assert_eq!(but_sources(&script), but_sources(&image));
+    // What it cannot say: README, "Count a website".
+    let sources: Vec<_> = image.iter().filter(|row| row.starts_with("source=")).collect();
+    assert_eq!(sources, ["source=(direct)|5|3"]);
+    let visits = "SELECT sum(visits) FROM site_counts";
+    assert_eq!([0, 1].map(|at| number_in(&counted[at], visits)), [3, 5]);
 }
 
-/// Every count of pages and attributes, without its hour or day.
+/// Views and visitors of every page and attribute, without their hour or day.
 fn rows(data: &Path) -> Vec<String> {
     let db = rusqlite::Connection::open(data.join("counts.db")).unwrap();
-    let sql = "SELECT page || '|' || sum(views) || '|' || sum(visitors) || '|' || sum(visits)
-        FROM page_counts GROUP BY page
-        UNION ALL SELECT attribute || '=' || value || '|' || views || '|' || visitors || '|' || visits
-        FROM attribute_counts ORDER BY 1";
+    let sql = "SELECT 'page=' || page || '|' || sum(views) || '|' || sum(visitors) FROM page_counts GROUP BY page
+        UNION ALL SELECT attribute || '=' || value || '|' || sum(views) || '|' || sum(visitors)
+        FROM attribute_counts GROUP BY attribute, value ORDER BY 1";
     let mut get = db.prepare(sql).unwrap();
     get.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
 }
@@ -210,7 +223,8 @@ fn with_the_strict_preset_an_image_counts_on_a_page_of_the_site_only() {
 #[test]
 fn who_asks_not_to_be_counted_moves_one_counter_only() {
     let dir = tempfile::tempdir().unwrap();
-    let server = Server::start(dir.path(), PROXY, &[]);
+    // Attributes wait for nobody.
+    let server = Server::start(dir.path(), &format!("{PROXY}crowd = 1\n"), &[]);
     for (network, wish) in ["DNT: 1", "Sec-GPC: 1"].into_iter().enumerate() {
         let headers = format!("{}{wish}\r\n", from(u32::try_from(network).unwrap(), CHROME));
         assert_eq!(hit(&server, &headers, "\"p\":\"/a\"").status, 204);
@@ -224,6 +238,97 @@ fn who_asks_not_to_be_counted_moves_one_counter_only() {
     }
     let metrics = server.ask_ops("/metrics");
     assert!(metrics.lines().any(|line| line == "headcount_hits_accepted_total 0"), "{metrics}");
+    // Without the wish each of them moves.
+    let headers = from(0, CHROME);
+    assert_eq!(hit(&server, &headers, "\"p\":\"/a\"").status, 204);
+    assert_eq!(hit(&server, &headers, "\"p\":\"/a\",\"c\":\"/b\"").status, 204);
+    for table in ["site_counts", "page_counts", "click_counts", "attribute_counts"] {
+        server.wait_for(&format!("SELECT count(*) > 0 FROM {table}"), 1);
+    }
+    server.stop();
+}
+
+/// Networks of universities in Sweden and the United States.
+#[test]
+fn this_many_are_located_in_each_country() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path(), &format!("{PROXY}crowd = 1\n"), &[]);
+    for (network, visitors) in [("130.238", 6), ("18.9", 5)] {
+        for visitor in 1..=visitors {
+            let headers =
+                format!("User-Agent: {CHROME}\r\nX-Forwarded-For: {network}.{visitor}.7\r\n");
+            assert_eq!(hit(&server, &headers, "\"p\":\"/\"").status, 204);
+        }
+    }
+    let country = "SELECT sum(visitors) FROM attribute_counts WHERE attribute = 'country'";
+    server.wait_for(country, 11);
+    let question = format!(
+        "{{\"site_id\":\"{SITE}\",\"metrics\":[\"visitors\"],\"date_range\":\"day\",\
+         \"dimensions\":[\"visit:country\"]}}"
+    );
+    let answer = ask(&server, dir.path(), &question);
+    for row in ["[\"SE\"],\"metrics\":[6]", "[\"US\"],\"metrics\":[5]"] {
+        assert!(answer.contains(row), "{answer}");
+    }
+    server.stop();
+}
+
+/// The sum of each column of numbers of an export.
+fn sums(csv: &str) -> Vec<(&str, i64)> {
+    let mut lines = csv.lines().map(|line| line.trim_matches('"').split("\",\"").collect());
+    let titles: Vec<&str> = lines.next().unwrap();
+    let rows: Vec<Vec<&str>> = lines.collect();
+    let sum = |at: usize| rows.iter().map(|row| row[at].parse::<i64>().unwrap()).sum();
+    let is_number =
+        |title: &str| ["views", "visitors", "visits", "clicks", "refused"].contains(&title);
+    let numbers = titles.iter().enumerate().filter(|(_, title)| is_number(title));
+    numbers.map(|(at, title)| (*title, sum(at))).collect()
+}
+
+#[test]
+fn every_export_adds_up_to_what_the_store_has() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path(), &[PROXY, ALL_AT_ONCE].concat(), &[]);
+    every_view_holds_the_traffic(&server);
+    let made = crate::server::headcount(dir.path(), &["token", "add", "--site", SITE]);
+    let bearer = format!("Authorization: Bearer {}\r\n", text(&made.stdout).trim());
+    let mut compared = 0;
+    for (view, lists) in [
+        ("site_counts", &["total", "hour", "day", "week", "month"][..]),
+        ("page_counts", &["page"]),
+        ("click_counts", &["target", "page_target"]),
+        ("refusal_counts", &["refused"]),
+        (
+            "attribute_counts",
+            &[
+                "source",
+                "country",
+                "device",
+                "browser",
+                "os",
+                "utm_source",
+                "utm_medium",
+                "utm_campaign",
+            ],
+        ),
+    ] {
+        for by in lists {
+            let line = format!("GET /api/v1/export.csv?site={SITE}&by={by}");
+            let reply = server.send(&line, &bearer, "").unwrap();
+            assert_eq!(reply.status, 200, "{by}: {}", reply.body);
+            for (column, sum) in sums(&reply.body) {
+                let of = if view == "attribute_counts" {
+                    format!("WHERE attribute = '{by}'")
+                } else {
+                    String::new()
+                };
+                let stored = server.number(&format!("SELECT sum({column}) FROM {view} {of}"));
+                assert_eq!(sum, stored, "{by} {column}: {}", reply.body);
+                compared += i32::from(sum > 0);
+            }
+        }
+    }
+    assert!(compared > 30, "{compared}");
     server.stop();
 }
 
@@ -304,16 +409,16 @@ fn every_label_of_the_metrics_is_known_before_the_first_hit() {
 }
 
 /// The addresses that a process asked for, out of what strace wrote.
-fn asked(trace: &Path) -> Vec<String> {
+pub(crate) fn asked(trace: &Path) -> Vec<String> {
     let lines = std::fs::read_to_string(trace).unwrap_or_default();
     lines.lines().filter(|line| line.contains("sa_family=AF_INET")).map(str::to_owned).collect()
 }
 
 /// A program that runs headcount and writes down whom it asks. The process is the same.
-fn watched(folder: &Path, trace: &Path) -> std::path::PathBuf {
+pub(crate) fn watched(folder: &Path, trace: &Path) -> std::path::PathBuf {
     let program = folder.join("watched");
     let script = format!(
-        "#!/bin/sh\nexec strace -D -f -qq -s 0 -e trace=connect,sendto,sendmsg,sendmmsg -o '{}' '{}' \"$@\"\n",
+        "#!/bin/sh\nexec strace -D -f --seccomp-bpf -qq -s 0 -e trace=connect,sendto,sendmsg,sendmmsg -o '{}' '{}' \"$@\"\n",
         trace.display(),
         env!("CARGO_BIN_EXE_headcount"),
     );
@@ -342,6 +447,32 @@ fn nobody_else_is_asked() {
     let is_written = until(PATIENCE, || std::fs::metadata(&trace).is_ok_and(|file| file.len() > 0));
     assert!(is_written, "strace wrote nothing; is it installed, and may it trace?");
     assert_eq!(asked(&trace), Vec::<String>::new());
+
+    // Nor do commands ask anybody.
+    let log = dir.path().join("access.log");
+    let lines: String =
+        (1..=9).map(|network| traffic::view(traffic::now() - 86_400, network, "/a")).collect();
+    std::fs::write(&log, lines).unwrap();
+    let config = dir.path().join("notice.toml");
+    std::fs::write(&config, crate::audit::OWNER).unwrap();
+    for args in
+        [["import", SITE, log.to_str().unwrap()], ["notice", "--config", config.to_str().unwrap()]]
+    {
+        let trace = dir.path().join(args[0]);
+        let output = Command::new("strace")
+            .args(["-f", "-qq", "-s", "0", "-e", "trace=execve,connect,sendto,sendmsg,sendmmsg"])
+            .arg("-o")
+            .arg(&trace)
+            .arg(env!("CARGO_BIN_EXE_headcount"))
+            .args(args)
+            .arg("--data")
+            .arg(dir.path().join("data"))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
+        assert!(std::fs::read_to_string(&trace).unwrap().contains("execve"));
+        assert_eq!(asked(&trace), Vec::<String>::new(), "{args:?}");
+    }
 
     // The same eyes see somebody who does ask.
     let trace = dir.path().join("control");

@@ -169,13 +169,36 @@ fn every_test_that_the_tables_name_is_there() {
     assert!(names.len() > 100, "{} tests are named", names.len());
     for name in names {
         let (modules, test) = name.rsplit_once("::").unwrap();
-        let is_there = code.iter().any(|(path, text)| {
-            let path = path.to_string_lossy();
-            modules.split("::").all(|module| path.contains(module))
-                && text.contains(&format!("fn {test}("))
-        });
-        assert!(is_there, "tests/README.md: {name} is no test");
+        let there =
+            code.iter().filter(|(path, text)| is_within(path, modules) && has_test(text, test));
+        let there: Vec<_> = there.map(|(path, _)| path.display()).collect();
+        assert_eq!(there.len(), 1, "tests/README.md: {name} is not one test: {there:?}");
     }
+}
+
+/// Whether the folders and the name of a file have these modules, in this order.
+fn is_within(path: &Path, modules: &str) -> bool {
+    let path = path.strip_prefix(root()).unwrap().with_extension("");
+    let mut parts = path.iter();
+    modules.split("::").all(|module| parts.any(|part| part == module))
+}
+
+/// Whether a text has this test: a function with its attribute, or one of `proptest!`.
+fn has_test(text: &str, name: &str) -> bool {
+    let begin = format!("fn {name}(");
+    let mut attributes = Vec::new();
+    for line in text.lines().map(str::trim_start) {
+        if line.starts_with(&begin) || line.starts_with(&format!("async {begin}")) {
+            return attributes
+                .iter()
+                .any(|it: &&str| it.starts_with("#[test]") || it.starts_with("#[tokio::test"));
+        }
+        match line.starts_with("#[") || line.starts_with("//") {
+            true => attributes.push(line),
+            false => attributes.clear(),
+        }
+    }
+    false
 }
 
 /// Beginnings of names of libraries that tell somebody elsewhere what a process does or how it failed.

@@ -30,7 +30,7 @@ use crate::until::until;
 /// How long both sites are counted before one goes, and the other one afterwards.
 const LOAD: Duration = Duration::from_secs(4);
 /// What a server may do in its own time is done at once, and names are plain bytes.
-const PLAIN: [&str; 2] = [
+pub(super) const PLAIN: [&str; 2] = [
     "ALTER TABLE counts MODIFY COLUMN name String CODEC(NONE), \
      MODIFY COLUMN target String CODEC(NONE)",
     "ALTER TABLE counts MODIFY SETTING old_parts_lifetime = 1, cleanup_delay_period = 1, \

@@ -20,7 +20,11 @@ use crate::server::{CHROME, Deployment as _, SITE, Server, number_in};
 const VIEW: &str = "{\"s\":\"example.org\",\"p\":\"/else\"}";
 
 /// `headcount merge` of a folder into a cluster.
-fn merge(cluster: &Cluster, server: &std::path::Path, environment: &[(&str, &str)]) -> Output {
+pub(super) fn merge(
+    cluster: &Cluster,
+    server: &std::path::Path,
+    environment: &[(&str, &str)],
+) -> Output {
     Command::new(env!("CARGO_BIN_EXE_headcount"))
         .args(["merge", "--config", &cluster.config(), "--data"])
         .arg(server.join("data"))
@@ -30,7 +34,7 @@ fn merge(cluster: &Cluster, server: &std::path::Path, environment: &[(&str, &str
 }
 
 /// Standard output of a run that went well.
-fn said(output: &Output) -> String {
+pub(super) fn said(output: &Output) -> String {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout.clone()).unwrap()
 }

@@ -9,7 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Markers in text that the sanitiser must take away; a build without it keeps every one.
-pub(crate) const TEXTS: [&str; 17] = [
+pub(crate) const TEXTS: [&str; 21] = [
+    "kanariegoogle",
+    "kanariemeta",
+    "kanariemicrosoft",
+    "kanariemailchimp",
     "kanariesida",
     "kanariefraga",
     "kanarieankare",

@@ -55,7 +55,7 @@ const fn address(name: &'static str, shape: Shape) -> Channel {
 }
 
 /// Every channel, in the order of reports.
-pub const CHANNELS: [Channel; 54] = [
+pub const CHANNELS: [Channel; 55] = [
     read("page: number", Shape::Digits),
     read("page: e-mail address", Shape::Word),
     read("page: token", Shape::Word),
@@ -76,6 +76,7 @@ pub const CHANNELS: [Channel; 54] = [
     read("utm_campaign", Shape::Word),
     read("utm_term", Shape::Word),
     read("utm_content", Shape::Word),
+    read("click ids", Shape::Word),
     read("click: e-mail", Shape::Word),
     read("click: telephone", Shape::Digits),
     read("click: signed address", Shape::Word),

@@ -601,9 +601,29 @@ mod tests {
         }
 
         #[test]
-        fn nothing_below_the_prefix_survives(a: u8, b: u8, c: u8, d: u8, e: u8) {
-            let cut = |last| Address(IpAddr::from([a, b, c, last])).truncate().hash_input();
-            prop_assert_eq!(cut(d), cut(e));
+        fn nothing_below_the_prefix_survives(one: [u8; 16], other: [u8; 16]) {
+            let cut = |octets: [u8; 16]| Address(IpAddr::from(octets)).truncate().hash_input();
+            // How an address begins, and the first byte of which nothing may survive.
+            for (form, from) in [
+                (&[0x26][..], 6),
+                (&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff], 15),
+                (&[0x20, 2], 5),
+                (&[0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0], 15),
+            ] {
+                let mut octets = one;
+                octets[..form.len()].copy_from_slice(form);
+                let mut below = octets;
+                below[from..].copy_from_slice(&other[from..]);
+                prop_assert_eq!(cut(octets), cut(below), "{:?}", form);
+                let mut above = octets;
+                above[from - 1] ^= 1;
+                prop_assert_ne!(cut(octets), cut(above), "{:?}", form);
+            }
+            let v4 = |last| {
+                let octets = [one[0], one[1], one[2], last];
+                Address(IpAddr::from(octets)).truncate().hash_input()
+            };
+            prop_assert_eq!(v4(one[3]), v4(other[3]));
         }
 
         #[test]

@@ -24,8 +24,9 @@ const STRICT_CROWD: u64 = 20;
 /// standard deviations of a thousand visitors in crowds of eight.
 const LINK_GAIN_MAX: f64 = 3.0;
 /// What the sums of eight visitors may tell beyond those of the topic, in 100. They do tell more:
-/// a country that few come from is in few crowds.
-const CROWD_GAIN_MAX: f64 = 12.0;
+/// a country that few come from is in few crowds. 4.0 are expected, and of a thousand visitors chance
+/// makes 8 or more once in ten thousand times.
+const CROWD_GAIN_MAX: f64 = 8.0;
 /// Longer than the time between two releases.
 const PAUSE: Duration = Duration::from_millis(700);
 /// Networks, their country, and its share in 100.

@@ -102,6 +102,8 @@ fn pages(markers: &Markers) -> Vec<String> {
     for key in CAMPAIGN {
         pages.push(format!("/?{key}={}", m(key)));
     }
+    let id = m("click ids");
+    pages.push(format!("/?gclid={id}&fbclid={id}&msclkid={id}&mc_eid={id}"));
     pages
 }
 

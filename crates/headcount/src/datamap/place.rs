@@ -159,12 +159,15 @@ mod tests {
     use super::*;
 
     /// Words of names that no column of counts may have.
-    const PERSONAL: [&str; 24] = [
+    const PERSONAL: [&str; 27] = [
         "ip",
         "addr",
         "address",
         "visitor",
         "person",
+        "age",
+        "birth",
+        "birthday",
         "user",
         "client",
         "session",
