@@ -13,7 +13,7 @@ use super::{PATIENCE, Proxy, certificate, deployed, free_port, program, replaced
 
 /// Starts the proxy with TLS, as its file has it but for the ports and the place of the certificate.
 fn started(name: &str, folder: &Path, change: (&str, &str)) -> (Proxy, String) {
-    certificate(folder);
+    certificate(folder, "count.example.org");
     let at = folder.to_str().unwrap();
     let port = free_port();
     let (text, mut command) = if name == "nginx.conf" {
