@@ -13,6 +13,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use crate::privacy::as_peer;
 use crate::server::{CHROME, Deployment as _, PATIENCE, SITE, Server};
+use crate::services::ports::Port;
 use crate::until::until;
 
 const SETTINGS: &str = "trusted_proxies = [\"127.0.0.1/32\"]\n\
@@ -113,11 +114,6 @@ fn the_files_are_right_for_their_programs() {
     );
 }
 
-/// A free port of this machine.
-pub(crate) fn free_port() -> String {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string()
-}
-
 /// The file of `name` for these ports, without TLS, and the command that runs it.
 fn prepared(name: &str, folder: &Path, (port, server): (&str, &Server)) -> (PathBuf, Command) {
     let at = folder.to_str().unwrap();
@@ -199,12 +195,13 @@ fn run(name: &str, change: (&str, &str)) -> (Vec<&'static str>, Output) {
     let dir = tempfile::tempdir().unwrap();
     let front = tempfile::tempdir().unwrap();
     let server = Server::start(dir.path(), SETTINGS, &[]);
-    let port = free_port();
-    let (file, mut command) = prepared(name, front.path(), (&port, &server));
+    let port = Port::free();
+    let number = port.number().to_string();
+    let (file, mut command) = prepared(name, front.path(), (&number, &server));
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, text.replacen(change.0, change.1, 1)).unwrap();
     let proxy = Proxy(command.spawn().unwrap());
-    let address = format!("127.0.0.1:{port}");
+    let address = port.address();
     let answers = || std::net::TcpStream::connect(&address).is_ok();
     assert!(until(PATIENCE, answers), "{name} does not listen");
     // Two networks, and four that they claim: two visitors.

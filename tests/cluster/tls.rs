@@ -8,9 +8,10 @@
 use std::process::Stdio;
 
 use super::{Cluster, shared};
-use crate::front::{Proxy, certificate, free_port, program};
+use crate::front::{Proxy, certificate, program};
 use crate::pipeline::{ALL_AT_ONCE, every_view_holds_the_traffic};
 use crate::server::PATIENCE;
+use crate::services::ports::Port;
 use crate::until::until;
 
 /// HAProxy with a certificate in front of the engine.
@@ -18,6 +19,7 @@ struct Front {
     folder: tempfile::TempDir,
     url: String,
     _proxy: Proxy,
+    _port: Port,
 }
 
 impl Front {
@@ -25,7 +27,8 @@ impl Front {
         let folder = tempfile::tempdir().unwrap();
         certificate(folder.path(), name);
         let both = folder.path().join("both.pem");
-        let port = free_port();
+        let taken = Port::free();
+        let port = taken.number();
         let text = format!(
             "defaults\n mode tcp\n timeout connect 5s\n timeout client 60s\n timeout server 60s\n\
              listen engine\n bind 127.0.0.1:{port} ssl crt {}\n server engine {engine}\n",
@@ -37,9 +40,9 @@ impl Front {
         command.args(["-db", "-f"]).arg(file);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let proxy = Proxy(command.spawn().unwrap());
-        let address = format!("127.0.0.1:{port}");
+        let address = taken.address();
         assert!(until(PATIENCE, || std::net::TcpStream::connect(&address).is_ok()), "{address}");
-        Self { folder, url: format!("https://localhost:{port}"), _proxy: proxy }
+        Self { folder, url: format!("https://localhost:{port}"), _proxy: proxy, _port: taken }
     }
 
     /// The certificate, to be trusted.

@@ -6,7 +6,8 @@
 
 use std::process::{Command, Output, Stdio};
 
-use super::{PATIENCE, Proxy, certificate, free_port, level, program, until};
+use super::{PATIENCE, Proxy, certificate, level, program, until};
+use crate::services::ports::Port;
 
 /// A page with a cookie and a script of somebody else, and one with the snippet alone.
 const PAGES: &str = "http-request return status 200 content-type text/html hdr Set-Cookie sid=7 \
@@ -32,7 +33,8 @@ fn levels(output: &Output) -> [String; 3] {
 fn a_page_is_looked_at_by_http_and_https() {
     let dir = tempfile::tempdir().unwrap();
     certificate(dir.path(), "localhost");
-    let (plain, tls) = (free_port(), free_port());
+    let (taken, taken_too) = (Port::free(), Port::free());
+    let (plain, tls) = (taken.number(), taken_too.number());
     let text = format!(
         "defaults\n mode http\n timeout connect 5s\n timeout client 30s\n timeout server 30s\n\
          frontend page\n bind 127.0.0.1:{plain}\n bind 127.0.0.1:{tls} ssl crt {}\n {PAGES}\n",
@@ -44,8 +46,7 @@ fn a_page_is_looked_at_by_http_and_https() {
     command.args(["-db", "-f"]).arg(file);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let _proxy = Proxy(command.spawn().unwrap());
-    for port in [&plain, &tls] {
-        let address = format!("127.0.0.1:{port}");
+    for address in [taken.address(), taken_too.address()] {
         assert!(until(PATIENCE, || std::net::TcpStream::connect(&address).is_ok()), "{address}");
     }
     let trusted = dir.path().join("fullchain.pem");

@@ -9,13 +9,15 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::Stdio;
 
-use super::{PATIENCE, Proxy, certificate, deployed, free_port, program, replaced, until};
+use super::{PATIENCE, Proxy, certificate, deployed, program, replaced, until};
+use crate::services::ports::Port;
 
 /// Starts the proxy with TLS, as its file has it but for the ports and the place of the certificate.
-fn started(name: &str, folder: &Path, change: (&str, &str)) -> (Proxy, String) {
+fn started(name: &str, folder: &Path, change: (&str, &str)) -> (Proxy, Port) {
     certificate(folder, "count.example.org");
     let at = folder.to_str().unwrap();
-    let port = free_port();
+    let taken = Port::free();
+    let port = taken.number();
     let (text, mut command) = if name == "nginx.conf" {
         let lines = deployed(name);
         let lines =
@@ -43,9 +45,8 @@ fn started(name: &str, folder: &Path, change: (&str, &str)) -> (Proxy, String) {
     let said = std::fs::File::create(folder.join("said.log")).unwrap();
     command.arg(file).stdin(Stdio::null()).stdout(said.try_clone().unwrap()).stderr(said);
     let proxy = Proxy(command.spawn().unwrap());
-    let address = format!("127.0.0.1:{port}");
-    assert!(until(PATIENCE, || std::net::TcpStream::connect(&address).is_ok()), "{name}");
-    (proxy, address)
+    assert!(until(PATIENCE, || std::net::TcpStream::connect(taken.address()).is_ok()), "{name}");
+    (proxy, taken)
 }
 
 /// One connection by openssl that asks for a page; what it says of the session.
@@ -85,9 +86,9 @@ fn is_known_again(address: &str, version: &str, folder: &Path) -> bool {
 fn nobody_is_known_again_by_a_tls_ticket() {
     for name in ["nginx.conf", "haproxy.cfg"] {
         let dir = tempfile::tempdir().unwrap();
-        let (_proxy, address) = started(name, dir.path(), ("", ""));
+        let (_proxy, port) = started(name, dir.path(), ("", ""));
         for version in ["-tls1_2", "-tls1_3"] {
-            assert!(!is_known_again(&address, version, dir.path()), "{name} {version}");
+            assert!(!is_known_again(&port.address(), version, dir.path()), "{name} {version}");
         }
     }
 }
@@ -99,9 +100,9 @@ fn a_tls_ticket_is_seen() {
         [("nginx.conf", "ssl_session_tickets off;"), ("haproxy.cfg", " no-tls-tickets")]
     {
         let dir = tempfile::tempdir().unwrap();
-        let (_proxy, address) = started(name, dir.path(), (line, ""));
+        let (_proxy, port) = started(name, dir.path(), (line, ""));
         for version in ["-tls1_2", "-tls1_3"] {
-            assert!(is_known_again(&address, version, dir.path()), "{name} {version}");
+            assert!(is_known_again(&port.address(), version, dir.path()), "{name} {version}");
         }
     }
 }

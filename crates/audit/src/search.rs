@@ -16,11 +16,13 @@ const PIECE_BYTES: usize = 1 << 20;
 /// A form shorter than this is not looked for: it would be found by chance.
 const FORM_BYTES_MIN: usize = 4;
 /// Packed parts of one artefact that are unpacked.
-const PACKED_MAX: usize = 200_000;
+const PACKED_MAX: usize = if cfg!(test) { 200 } else { 200_000 };
 /// Bytes that one packed part may unpack to.
 const UNPACKED_BYTES_MAX: u64 = 256 << 20;
 /// Bytes that all packed parts of one artefact may unpack to.
 const ALL_UNPACKED_BYTES_MAX: u64 = 8 << 30;
+/// A part that breaks off behind so many bytes was packed; one that does so before only looked so.
+const PACKED_BYTES_MIN: u64 = 4 << 10;
 
 /// What was found: a marker's name and the form.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,7 +41,8 @@ pub type Hits = BTreeMap<Hit, u64>;
 pub struct Look {
     /// Bytes that were searched, unpacked ones too.
     pub bytes: u64,
-    /// Bytes that were not, because there were too many.
+    /// Bytes that were not: there were too many, or nobody here can unpack them. A packed part counts
+    /// as one: how much is in it nobody knows.
     pub skipped: u64,
     /// What was found.
     pub hits: Hits,
@@ -181,7 +184,8 @@ impl Search {
 
     /// Looks at a file and into what is packed in it: gzip, zstd and lz4 wherever they begin, one
     /// layer deep, and ClickHouse's own blocks where `name` ends in `.bin`. Of a file with more
-    /// than `limit` bytes its end is looked at, and the rest is said to be skipped.
+    /// than `limit` bytes its end is looked at, and the rest is said to be skipped, as is what is
+    /// packed within packed parts, or otherwise (xz, bzip2, zip, 7z).
     ///
     /// # Errors
     /// Those of the reader.
@@ -194,25 +198,32 @@ impl Search {
         let length = file.seek(SeekFrom::End(0))?;
         let begin = length.saturating_sub(limit);
         file.seek(SeekFrom::Start(begin))?;
-        let mut packed = Vec::new();
+        let (mut packed, mut skipped) = (Vec::new(), begin);
         let mut look = self.stream(&mut *file, limit, |at, piece, until| {
             unpack::begins(piece, until, |offset, kind| {
                 if packed.len() < PACKED_MAX {
                     packed.push((begin + at + offset as u64, kind));
+                } else {
+                    skipped += 1;
                 }
             });
+            skipped += unpack::foreign(piece, until);
         })?;
-        look.skipped = begin;
+        look.skipped = skipped;
         let mut left = ALL_UNPACKED_BYTES_MAX;
         for (offset, kind) in packed {
             file.seek(SeekFrom::Start(offset))?;
-            let inside = self.unpacked(&mut *file, kind, left.min(UNPACKED_BYTES_MAX));
+            let mut inside = self.unpacked(&mut *file, kind, left.min(UNPACKED_BYTES_MAX));
+            if offset == 0 && inside.bytes == 0 && length > unpack::EMPTY_BYTES_MAX {
+                // A file that begins so is packed, in a way that is not known here.
+                inside.skipped += 1;
+            }
             left = left.saturating_sub(inside.bytes);
             look.add(inside);
         }
         if name.ends_with(".bin") {
             file.seek(SeekFrom::Start(0))?;
-            unpack::clickhouse_blocks(&mut *file, |block| {
+            look.skipped += unpack::clickhouse_blocks(&mut *file, |block| {
                 look.bytes += block.len() as u64;
                 self.scan(block, block.len(), &mut look.hits);
             })?;
@@ -223,9 +234,20 @@ impl Search {
     /// What is in one packed part. Bytes that only looked packed end it.
     fn unpacked(&self, reader: impl Read, kind: Kind, limit: u64) -> Look {
         let Ok(opened) = unpack::open(reader, kind) else { return Look::default() };
-        let mut kept = Keeping { inner: opened, ended: false };
-        let mut look = self.stream(&mut kept, limit, |_, _, _| ()).unwrap_or_default();
-        if look.bytes == limit {
+        let mut kept = Keeping { inner: opened, ended: false, broken: false };
+        let mut packed_within = 0;
+        // A reader that keeps its errors has none.
+        let mut look = self
+            .stream(&mut kept, limit, |_, piece, until| {
+                unpack::begins(piece, until, |at, kind| {
+                    let rest = piece.get(at..).unwrap_or_default();
+                    packed_within += u64::from(unpack::is_packed(rest, kind));
+                });
+                packed_within += unpack::foreign(piece, until);
+            })
+            .unwrap_or_default();
+        look.skipped += packed_within;
+        if look.bytes == limit || (kept.broken && look.bytes >= PACKED_BYTES_MIN) {
             // How much more there is nobody knows without unpacking it.
             look.skipped += 1;
         }
@@ -237,6 +259,8 @@ impl Search {
 struct Keeping<R> {
     inner: R,
     ended: bool,
+    /// It ended by an error.
+    broken: bool,
 }
 
 impl<R: Read> Read for Keeping<R> {
@@ -244,7 +268,9 @@ impl<R: Read> Read for Keeping<R> {
         if self.ended {
             return Ok(0);
         }
-        let read = self.inner.read(buffer).unwrap_or(0);
+        let read = self.inner.read(buffer);
+        self.broken = read.is_err();
+        let read = read.unwrap_or(0);
         self.ended = read == 0;
         Ok(read)
     }
@@ -315,9 +341,61 @@ mod tests {
             assert!(look.hits.values().sum::<u64>() >= 3, "{look:?}");
             assert!(look.bytes > packed.len() as u64);
         }
-        // Cut off, it says what it held so far.
+        // Cut off, it says what it held so far, and that there was more.
         let whole = zstd::encode_all(&*[text.clone(), vec![7; 1 << 20]].concat(), 1).unwrap();
-        assert!(!search.look(&whole[..whole.len() - 5]).hits.is_empty());
+        let look = search.look(&whole[..whole.len() - 5]);
+        assert!(!look.hits.is_empty() && look.skipped > 0, "{look:?}");
+    }
+
+    #[test]
+    fn what_was_not_unpacked_is_said() {
+        let search = search();
+        let gzip = |bytes: &[u8]| {
+            let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            gzip.write_all(bytes).unwrap();
+            gzip.finish().unwrap()
+        };
+        let text = b"kanariesida".repeat(20);
+        let look = search.look(&gzip(&text));
+        assert_eq!((look.hits.is_empty(), look.skipped), (false, 0));
+        // Two layers, and parts that are packed as is not known here.
+        for packed in [
+            gzip(&[b"head".to_vec(), gzip(&text)].concat()),
+            gzip(&zstd::encode_all(&*text, 1).unwrap()),
+            b"head\xfd7zXZ\0rest".to_vec(),
+            b"BZh91AY&SYrest".to_vec(),
+            b"PK\x03\x04\x14\0\0\0\x08\0rest".to_vec(),
+            b"7z\xbc\xaf\x27\x1crest".to_vec(),
+            // Begins as zstd does, and is none that can be opened: a dictionary, say.
+            [&[0x28, 0xb5, 0x2f, 0xfd][..], &[0xff; 60]].concat(),
+        ] {
+            assert!(search.look(&packed).skipped > 0, "{packed:?}");
+        }
+        assert_eq!(search.look(&gzip(b"")).skipped, 0, "nothing is packed in it");
+        assert_eq!(search.look(b"PK\x03\x04 is how a zip begins, and 7z otherwise").skipped, 0);
+        // Parts beyond the last one that is unpacked.
+        let many = [0x1f, 0x8b, 0x08].repeat(PACKED_MAX + 7);
+        assert!(search.look(&many).skipped >= 7);
+    }
+
+    #[test]
+    fn blocks_of_clickhouse_that_are_not_known_are_said() {
+        let search = search();
+        let block = |method: u8| {
+            let mut block = vec![0xaa; 16];
+            block.push(method);
+            block.extend(20_u32.to_le_bytes());
+            block.extend(11_u32.to_le_bytes());
+            [block, b"kanariesida".to_vec()].concat()
+        };
+        let look = |bytes: Vec<u8>| {
+            search.look_into(&mut io::Cursor::new(bytes), "a.bin", 1 << 20).unwrap().skipped
+        };
+        assert_eq!(look(block(0x02)), 0);
+        assert!(look(block(0x92)) > 0, "a codec that is not known");
+        assert!(look([block(0x02), block(0x92)].concat()) > 0);
+        assert!(look([block(0x02), b"cut".to_vec()].concat()) > 0);
+        assert_eq!(look(b"no such file at all, but one that ends so".to_vec()), 0);
     }
 
     #[test]

@@ -8,7 +8,11 @@
 use std::io::{self, BufReader, Read};
 
 /// The longest mark of a beginning.
-pub(crate) const MAGIC_BYTES_MAX: usize = 4;
+pub(crate) const MAGIC_BYTES_MAX: usize = 10;
+/// Bytes that a file may have which is packed, and has nothing in it: a head with a short name.
+pub(crate) const EMPTY_BYTES_MAX: u64 = 32;
+/// Bytes that a part must unpack to, to be taken for one.
+const PROOF_BYTES: usize = 64;
 /// Bytes that one block of ClickHouse may have, packed or not.
 const BLOCK_BYTES_MAX: usize = 64 << 20;
 /// Checksum (16), method (1), packed size with this head (4), unpacked size (4).
@@ -30,6 +34,13 @@ const MAGIC: [(&[u8], Kind); 3] = [
     (&[0x04, 0x22, 0x4d, 0x18], Kind::Lz4),
 ];
 
+/// How packed parts begin that are not unpacked here: xz, bzip2, 7z.
+const FOREIGN: [&[u8]; 3] = [b"\xfd7zXZ\0", b"1AY&SY", b"7z\xbc\xaf\x27\x1c"];
+/// How a file within a zip begins.
+const ZIP: &[u8] = b"PK\x03\x04";
+/// Methods of zip that pack.
+const ZIP_METHODS: [u8; 7] = [8, 9, 12, 14, 93, 95, 98];
+
 /// Says where packed parts begin among the first `until` bytes.
 pub(crate) fn begins(bytes: &[u8], until: usize, mut found: impl FnMut(usize, Kind)) {
     for (at, byte) in bytes.iter().enumerate().take(until) {
@@ -43,6 +54,35 @@ pub(crate) fn begins(bytes: &[u8], until: usize, mut found: impl FnMut(usize, Ki
     }
 }
 
+/// How many parts begin among the first `until` bytes that nobody here can unpack.
+pub(crate) fn foreign(bytes: &[u8], until: usize) -> u64 {
+    let mut found = 0;
+    for (at, byte) in bytes.iter().enumerate().take(until) {
+        let rest = || bytes.get(at..).unwrap_or_default();
+        found += u64::from(match byte {
+            0xfd | b'1' | b'7' => FOREIGN.iter().any(|magic| rest().starts_with(magic)),
+            b'P' => is_zip(rest()),
+            _ => false,
+        });
+    }
+    found
+}
+
+/// Whether a file in a zip begins here that is packed. What a zip only holds is searched as it is.
+fn is_zip(bytes: &[u8]) -> bool {
+    let at = |place: usize| bytes.get(place).copied().unwrap_or(u8::MAX);
+    bytes.starts_with(ZIP) && at(4) < 64 && at(5) == 0 && at(9) == 0 && ZIP_METHODS.contains(&at(8))
+}
+
+/// Whether what begins here as a packed part does is one: a few bytes of it can be unpacked.
+pub(crate) fn is_packed(bytes: &[u8], kind: Kind) -> bool {
+    let Ok(opened) = open(bytes, kind) else { return false };
+    let mut proof = Vec::new();
+    // Too few without an error: it is a small one.
+    let read = opened.take(PROOF_BYTES as u64).read_to_end(&mut proof);
+    proof.len() == PROOF_BYTES || (read.is_ok() && !proof.is_empty())
+}
+
 /// A reader of what is packed.
 pub(crate) fn open<'r>(reader: impl Read + 'r, kind: Kind) -> io::Result<Box<dyn Read + 'r>> {
     Ok(match kind {
@@ -54,37 +94,57 @@ pub(crate) fn open<'r>(reader: impl Read + 'r, kind: Kind) -> io::Result<Box<dyn
     })
 }
 
-/// Hands over what is in a file of ClickHouse's blocks, as far as it is one.
-pub(crate) fn clickhouse_blocks(reader: impl Read, mut block: impl FnMut(&[u8])) -> io::Result<()> {
+/// Hands over what is in a file of ClickHouse's blocks, as far as it is one. How many blocks there
+/// are that could not be unpacked: no more than one, since what follows it is not known.
+///
+/// # Errors
+/// Those of the reader.
+pub(crate) fn clickhouse_blocks(
+    reader: impl Read,
+    mut block: impl FnMut(&[u8]),
+) -> io::Result<u64> {
     let mut reader = BufReader::new(reader);
-    let mut head = [0; BLOCK_HEAD_BYTES];
-    while reader.read_exact(&mut head).is_ok() {
-        let size = |at: usize| {
-            let four = head.get(at..at + 4).and_then(|four| four.try_into().ok()).unwrap_or([0; 4]);
-            usize::try_from(u32::from_le_bytes(four)).unwrap_or(usize::MAX)
-        };
-        let (packed, unpacked) = (size(17), size(21));
-        if !(BLOCK_COUNTED_BYTES..=BLOCK_BYTES_MAX).contains(&packed) || unpacked > BLOCK_BYTES_MAX
-        {
-            return Ok(());
+    let mut known = 0_u64;
+    loop {
+        let mut head = Vec::new();
+        reader.by_ref().take(BLOCK_HEAD_BYTES as u64).read_to_end(&mut head)?;
+        if head.is_empty() {
+            return Ok(0);
         }
+        // Without a block before it, it is no such file.
+        let none = u64::from(known > 0);
+        let Some((method, packed, unpacked)) = sizes(&head) else { return Ok(none) };
         let length = packed - BLOCK_COUNTED_BYTES;
         let mut bytes = Vec::new();
         if reader.by_ref().take(length as u64).read_to_end(&mut bytes)? < length {
-            return Ok(());
+            return Ok(none);
         }
-        let found = match head[16] {
+        let found = match method {
             0x82 => lz4_flex::block::decompress(&bytes, unpacked).ok(),
             0x90 => zstd::bulk::decompress(&bytes, unpacked).ok(),
             0x02 => Some(bytes),
+            // A codec, or encrypted.
+            0x91..=0x9f => return Ok(1),
             _ => None,
         };
         match found {
             Some(found) => block(&found),
-            None => return Ok(()),
+            None => return Ok(none),
         }
+        known += 1;
     }
-    Ok(())
+}
+
+/// Method, packed and unpacked size of a block's head, if it can be one.
+fn sizes(head: &[u8]) -> Option<(u8, usize, usize)> {
+    let size = |at: usize| {
+        let four = head.get(at..at + 4)?.try_into().ok()?;
+        usize::try_from(u32::from_le_bytes(four)).ok()
+    };
+    let (packed, unpacked) = (size(17)?, size(21)?);
+    let is_block =
+        (BLOCK_COUNTED_BYTES..=BLOCK_BYTES_MAX).contains(&packed) && unpacked <= BLOCK_BYTES_MAX;
+    Some((*head.get(16)?, packed, unpacked)).filter(|_| is_block)
 }
 
 #[cfg(test)]

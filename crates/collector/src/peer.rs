@@ -27,6 +27,9 @@ const V4_PREFIX_BYTES: usize = 3;
 /// Leading bytes kept of an IPv6 address.
 const V6_PREFIX_BYTES: usize = 6;
 
+/// Addresses of a network that are tried for one that is no proxy's.
+const HOSTS_TRIED: usize = 256;
+
 /// A whole address, for as long as one expression lasts.
 struct Address(IpAddr);
 
@@ -139,6 +142,25 @@ impl AddressSource {
     fn admits(&self, address: &Address) -> bool {
         let holds = |network: &IpNet| network.contains(&address.0);
         self.admitted.is_empty() || self.admitted.iter().any(holds)
+    }
+
+    /// The header by which proxies of ours name who asks.
+    pub fn header_name(&self) -> Option<&str> {
+        self.header.as_ref().map(HeaderName::as_str)
+    }
+
+    /// What that header says of somebody who may ask: an address of a listed network that is no proxy
+    /// of ours. For who tries a listener as a proxy would; `None` where no network is listed, no header
+    /// is read, or no such address is near.
+    pub fn admitted_value(&self) -> Option<String> {
+        let name = self.header.as_ref()?;
+        let mut near = self.admitted.iter().flat_map(|network| network.hosts().take(HOSTS_TRIED));
+        let address = near.find(|address| !self.trusts(&Address(*address)))?;
+        Some(match (name.as_str(), address) {
+            ("forwarded", IpAddr::V6(address)) => format!("for=\"[{address}]\""),
+            ("forwarded", address) => format!("for={address}"),
+            (_, address) => address.to_string(),
+        })
     }
 
     /// Whether visitors come through proxies of ours.
@@ -506,6 +528,40 @@ mod tests {
             );
         }
         assert!(AddressSource::default().admitting(&["x".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn an_admitted_value_is_admitted() {
+        let list = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        for (trusted, admitted, name, expect) in [
+            ("127.0.0.1", "192.0.2.0/24", "x-forwarded-for", Some("192.0.2.1")),
+            ("127.0.0.1", "127.0.0.1 2001:db8::7", "x-forwarded-for", Some("2001:db8::7")),
+            ("127.0.0.1", "2001:db8::7", "forwarded", Some("for=\"[2001:db8::7]\"")),
+            ("127.0.0.1", "192.0.2.7", "forwarded", Some("for=192.0.2.7")),
+            ("127.0.0.1", "0.0.0.0/0", "x-real-ip", Some("0.0.0.1")),
+            ("10.0.0.0/29", "10.0.0.0/24", "x-real-ip", Some("10.0.0.8")),
+            ("127.0.0.0/8", "127.0.0.1", "x-forwarded-for", None),
+            ("127.0.0.1", "", "x-forwarded-for", None),
+        ] {
+            let source = AddressSource::new(&list(trusted), Some(name)).unwrap();
+            let source = source.admitting(&list(admitted)).unwrap();
+            let value = source.admitted_value();
+            assert_eq!(value.as_deref(), expect, "{admitted}");
+            let peer = source.peer(
+                trusted
+                    .replace("/29", "")
+                    .replace("/8", "")
+                    .parse::<IpAddr>()
+                    .map(|address| SocketAddr::new(address, 1))
+                    .unwrap(),
+            );
+            if let Some(value) = value {
+                let mut headers = HeaderMap::new();
+                headers.insert(HeaderName::try_from(name).unwrap(), value.parse().unwrap());
+                assert!(source.asker(peer, &headers).is_admitted(), "{value}");
+            }
+        }
+        assert_eq!(AddressSource::default().admitted_value(), None);
     }
 
     #[test]

@@ -354,6 +354,12 @@ impl Collector {
         self.shared.visitors.as_ref().map(Visitors::miss_rate)
     }
 
+    /// The UTC day of the key by which visitors are marked, none while there is none, and how many
+    /// keys there were since the start; `None` if visitors are not counted.
+    pub fn key_day(&self) -> Option<(Option<Day>, u64)> {
+        self.shared.visitors.as_ref().map(Visitors::key_day)
+    }
+
     /// Whether the committer and every core still run. If not, [`Collector::stop`] tells why.
     pub fn is_alive(&self) -> bool {
         !self.committer.is_finished() && !self.cores.iter().any(JoinHandle::is_finished)

@@ -14,8 +14,13 @@ mod cluster;
 mod commands;
 mod files;
 mod finder;
+mod kept;
+mod keys;
+mod places;
 mod requests;
+mod risks;
 mod running;
+mod scrub;
 mod sending;
 mod settings;
 mod texts;
@@ -33,10 +38,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use self::commands::Commands;
 use self::finder::Finder;
+use self::kept::Kept;
 use self::running::Running;
 use self::sending::Told;
 use crate::cli::AuditArgs;
-use crate::commands::{say, unless_reader_left};
 use crate::config::{self, Config, ConfigError, Flags};
 use crate::folder;
 use crate::notice::{Facts, Mode};
@@ -94,9 +99,21 @@ struct Audit<'a> {
 /// Audits, and writes the report.
 ///
 /// # Errors
-/// [`ConfigError`] for what is wrong in settings or flags, [`NotPassed`], and what kept it from
-/// ending.
+/// [`ConfigError`] for what is wrong in settings or flags; everything else, what kept it from its end
+/// too, is [`NotPassed`].
 pub(crate) fn run(args: &AuditArgs) -> anyhow::Result<()> {
+    run_to_end(args).map_err(|error| {
+        let has_code = error.is::<ConfigError>() || error.is::<NotPassed>();
+        if has_code { error } else { unexamined(error) }
+    })
+}
+
+/// What kept it from its end kept it from examining.
+fn unexamined(error: anyhow::Error) -> anyhow::Error {
+    error.context(NotPassed(Verdict::Incomplete))
+}
+
+fn run_to_end(args: &AuditArgs) -> anyhow::Result<()> {
     let flags = Flags {
         config: args.data.config.clone(),
         data: args.data.data.clone(),
@@ -111,6 +128,8 @@ pub(crate) fn run(args: &AuditArgs) -> anyhow::Result<()> {
     let running = Running::find(args, &config)?;
     let settings = settings::settings(&flags, config::environment(), &config)?;
     let _lock = lock(&config)?;
+    // Before anything is sent: a report that cannot be written would be lost.
+    let kept = Kept::open(args)?;
     let audit = Audit {
         mode: Mode::of(&config),
         commands: Commands::new(args, &config)?,
@@ -121,14 +140,13 @@ pub(crate) fn run(args: &AuditArgs) -> anyhow::Result<()> {
         running,
         settings,
     };
-    // What kept it from its end kept it from examining.
-    let unexamined = |error: anyhow::Error| error.context(NotPassed(Verdict::Incomplete));
     let report = audit.report(control.as_ref()).map_err(unexamined)?;
     audit.bar.finish_and_clear();
-    write(args, &report)?;
-    match report.verdict {
-        Verdict::Passed => Ok(()),
-        verdict => Err(NotPassed(verdict).into()),
+    let written = kept.write(&report);
+    match (report.verdict, written) {
+        (Verdict::Passed, written) => written,
+        (verdict, Ok(())) => Err(NotPassed(verdict).into()),
+        (verdict, Err(error)) => Err(error.context(NotPassed(verdict))),
     }
 }
 
@@ -160,15 +178,16 @@ impl Audit<'_> {
         let (told, liveness, nobody) = told?;
         checks.push(nobody);
         checks.extend(access::checks(self, &mut finder));
-        let facts = Facts::new(self.config, self.mode, Vec::new());
+        let evidence = Evidence { tokens, checks, ..Evidence::default() };
+        let evidence = self.evidence(evidence, &markers, &mut finder);
+        let facts = Facts::running(self.config, self.mode, Vec::new())?;
         let mut report = texts::report(self, &facts, began);
         report.requests = told.sent;
         report.forgotten = forgotten;
         report.controls = vec![liveness, self_control(&markers, &finder), positive(control)];
         let search = std::mem::take(&mut finder.search);
         report.artefacts = finder.artefacts();
-        let (small_cells, settings) = (access::small_cells(self), self.settings.clone());
-        report.evidence = Evidence { settings, small_cells, tokens, checks, ..Evidence::default() };
+        report.evidence = evidence;
         (report.evidence.notice, report.evidence.claims) = claims::claims(&facts, &report);
         report.identity.ended = texts::now();
         report.identity.seconds = started.elapsed().as_secs();
@@ -177,6 +196,28 @@ impl Audit<'_> {
         let told = [report.json()?, html::html(&report), markdown::markdown(&report)].concat();
         anyhow::ensure!(search.within(told.as_bytes()).is_empty(), "a marker is in the report");
         Ok(report)
+    }
+
+    /// What is said besides the markers, once their site is erased.
+    fn evidence(&self, evidence: Evidence, markers: &Markers, finder: &mut Finder) -> Evidence {
+        let (scrubbed, policy) = scrub::scrubbed(markers);
+        let (keys, key) = keys::look(self, finder);
+        let (places, map) = places::look(self, finder);
+        let (taken, taken_said) = scrub::taken(self);
+        let mut checks = evidence.checks;
+        checks.extend([map, policy, key]);
+        Evidence {
+            settings: self.settings.clone(),
+            small_cells: access::small_cells(self),
+            risks: risks::risks(self.mode),
+            checks,
+            places,
+            scrubbed,
+            taken,
+            taken_said,
+            keys,
+            ..evidence
+        }
     }
 
     /// Markers none of which is there yet, and forms that cannot be drawn anew.
@@ -228,6 +269,15 @@ impl Audit<'_> {
         files::data_folder(&self.config.data_dir, finder);
         files::named(&self.args.also, finder);
         self.running.look(self, finder);
+    }
+
+    /// What a proxy in front says for an analyst: a header with an address that may ask.
+    fn asking(&self) -> String {
+        let addresses = &self.config.addresses;
+        match (addresses.header_name(), addresses.admitted_value()) {
+            (Some(name), Some(value)) => format!("{name}: {value}\r\n"),
+            _ => String::new(),
+        }
     }
 
     fn step(&self, doing: &'static str) {
@@ -299,23 +349,6 @@ fn read_control(path: &Path) -> Result<Report, ConfigError> {
     }
     let text = std::fs::read_to_string(path).map_err(|error| wrong(&error.to_string()))?;
     serde_json::from_str(&text).map_err(|_| wrong("it is no such report"))
-}
-
-/// Writes the forms that were asked for, and the summary.
-fn write(args: &AuditArgs, report: &Report) -> anyhow::Result<()> {
-    let forms = [
-        (&args.json, report.json()?),
-        (&args.html, html::html(report)),
-        (&args.markdown, markdown::markdown(report)),
-    ];
-    for (path, text) in &forms {
-        if let Some(path) = path {
-            std::fs::write(path, text).with_context(|| path.display().to_string())?;
-        }
-    }
-    let is_kept = forms.iter().any(|(path, _)| path.is_some());
-    let text = if is_kept { texts::summary(report) } else { markdown::markdown(report) };
-    unless_reader_left(say(&text))
 }
 
 fn bar() -> ProgressBar {

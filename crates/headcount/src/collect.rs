@@ -87,7 +87,7 @@ async fn live(config: &Config, kafka: Settings) -> anyhow::Result<()> {
     let house = Arc::new(House::new(config, rooms, control, (metrics, clock))?);
     house.renew_sites(true)?;
     let origin = welcome::origin(listen);
-    let privacy = Privacy::new(config, Mode::Cluster);
+    let privacy = Privacy::new(config, Mode::Cluster, House::published(&house));
     house.listen(listeners, &fallback(privacy, Arc::clone(&house), origin.clone()))?;
     let ops = ops::router(Arc::clone(&house) as Arc<dyn ops::Health>, registry);
     let mut servers = process::Servers::new();

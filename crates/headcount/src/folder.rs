@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use headcount_core::site::SiteHost;
+use headcount_store::control::Control;
 use headcount_store::control::admin::MARK_FILE_NAME;
 use headcount_store::{control, owner, sqlite};
 use rustix::process::geteuid;
@@ -198,6 +199,31 @@ pub(crate) fn lock_path(folder: &Path) -> PathBuf {
     folder.join(LOCK_FILE_NAME)
 }
 
+/// The process that runs on a folder, by the table of locks; `None` also where that cannot be read.
+pub(crate) fn holder(folder: &Path) -> Option<u32> {
+    let lock = std::fs::metadata(lock_path(folder)).ok()?;
+    let device = (rustix::fs::major(lock.dev()), rustix::fs::minor(lock.dev()));
+    lock_owner(&std::fs::read_to_string("/proc/locks").ok()?, device, lock.ino())
+}
+
+/// Who holds the lock of a file, by its device and inode. A file system without a device of its own (0)
+/// may tell another number of itself here than there.
+fn lock_owner(locks: &str, (major, minor): (u32, u32), inode: u64) -> Option<u32> {
+    let owner = |line: &str, is_exact: bool| {
+        let words: Vec<&str> = line.split_ascii_whitespace().collect();
+        let [_, "FLOCK", _, "WRITE", id, file, ..] = words.as_slice() else { return None };
+        let mut parts = file.split(':');
+        let mut device = || u32::from_str_radix(parts.next()?, 16).ok();
+        let found = (device()?, device()?);
+        let is_of = match is_exact {
+            true => found == (major, minor),
+            false => major == 0 && found.0 == 0,
+        };
+        (is_of && parts.next()?.parse() == Ok(inode)).then(|| id.parse().ok()).flatten()
+    };
+    [true, false].into_iter().find_map(|is_exact| locks.lines().find_map(|it| owner(it, is_exact)))
+}
+
 /// Makes the folder, or makes sure that it is one of ours, and that this user may work in it.
 ///
 /// # Errors
@@ -218,6 +244,19 @@ pub(crate) fn prepare(folder: &Path) -> anyhow::Result<()> {
     hand_over(folder)?;
     let what = "its permissions cannot be set; name a folder that is yours";
     restrict(folder).map_err(|error| wrong(&format!("{what} ({error})")).into())
+}
+
+/// Opens the folder's file of sites and tokens for who only looks. Nothing is made where there is none.
+///
+/// # Errors
+/// If the folder is another user's, or the file cannot be opened.
+pub(crate) fn look(folder: &Path) -> anyhow::Result<Option<Control>> {
+    refuse_anothers(folder)?;
+    let file = folder.join(control::FILE_NAME);
+    if !file.try_exists().with_context(|| format!("{} cannot be looked at", file.display()))? {
+        return Ok(None);
+    }
+    Ok(Some(Control::open(&file)?))
 }
 
 /// Gives what root has made in the folder to its owner: what was made just now, and what an older
@@ -317,5 +356,41 @@ fn try_lock(path: &Path) -> anyhow::Result<Option<File>> {
         Err(TryLockError::Error(error)) => {
             Err(error).with_context(|| format!("{} cannot be locked", path.display()))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_owner_of_a_lock_is_read() {
+        let line = "12: FLOCK  ADVISORY  WRITE 4711 08:1f:131 0 EOF";
+        assert_eq!(lock_owner(line, (8, 31), 131), Some(4_711));
+        for other in [
+            "12: POSIX  ADVISORY  WRITE 4711 08:1f:131 0 EOF",
+            "12: FLOCK  ADVISORY  READ 4711 08:1f:131 0 EOF",
+            "12: -> FLOCK  ADVISORY  WRITE 4711 08:1f:131 0 EOF",
+            "12: FLOCK  ADVISORY  WRITE 4711 08:1f 0 EOF",
+            "",
+        ] {
+            assert_eq!(lock_owner(other, (8, 31), 131), None, "{other}");
+        }
+        assert_eq!(lock_owner(line, (8, 31), 132), None);
+        assert_eq!(lock_owner(line, (8, 30), 131), None, "an inode of another device");
+        let bare = "1: FLOCK  ADVISORY  WRITE 7 00:2b:131 0 EOF\n\
+                    2: FLOCK  ADVISORY  WRITE 8 00:2c:131 0 EOF";
+        assert_eq!(lock_owner(bare, (0, 0x2c), 131), Some(8));
+        assert_eq!(lock_owner(bare, (0, 0x30), 131), Some(7), "it tells two numbers of itself");
+    }
+
+    #[test]
+    fn who_holds_a_folder_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(holder(dir.path()), None);
+        let held = lock(dir.path()).unwrap();
+        assert_eq!(holder(dir.path()), Some(std::process::id()));
+        drop(held);
+        assert_eq!(holder(dir.path()), None);
     }
 }

@@ -169,7 +169,7 @@ impl Desk {
             *looked_after = today;
         }
         let gone = control.tombstones()?;
-        let mut sites = known_sites(config, &control)?;
+        let mut sites = known_sites(config, Some(&control))?;
         sites.extend(counted);
         sites.retain(|host| !gone.contains(host));
         sites.sort();

@@ -27,7 +27,8 @@ pub(super) fn look(audit: &Audit<'_>, markers: &Markers, finder: &mut Finder) {
 fn shown(audit: &Audit<'_>, markers: &Markers, finder: &mut Finder) {
     finder.said(SHOWN, "/privacy, with its notice, and /.well-known/headcount.json");
     let address = markers.text("address: IPv4 in headers");
-    let headers = requests::headers(markers, 0, Some(&address));
+    let mut headers = requests::headers(markers, 0, Some(&address));
+    headers += &requests::named_by(audit.config.addresses.header_name(), &address);
     let page = markers.text("page: e-mail address");
     let from = markers.text("referrer: subdomain");
     for line in [
@@ -64,8 +65,13 @@ fn note(
         None => finder.not_tested(artefact, &format!("{at}: no answer")),
         Some(reply) => {
             finder.bytes(artefact, at, &reply.bytes);
+            if !reply.is_whole {
+                finder.not_tested(artefact, &format!("{at}: the answer did not come in whole"));
+            }
             if !right.contains(&reply.status) {
-                finder.not_tested(artefact, &format!("{at}: it answered {}", reply.status));
+                let networks = "; may this machine ask (analyst_networks, ops_networks)?";
+                let why = if reply.status == 403 { networks } else { "" };
+                finder.not_tested(artefact, &format!("{at}: it answered {}{why}", reply.status));
             }
         }
     }
@@ -82,7 +88,7 @@ fn analysts(audit: &Audit<'_>, finder: &mut Finder) {
     let mut token = |share| audit.commands.token(share, finder);
     let tokens = token(false).and_then(|api| Ok((api, token(true)?)));
     match tokens {
-        Ok((token, share)) => ask(&audit.running.analysts, (&token, &share), finder),
+        Ok((token, share)) => ask(audit, (&token, &share), finder),
         Err(error) => {
             let why = format!("no token for it: {error}");
             [API, EXPORT].iter().for_each(|artefact| finder.not_tested(artefact, &why));
@@ -96,8 +102,10 @@ fn lists() -> impl Iterator<Item = Dimension> {
     [Dimension::Page, Dimension::Target].into_iter().chain(attributes)
 }
 
-fn ask(address: &str, (token, share): (&str, &str), finder: &mut Finder) {
-    let headers = format!("Host: {address}\r\nAuthorization: Bearer {token}\r\n");
+fn ask(audit: &Audit<'_>, (token, share): (&str, &str), finder: &mut Finder) {
+    let address = &audit.running.analysts;
+    let host = format!("Host: {address}\r\n{}", audit.asking());
+    let headers = format!("{host}Authorization: Bearer {token}\r\n");
     let mut get = |artefact, line: &str, body: &str| {
         let reply = client::send(address, &client::request(line, &headers, body));
         let at = line.split('?').next().unwrap_or(line);
@@ -116,6 +124,6 @@ fn ask(address: &str, (token, share): (&str, &str), finder: &mut Finder) {
         get(API, "POST /api/v2/query", &question);
     }
     let path = share.trim();
-    let request = client::request(&format!("GET {path}"), &format!("Host: {address}\r\n"), "");
+    let request = client::request(&format!("GET {path}"), &host, "");
     note(finder, API, "the dashboard", (client::send(address, &request), &[200]));
 }

@@ -13,7 +13,7 @@ use headcount_audit::report::{Artefact, Control, Report, Status};
 use super::access::{NOBODY, TABLES, TOPIC};
 use super::commands::COUNTS;
 use super::finder::ANSWERS;
-use super::requests::WISH;
+use super::requests::{CUT_OFF, WISH};
 use crate::notice::{Document, Facts, Kind, Lang, Line};
 
 /// What a sentence rests on, of what an audit looks at.
@@ -129,11 +129,14 @@ fn of(checks: &[Control], name: &str) -> (Status, String) {
 }
 
 fn headers(report: &Report) -> (Status, String) {
-    let requests: u64 = report.requests.iter().map(|sent| sent.sent).sum();
+    // Of those that were cut off no answer is waited for.
+    let answered = report.requests.iter().filter(|sent| sent.kind != CUT_OFF);
+    let answers: u64 = answered.map(|sent| sent.sent - sent.unexpected.min(sent.sent)).sum();
     match report.artefacts.iter().find(|it| it.name == ANSWERS) {
         Some(it) if it.status == Status::Failed => (it.status, format!("{ANSWERS}: see Found")),
+        Some(it) if answers == 0 => (Status::NotTested, format!("{}: there was none", it.name)),
         Some(it) => {
-            let said = format!("no header of {requests} answers makes a browser keep something");
+            let said = format!("no header of {answers} answers makes a browser keep something");
             (it.status, said)
         }
         None => (Status::NotTested, format!("{ANSWERS}: were not looked at")),
@@ -164,6 +167,7 @@ fn small(stores: &[SmallCells]) -> (Status, String) {
     }
     match stores.iter().find(|it| it.named == 0) {
         Some(it) => (Status::NotTested, format!("{}: {}", it.store, it.said)),
+        None if stores.is_empty() => (Status::NotTested, "no store was looked at".to_owned()),
         None => (Status::Passed, format!("{named} named values of closed days, none below k_day")),
     }
 }
@@ -177,7 +181,9 @@ fn markers(which: fn(&Channel) -> bool, artefacts: &[Artefact]) -> (Status, Stri
         artefacts.iter().map(|artefact| artefact.name.as_str()).collect::<Vec<_>>().join(", ")
     };
     let leaky: Vec<_> = artefacts.iter().filter(is_found).collect();
-    let unseen: Vec<_> = artefacts.iter().filter(|it| it.status == Status::NotTested).collect();
+    // What failed for another channel may have been searched in part.
+    let is_unseen = |it: &&Artefact| it.status == Status::NotTested || it.skipped > 0;
+    let unseen: Vec<_> = artefacts.iter().filter(is_unseen).collect();
     let there = artefacts.iter().filter(|it| it.status != Status::NotApplicable).count();
     let number = channels.len();
     if !leaky.is_empty() {
@@ -192,7 +198,7 @@ fn markers(which: fn(&Channel) -> bool, artefacts: &[Artefact]) -> (Status, Stri
 
 #[cfg(test)]
 mod tests {
-    use headcount_audit::report::Finding;
+    use headcount_audit::report::{Finding, Sent};
 
     use super::*;
     use crate::audit::texts;
@@ -262,6 +268,7 @@ mod tests {
         assert_eq!(status(&report, "address.cut"), Status::NotTested, "a test holds it");
         assert_eq!(status(&report, "who.controller"), Status::NotApplicable);
         assert_eq!(status(&report, "short.counts"), Status::NotTested);
+        assert_eq!(status(&report, "stored.k_day"), Status::NotTested, "no store was looked at");
         for (named, below, expect) in
             [(0, 0, Status::NotTested), (9, 0, Status::Passed), (9, 1, Status::Failed)]
         {
@@ -269,6 +276,29 @@ mod tests {
             report.evidence.small_cells = vec![small];
             assert_eq!(status(&report, "stored.k_day"), expect);
         }
+    }
+
+    #[test]
+    fn only_answers_that_were_read_are_counted() {
+        let mut report = texts::empty();
+        report.artefacts = vec![artefact(ANSWERS, Status::Passed, None)];
+        assert_eq!(headers(&report).0, Status::NotTested, "nothing was sent");
+        let sent = |kind: &str, sent, unexpected| Sent { kind: kind.to_owned(), sent, unexpected };
+        report.requests = vec![sent("good", 12, 2), sent(CUT_OFF, 75, 0)];
+        let (status, said) = headers(&report);
+        assert_eq!(status, Status::Passed);
+        assert!(said.contains("of 10 answers"), "{said}");
+        report.requests.remove(0);
+        assert_eq!(headers(&report).0, Status::NotTested, "no answer was read");
+    }
+
+    #[test]
+    fn what_was_skipped_of_an_artefact_that_failed_is_not_passed() {
+        let mut report = texts::empty();
+        let failed = artefact("store", Status::Failed, Some("page: number"));
+        report.artefacts = vec![Artefact { skipped: 1, ..failed }];
+        assert_eq!(status(&report, "address.unwritten"), Status::NotTested);
+        assert_eq!(status(&report, "stored.clean"), Status::Failed);
     }
 
     #[test]

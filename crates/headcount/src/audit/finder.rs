@@ -8,16 +8,21 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Instant;
 
 use headcount_audit::report::{Artefact, Finding, Status};
 use headcount_audit::search::{Hit, Look, Search};
+use rustix::fs::OFlags;
 
 /// Bytes of one file that are searched; of a longer one its end.
-const FILE_BYTES_MAX: u64 = 2 << 30;
+const FILE_BYTES_MAX: u64 = if cfg!(test) { 8 << 20 } else { 2 << 30 };
 /// Bytes of all together.
 const ALL_BYTES_MAX: u64 = 16 << 30;
+
+/// What is said where bytes were skipped.
+const NOT_WHOLE: &str = "not searched in whole: too large, or packed as the audit cannot unpack";
 
 /// The names of artefacts, in the order of reports.
 pub(super) const EDGE: &str = "edge file";
@@ -112,33 +117,54 @@ impl Finder {
         self.note(artefact, at, look);
     }
 
-    /// Looks at a file. What is gone by now has left nothing; what cannot be read is not tested.
+    /// Looks at a file that was seen just now. What is gone by now has left nothing; what cannot be
+    /// read is not tested.
     pub(super) fn file(&mut self, artefact: &'static str, at: &str, path: &Path) {
-        if Instant::now() >= self.deadline {
-            return self.not_tested(artefact, &format!("{at}: no time was left"));
+        match self.looked(at, path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            looked => self.told(artefact, at, looked),
         }
-        let limit = FILE_BYTES_MAX.min(self.left);
+    }
+
+    /// Looks at a file that must be there: if it is not, it is not tested.
+    pub(super) fn named_file(&mut self, artefact: &'static str, at: &str, path: &Path) {
+        let looked = self.looked(at, path);
+        self.told(artefact, at, looked);
+    }
+
+    fn looked(&self, at: &str, path: &Path) -> io::Result<Look> {
+        let over = || io::Error::new(io::ErrorKind::TimedOut, "no time was left");
         let deadline = self.deadline;
-        let opened = File::open(path).and_then(|file| {
-            let look = self.search.look_into(&mut Timed { file, deadline }, at, limit)?;
-            // What is packed ends in silence when the time does.
-            if Instant::now() < deadline { Ok(look) } else { Err(io::ErrorKind::TimedOut.into()) }
-        });
-        match opened {
+        if Instant::now() >= deadline {
+            return Err(over());
+        }
+        let mut file = Timed { file: regular(path)?, deadline };
+        let look = self.search.look_into(&mut file, at, FILE_BYTES_MAX.min(self.left))?;
+        // What is packed ends in silence when the time does.
+        if Instant::now() < deadline { Ok(look) } else { Err(over()) }
+    }
+
+    fn told(&mut self, artefact: &'static str, at: &str, looked: io::Result<Look>) {
+        match looked {
             Ok(look) => {
                 self.left = self.left.saturating_sub(look.bytes);
                 // A name can tell, too.
                 self.bytes(artefact, &format!("name of {}", shown(at)), at.as_bytes());
                 self.note(artefact, at, look);
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => self.not_tested(artefact, &format!("{at}: {}", error.kind())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.not_tested(artefact, &format!("{at}: there is no such file"));
+            }
+            Err(error) => self.not_tested(artefact, &format!("{at}: {error}")),
         }
     }
 
     fn note(&mut self, artefact: &'static str, at: &str, mut look: Look) {
         let at =
             if self.search.within(at.as_bytes()).is_empty() { at } else { "a name with a marker" };
+        if look.skipped > 0 {
+            self.not_tested(artefact, &format!("{at}: {NOT_WHOLE}"));
+        }
         let place = self.places.entry(artefact).or_default();
         place.tested = true;
         for (hit, count) in std::mem::take(&mut look.hits) {
@@ -208,6 +234,16 @@ fn artefact(name: &str, place: Place) -> Artefact {
     }
 }
 
+/// Opens a file that ends: a pipe would make the audit wait for whoever writes to it.
+fn regular(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let file = File::options().read(true).custom_flags(flags).open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "no regular file")),
+    }
+}
+
 fn shown(at: &str) -> &str {
     if at.is_empty() { "a file" } else { at }
 }
@@ -239,6 +275,44 @@ mod tests {
             (KEYS, Status::NotApplicable),
         ];
         assert_eq!(statuses, expected.map(|(name, status)| (name.to_owned(), status)));
+    }
+
+    /// What became of the one file of a folder.
+    fn of_file(finder: impl FnOnce() -> Finder, make: impl FnOnce(&Path)) -> Artefact {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.log");
+        make(&path);
+        let mut finder = finder();
+        finder.named_file(NAMED, "a.log", &path);
+        finder.artefacts().remove(0)
+    }
+
+    #[test]
+    fn what_was_not_searched_in_whole_has_not_passed() {
+        let whole = of_file(finder, |path| std::fs::write(path, "x").unwrap());
+        assert_eq!(whole.status, Status::Passed);
+        // Larger than what is searched of one file: it is a hole, and takes no room.
+        let large = of_file(finder, |path| {
+            File::create(path).unwrap().set_len(FILE_BYTES_MAX + (1 << 20)).unwrap();
+        });
+        assert_eq!((large.status, large.skipped > 0), (Status::NotTested, true), "{large:?}");
+        let late = || Finder { left: 0, ..finder() };
+        let late = of_file(late, |path| std::fs::write(path, "x").unwrap());
+        assert_eq!((late.status, late.skipped), (Status::NotTested, 1), "{late:?}");
+        let gone = of_file(finder, |_| ());
+        assert_eq!(gone.status, Status::NotTested);
+        assert!(gone.said.contains("no such file"), "{gone:?}");
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_not_waited_for() {
+        let pipe = |path: &Path| {
+            let made = std::process::Command::new("mkfifo").arg(path).status().unwrap();
+            assert!(made.success());
+        };
+        let found = of_file(finder, pipe);
+        assert_eq!(found.status, Status::NotTested);
+        assert!(found.said.contains("no regular file"), "{found:?}");
     }
 
     #[test]

@@ -46,29 +46,45 @@ pub(super) const ORIGIN: &str = "wrong origin";
 pub(super) const UNKNOWN: &str = "unknown site or path";
 pub(super) const WISH: &str = "with a wish not to be counted";
 
+/// Channels of a referrer; `#` is the marker.
+const REFERRERS: [(&str, &str); 4] = [
+    ("referrer: path", "https://example.net/#"),
+    ("referrer: query", "https://example.net/sok?q=#"),
+    ("referrer: subdomain", "https://#.example.net/"),
+    ("referrer: user", "https://#@example.net/"),
+];
+/// Channels of a click target.
+const CLICKS: [(&str, &str); 4] = [
+    ("click: e-mail", "mailto:#@post.example"),
+    ("click: telephone", "tel:+#"),
+    ("click: signed address", "https://example.net/fil.pdf?sig=#&expires=1"),
+    ("click: path within", "/konto/#@post.example"),
+];
+/// The channel of an event's name.
+const EVENT: &str = "event name";
+/// Keys of a campaign, which are channels.
+const CAMPAIGN: [&str; 5] = ["utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content"];
+/// It ends in the middle, and no answer is waited for.
+pub(super) const CUT_OFF: &str = "cut off";
+
+/// Headers by which proxies name a visitor, besides `Forwarded`.
+const NAMING: [&str; 4] = ["X-Forwarded-For", "X-Real-IP", "CF-Connecting-IP", "True-Client-IP"];
+
 /// Everything that counts.
 pub(super) fn good(markers: &Markers) -> Vec<Good> {
     let m = |name: &str| markers.text(name);
     let mut all: Vec<Good> =
         pages(markers).into_iter().map(|page| view(markers, &page, "")).collect();
-    for (name, referrer) in [
-        ("referrer: path", "https://example.net/#"),
-        ("referrer: query", "https://example.net/sok?q=#"),
-        ("referrer: subdomain", "https://#.example.net/"),
-        ("referrer: user", "https://#@example.net/"),
-    ] {
+    for (name, referrer) in REFERRERS {
         all.push(view(markers, "/artikel/om-oss", &referrer.replace('#', &m(name))));
     }
-    for (name, target) in [
-        ("click: e-mail", "\"c\":\"mailto:#@post.example\""),
-        ("click: telephone", "\"c\":\"tel:+#\""),
-        ("click: signed address", "\"c\":\"https://example.net/fil.pdf?sig=#&expires=1\""),
-        ("click: path within", "\"c\":\"/konto/#@post.example\""),
-        ("event name", "\"e\":\"#\""),
-    ] {
-        let body = body(markers, "/kontakt", &target.replace('#', &m(name)));
+    for (name, target) in CLICKS {
+        let target = target.replace('#', &m(name));
+        let body = body(markers, "/kontakt", &format!("\"c\":\"{target}\""));
         all.push(Good { counted: Counted::Click, ..hit(body) });
     }
+    let event = body(markers, "/kontakt", &format!("\"e\":\"{}\"", m(EVENT)));
+    all.push(Good { counted: Counted::Click, ..hit(event) });
     let page = format!("%2Fkonto%2F{}%40post.example", m("page: of the pixel"));
     let (other, twice) = (m("pixel: another key"), m("pixel: key twice"));
     let line = format!("GET /p.gif?s={SITE}&p={page}&id={other}&{other}=1&p={twice}&s={twice}");
@@ -82,9 +98,19 @@ pub(super) fn good(markers: &Markers) -> Vec<Good> {
 /// Pages with a marker each.
 fn pages(markers: &Markers) -> Vec<String> {
     let m = |name: &str| markers.text(name);
+    let mut pages = marked(markers);
+    for key in CAMPAIGN {
+        pages.push(format!("/?{key}={}", m(key)));
+    }
+    pages
+}
+
+/// Pages with a marker in path, query or fragment.
+fn marked(markers: &Markers) -> Vec<String> {
+    let m = |name: &str| markers.text(name);
     let percent = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
     let twice = percent(&m("page: percent-encoded twice")).replace('%', "%25");
-    let mut pages = vec![
+    vec![
         format!("/konto/{}", m("page: number")),
         format!("/konto/{}@post.example/avtal", m("page: e-mail address")),
         format!("/bekrafta/{}", m("page: token")),
@@ -94,11 +120,21 @@ fn pages(markers: &Markers) -> Vec<String> {
         format!("/konto/{}", fullwidth(&m("page: digits of another script"))),
         format!("/sok?q={}", m("page: query")),
         format!("/sok#{}", m("page: fragment")),
-    ];
-    for key in ["utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content"] {
-        pages.push(format!("/?{key}={}", m(key)));
-    }
-    pages
+    ]
+}
+
+/// Texts with a marker each, by the words of `headcount explain`.
+pub(super) fn texts(markers: &Markers) -> Vec<(&'static str, String)> {
+    let m = |name: &str| markers.text(name);
+    let with = |kind: &'static str, channels: [(&str, &str); 4]| {
+        channels.map(|(name, text)| (kind, text.replace('#', &m(name))))
+    };
+    let mut texts: Vec<_> = marked(markers).into_iter().map(|page| ("page", page)).collect();
+    texts.extend(with("source", REFERRERS));
+    texts.extend(with("click", CLICKS));
+    texts.extend(CAMPAIGN.map(|key| ("utm", format!("{key}={}", m(key)))));
+    texts.push(("event", m(EVENT)));
+    texts
 }
 
 fn hit(body: String) -> Good {
@@ -196,7 +232,7 @@ pub(super) fn headers(markers: &Markers, number: usize, address: Option<&str>) -
     if let Some(address) = address {
         let quoted =
             if address.contains(':') { format!("\"[{address}]\"") } else { address.to_owned() };
-        for name in ["X-Forwarded-For", "X-Real-IP", "CF-Connecting-IP", "True-Client-IP"] {
+        for name in NAMING {
             text += &format!("{name}: {address}\r\n");
         }
         text += &format!("Forwarded: for={quoted}\r\n");
@@ -221,6 +257,15 @@ pub(super) fn headers(markers: &Markers, number: usize, address: Option<&str>) -
         text += &format!("{name}: {before}{}{after}\r\n", m(channel));
     }
     text
+}
+
+/// The header that the settings name, where [`headers`] has it not.
+pub(super) fn named_by(header: Option<&str>, address: &str) -> String {
+    let known = |name: &&str| {
+        NAMING.iter().chain(&["Forwarded"]).any(|known| known.eq_ignore_ascii_case(name))
+    };
+    let other = header.filter(|name| !known(name));
+    other.map(|name| format!("{name}: {address}\r\n")).unwrap_or_default()
 }
 
 /// Lines of a server's log, each a view, and how many.
@@ -254,6 +299,14 @@ mod tests {
     use headcount_audit::channel::CHANNELS;
 
     use super::*;
+
+    #[test]
+    fn an_address_is_named_by_the_header_of_the_settings() {
+        assert_eq!(named_by(Some("fly-client-ip"), "192.0.2.1"), "fly-client-ip: 192.0.2.1\r\n");
+        for header in [None, Some("forwarded"), Some("x-forwarded-for"), Some("true-client-ip")] {
+            assert_eq!(named_by(header, "192.0.2.1"), "", "{header:?}");
+        }
+    }
 
     #[test]
     fn every_channel_is_sent() {

@@ -6,6 +6,7 @@
 //! of itself. Without root its open files and environment are "not tested".
 
 use std::fs::Metadata;
+use std::io::ErrorKind;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
@@ -69,11 +70,7 @@ impl Running {
         let given = &audit.args.log;
         for path in given {
             finder.said(LOG, &path.display().to_string());
-            if path.exists() {
-                finder.file(LOG, &path.display().to_string(), path);
-            } else {
-                finder.not_tested(LOG, &format!("{}: there is no such file", path.display()));
-            }
+            finder.named_file(LOG, &path.display().to_string(), path);
         }
         for room in &self.missing {
             let why = format!("{room}: its process was not found here; give it with --pid");
@@ -83,6 +80,7 @@ impl Running {
             }
         }
         for process in &self.processes {
+            finder.said(ENVIRONMENT, "of each process that was found");
             process.open_files((!given.is_empty(), &audit.config.data_dir), finder);
             for name in ["cmdline", "environ"] {
                 let at = format!("{name} of {}", process.room);
@@ -114,18 +112,29 @@ impl Process {
                 return;
             }
         };
-        for entry in entries.flatten() {
-            let (number, path) = (entry.file_name(), entry.path());
-            // A descriptor may be closed meanwhile.
-            let (Ok(kind), Ok(target)) = (std::fs::metadata(&path), std::fs::read_link(&path))
-            else {
+        for entry in entries {
+            let Ok(entry) = entry.map_err(|error| {
+                finder.not_tested(OPEN, &refused(&format!("files of {room}"), &error));
+            }) else {
                 continue;
+            };
+            let (number, path) = (entry.file_name(), entry.path());
+            let about =
+                std::fs::metadata(&path).and_then(|it| Ok((it, std::fs::read_link(&path)?)));
+            let (kind, target) = match about {
+                Ok(about) => about,
+                // A descriptor may be closed meanwhile.
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                Err(error) => {
+                    finder.not_tested(OPEN, &refused(&format!("a file of {room}"), &error));
+                    continue;
+                }
             };
             finder.bytes(OPEN, "names of files", target.to_string_lossy().as_bytes());
             let is_log = number == "1" || number == "2";
             if is_log {
                 log(room, (&kind, &target, &path), has_log, finder);
-            } else if kind.is_file() && !target.starts_with(absolute(data_dir)) {
+            } else if kind.is_file() && !lies_in(data_dir, &target, &kind) {
                 finder.file(OPEN, &format!("{room}: {}", target.display()), &path);
             }
         }
@@ -135,23 +144,71 @@ impl Process {
     /// Files that are mapped and shared: what is written there rests in them.
     fn mapped(&self, finder: &mut Finder) {
         let at = format!("maps of {}", self.room);
-        match std::fs::read_to_string(self.path("maps")) {
-            Ok(maps) => {
-                for path in maps.lines().filter_map(shared_file) {
-                    finder.file(OPEN, &format!("{}: {path}", self.room), Path::new(path));
+        let maps = match std::fs::read_to_string(self.path("maps")) {
+            Ok(maps) => maps,
+            Err(error) => return finder.not_tested(OPEN, &refused(&at, &error)),
+        };
+        for shared in maps.lines().filter_map(shared_file) {
+            let at = format!("{}: {}", self.room, shared.path);
+            // By name it may be gone, or be another file.
+            let mapped = self.path("map_files").join(shared.name());
+            match std::fs::metadata(&mapped) {
+                Ok(_) => finder.file(OPEN, &at, &mapped),
+                Err(_) if shared.is_at(&self.path("root")) => {
+                    finder.file(OPEN, &at, Path::new(shared.path));
                 }
+                Err(error) => finder.not_tested(OPEN, &refused(&at, &error)),
             }
-            Err(error) => finder.not_tested(OPEN, &refused(&at, &error)),
         }
     }
 }
 
-/// The file of a line of `/proc/PID/maps`, if it is mapped to be shared and written.
-fn shared_file(line: &str) -> Option<&str> {
+/// Whether a file that is open is the one at its place in the data folder, where all are searched. One
+/// that was deleted, or replaced, is not.
+fn lies_in(data_dir: &Path, target: &Path, open: &Metadata) -> bool {
+    let same = |there: Metadata| (there.dev(), there.ino()) == (open.dev(), open.ino());
+    target.starts_with(absolute(data_dir)) && std::fs::metadata(target).is_ok_and(same)
+}
+
+/// A file that is mapped to be shared and written.
+#[derive(Debug, PartialEq, Eq)]
+struct Shared<'a> {
+    /// Of memory.
+    range: &'a str,
+    inode: u64,
+    path: &'a str,
+}
+
+impl Shared<'_> {
+    /// Its name under `map_files`: the range without leading zeros.
+    fn name(&self) -> String {
+        let ends = self.range.split('-').map(|end| end.trim_start_matches('0'));
+        ends.collect::<Vec<_>>().join("-")
+    }
+
+    /// Whether the file lies where its name says, here as for the process.
+    fn is_at(&self, root: &Path) -> bool {
+        let (Ok(there), Ok(here)) = (
+            std::fs::metadata(root.join(self.path.trim_start_matches('/'))),
+            std::fs::metadata(self.path),
+        ) else {
+            return false;
+        };
+        let file = (here.dev(), here.ino());
+        file == (there.dev(), self.inode) && there.ino() == self.inode
+    }
+}
+
+/// The file of a line of `/proc/PID/maps`, if it is mapped to be shared and written. Shared memory that
+/// never had a name is none.
+fn shared_file(line: &str) -> Option<Shared<'_>> {
     let mut words = line.split_ascii_whitespace();
-    let is_shared = matches!(words.nth(1)?.as_bytes(), [_, b'w', _, b's']);
+    let (range, rights) = (words.next()?, words.next()?);
+    let inode = words.nth(2)?.parse().ok()?;
     let path = line.get(line.find(" /")? + 1..)?;
-    (is_shared && path.starts_with('/') && !path.starts_with("/dev/")).then_some(path)
+    let is_shared = matches!(rights.as_bytes(), [_, b'w', _, b's']);
+    let is_file = path.starts_with('/') && !path.starts_with("/dev/zero");
+    (is_shared && is_file).then_some(Shared { range, inode, path })
 }
 
 /// Where a process writes what it has to say.
@@ -164,7 +221,7 @@ fn log(
     let at = format!("{room}: {}", target.display());
     if kind.is_file() {
         finder.said(LOG, "standard output and error of the processes");
-        finder.file(LOG, &at, path);
+        finder.named_file(LOG, &at, path);
     } else if target == Path::new("/dev/null") {
         finder.said(LOG, &format!("{room}: thrown away"));
     } else if !has_log {
@@ -203,7 +260,7 @@ fn processes(args: &AuditArgs, config: &Config) -> (Vec<Process>, Vec<&'static s
     let mut found: Vec<Process> =
         args.pid.iter().map(|id| Process { room: room_of(*id), id: *id }).collect();
     let folders = [Some(config.data_dir.as_path()), args.serve_data.as_deref()];
-    for id in folders.into_iter().flatten().filter_map(holder) {
+    for id in folders.into_iter().flatten().filter_map(folder::holder) {
         if !found.iter().any(|process| process.id == id) {
             found.push(Process { room: room_of(id), id });
         }
@@ -222,21 +279,6 @@ fn processes(args: &AuditArgs, config: &Config) -> (Vec<Process>, Vec<&'static s
     // The collector first: it is the one that meets visitors.
     found.sort_by_key(|process| rooms.iter().position(|room| *room == process.room));
     (found, missing)
-}
-
-/// Who holds a data folder: the owner of its lock.
-fn holder(folder: &Path) -> Option<u32> {
-    let inode = std::fs::metadata(folder::lock_path(folder)).ok()?.ino();
-    let locks = std::fs::read_to_string("/proc/locks").ok()?;
-    locks.lines().find_map(|line| lock_owner(line, inode))
-}
-
-/// The process of a line of `/proc/locks`, if it holds a file's lock.
-fn lock_owner(line: &str, inode: u64) -> Option<u32> {
-    let words: Vec<&str> = line.split_ascii_whitespace().collect();
-    let [_, "FLOCK", _, "WRITE", id, file, ..] = words.as_slice() else { return None };
-    let of = file.rsplit(':').next()?.parse::<u64>().ok()?;
-    (of == inode).then(|| id.parse().ok()).flatten()
 }
 
 /// The room that a process was started as.
@@ -274,20 +316,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_owner_of_a_lock_is_read() {
-        let line = "12: FLOCK  ADVISORY  WRITE 4711 08:01:131 0 EOF";
-        assert_eq!(lock_owner(line, 131), Some(4_711));
-        for other in ["12: POSIX  ADVISORY  WRITE 4711 08:01:131 0 EOF", "", "12: -> FLOCK x"] {
-            assert_eq!(lock_owner(other, 131), None);
-        }
-        assert_eq!(lock_owner(line, 132), None);
-    }
-
-    #[test]
     fn only_files_that_are_shared_and_written_are_taken() {
         let line = "7f00-7f10 rw-s 00000000 08:01 131    /data/edge.db-shm";
-        assert_eq!(shared_file(line), Some("/data/edge.db-shm"));
+        let shared = Shared { range: "7f00-7f10", inode: 131, path: "/data/edge.db-shm" };
+        assert_eq!(shared_file(line), Some(shared));
+        let low = "00a0-00b0 rw-s 00000000 08:01 131    /x";
+        assert_eq!(shared_file(low).unwrap().name(), "a0-b0");
+        for there in ["/dev/shm/x y", "/memfd:x (deleted)", "/SYSV0 (deleted)"] {
+            let line = format!("7f00-7f10 rw-s 0 00:01 7    {there}");
+            assert_eq!(shared_file(&line).map(|it| it.path), Some(there));
+        }
         for other in [
+            "7f00-7f10 rw-s 00000000 00:01 131    /dev/zero (deleted)",
             "7f00-7f10 r-xp 00000000 08:01 131    /lib/libc.so",
             "7f00-7f10 rw-s 0 0:0 0",
             "",
@@ -295,6 +335,32 @@ mod tests {
         ] {
             assert_eq!(shared_file(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn a_file_is_taken_by_its_name_only_where_it_lies_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        std::fs::write(&path, "x").unwrap();
+        let inode = std::fs::metadata(&path).unwrap().ino();
+        let at = |inode| Shared { range: "", inode, path: path.to_str().unwrap() };
+        assert!(at(inode).is_at(Path::new("/")));
+        assert!(!at(inode + 1).is_at(Path::new("/")), "another file has its name");
+        assert!(!at(inode).is_at(dir.path()), "the process sees none there");
+    }
+
+    #[test]
+    fn a_file_of_the_folder_that_was_deleted_is_not_one_that_lies_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = absolute(dir.path()).join("a");
+        std::fs::write(&path, "x").unwrap();
+        let open = std::fs::File::open(&path).unwrap().metadata().unwrap();
+        assert!(lies_in(dir.path(), &path, &open));
+        let moved = dir.path().join("b");
+        std::fs::rename(&path, &moved).unwrap();
+        assert!(!lies_in(dir.path(), &path, &open));
+        std::fs::write(&path, "y").unwrap();
+        assert!(!lies_in(dir.path(), &path, &open), "another file is there now");
     }
 
     #[test]

@@ -57,6 +57,8 @@ impl Told {
 
 struct Sender<'a> {
     address: &'a str,
+    /// The header by which a proxy names visitors.
+    header: Option<&'a str>,
     markers: &'a Markers,
     finder: &'a mut Finder,
     told: Told,
@@ -69,6 +71,7 @@ pub(super) fn tell(audit: &Audit<'_>, markers: &Markers, finder: &mut Finder) ->
     finder.said(ANSWERS, "head and body of every answer");
     let mut sender = Sender {
         address: &audit.running.visitors,
+        header: audit.config.addresses.header_name(),
         markers,
         finder,
         told: Told::default(),
@@ -107,7 +110,9 @@ impl Sender<'_> {
         std::thread::sleep(self.next.saturating_duration_since(Instant::now()));
         self.next = Instant::now() + Duration::from_secs(1) / RATE;
         self.number += 1;
+        let named = address.as_ref().map(|address| requests::named_by(self.header, address));
         requests::headers(self.markers, self.number, address.as_deref())
+            + &named.unwrap_or_default()
     }
 
     /// The address of the next visitor.
@@ -122,6 +127,9 @@ impl Sender<'_> {
         let Some(reply) = reply else { return };
         let at = format!("{kind}: {}", reply.status);
         self.finder.bytes(ANSWERS, &at, &reply.bytes);
+        if !reply.is_whole {
+            self.finder.not_tested(ANSWERS, &format!("{at}: the answer did not come in whole"));
+        }
         for name in reply.header_names().iter().filter(|name| FORBIDDEN.contains(&name.as_str())) {
             self.finder.broken(ANSWERS, &at, ("a header that must not be there", name));
         }
@@ -178,7 +186,7 @@ impl Sender<'_> {
         let half = if good.body.is_empty() { head.clone() } else { half };
         for text in [head, half, noise] {
             let left = client::leave(self.address, text.as_bytes());
-            self.told.note("cut off", left);
+            self.told.note(requests::CUT_OFF, left);
         }
     }
 }

@@ -25,10 +25,26 @@ use super::raw::{RawClickhouse, RawConfig, RawKafka, RawLimits, RawSite};
 use super::zones::Zones;
 use super::{Config, ConfigError, host, notice};
 
-/// A preset's `crowd`, `k` and `k_day` (`notes/privacy.md`, sections 5.2 and 5.3).
-const STANDARD: (u32, u32, u32) = (8, 5, 3);
-/// See [`STANDARD`].
-const STRICT: (u32, u32, u32) = (20, 10, 10);
+/// What a preset sets (`notes/privacy.md`, sections 5.2 and 5.3).
+#[derive(Clone, Copy)]
+pub(crate) struct Preset {
+    pub(crate) crowd: u32,
+    pub(crate) k: u32,
+    pub(crate) k_day: u32,
+}
+
+/// `preset = "standard"`.
+const STANDARD: Preset = Preset { crowd: 8, k: 5, k_day: 3 };
+/// `preset = "strict"`.
+const STRICT: Preset = Preset { crowd: 20, k: 10, k_day: 10 };
+
+impl Preset {
+    /// The preset that is in force.
+    pub(crate) const fn of(is_strict: bool) -> Self {
+        if is_strict { STRICT } else { STANDARD }
+    }
+}
+
 /// Largest retention: France's advice is 25 months.
 const RETENTION_DAYS_MAX: u32 = 760;
 /// Largest number that any bound may have: 1 GiB of anything is more than a laptop keeps.
@@ -64,10 +80,10 @@ pub(super) fn checked(raw: RawConfig) -> Result<Config, ConfigError> {
     }
     let visitors = one_of("visitors", &raw.visitors, ["daily", "off"])? == "daily";
     let strict = one_of("preset", &raw.preset, ["standard", "strict"])? == "strict";
-    let (preset_crowd, preset_k, preset_k_day) = if strict { STRICT } else { STANDARD };
-    let crowd = at_least_one("crowd", raw.crowd.unwrap_or(preset_crowd))?;
-    let k = at_least_one("k", raw.k.unwrap_or(preset_k))?;
-    let k_day = at_least_one("k_day", raw.k_day.unwrap_or(preset_k_day.min(k)))?;
+    let preset = Preset::of(strict);
+    let crowd = at_least_one("crowd", raw.crowd.unwrap_or(preset.crowd))?;
+    let k = at_least_one("k", raw.k.unwrap_or(preset.k))?;
+    let k_day = at_least_one("k_day", raw.k_day.unwrap_or(preset.k_day.min(k)))?;
     if !(1..=RETENTION_DAYS_MAX).contains(&raw.retention_days) {
         return wrong("retention_days", raw.retention_days, "a number from 1 to 760 is needed");
     }
@@ -96,7 +112,7 @@ pub(super) fn checked(raw: RawConfig) -> Result<Config, ConfigError> {
         retention_days: raw.retention_days,
         country_file: Some(PathBuf::from(&raw.country_file))
             .filter(|path| !path.as_os_str().is_empty()),
-        cores: if raw.cores == 0 { cores } else { raw.cores.min(256) },
+        cores: checked_cores(raw.cores, cores)?,
         limits: limits(&raw.limits)?,
         collector_id: collector_number(&raw.collector_id),
         compat: checked_compat(&raw.compat)?,
@@ -265,12 +281,27 @@ fn is_uuid(text: &str) -> bool {
         && groups.iter().all(|group| group.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
-/// Checks every site, and that no host or number is named twice.
-fn checked_sites(sites: Vec<RawSite>) -> Result<Vec<RawSite>, ConfigError> {
+/// Cores that count at most.
+const CORES_MAX: usize = 256;
+
+/// How many cores count; 0 is all that there are.
+fn checked_cores(wanted: usize, found: usize) -> Result<usize, ConfigError> {
+    match wanted {
+        0 => Ok(found),
+        1..=CORES_MAX => Ok(wanted),
+        _ => wrong("cores", wanted, "a number from 0 (all of the machine's) to 256 is needed"),
+    }
+}
+
+/// Checks every site, and that no host or number is named twice. Hosts are from here on as those of
+/// requests and commands are: `Example.org.` is `example.org`.
+fn checked_sites(mut sites: Vec<RawSite>) -> Result<Vec<RawSite>, ConfigError> {
     let mut seen = HashSet::new();
     let mut numbers = HashSet::new();
-    for site in &sites {
+    for site in &mut sites {
         let setting = site_setting(site)?;
+        site.host = setting.host.to_string();
+        site.aliases = setting.aliases.iter().map(ToString::to_string).collect();
         for host in std::iter::once(setting.host).chain(setting.aliases) {
             if !seen.insert(host.clone()) {
                 return wrong("sites", host, "named twice; name each host and alias once");

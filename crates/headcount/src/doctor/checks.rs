@@ -14,17 +14,10 @@ use serde::Serialize;
 
 use super::facts::Facts;
 use super::proxy::{Front, Logging};
+use crate::config::Preset;
 
-/// A preset's crowd and k: `config/check.rs` has the same.
-const STANDARD: (u64, u32) = (8, 5);
-/// See [`STANDARD`].
-const STRICT: (u64, u32) = (20, 10);
-/// The standard preset's threshold of a closed day; the strict preset's is its k.
-const K_DAY: u32 = 3;
 /// Days of 13 months: what is usual for counts (`notes/privacy.md`, row 34).
 const RETENTION_DAYS_USUAL: u32 = 396;
-/// The version of the edge file that this build writes.
-pub(super) const EDGE_VERSION: u32 = 2;
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -68,10 +61,11 @@ fn not_tested(what: &str, mend: &'static str) -> Said {
 type Check = (&'static str, fn(&Facts) -> Option<Said>);
 
 /// Every check but those of proxies, in the order of a hit's way.
-const CHECKS: [Check; 24] = [
+const CHECKS: [Check; 25] = [
     ("listen", listeners::listen),
     ("trusted_proxies", listeners::trusted_proxies),
     ("stats_listen", listeners::stats_listen),
+    ("stats_url", listeners::stats_url),
     ("ops_listen", listeners::ops_listen),
     ("swap", machine::swap),
     ("locked_memory", machine::locked_memory),
@@ -121,12 +115,8 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
     found
 }
 
-const fn preset(facts: &Facts) -> (u64, u32) {
-    if facts.is_strict { STRICT } else { STANDARD }
-}
-
 fn crowd(facts: &Facts) -> Option<Said> {
-    let (least, _) = preset(facts);
+    let least = u64::from(Preset::of(facts.is_strict).crowd);
     Some(if facts.crowd < least {
         (
             Level::Weakens,
@@ -140,8 +130,7 @@ fn crowd(facts: &Facts) -> Option<Said> {
 }
 
 fn k(facts: &Facts) -> Option<Said> {
-    let (_, least) = preset(facts);
-    let least_day = if facts.is_strict { least } else { K_DAY };
+    let Preset { k: least, k_day: least_day, .. } = Preset::of(facts.is_strict);
     Some(if facts.k_day < least_day {
         (
             Level::Weakens,

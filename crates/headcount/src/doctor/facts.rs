@@ -36,7 +36,9 @@ pub(super) struct LockedMemory {
     pub(super) needed: u64,
     /// What a process that is started from here may lock.
     pub(super) allowed: u64,
-    /// What the running process has locked.
+    /// A process runs on the data folder.
+    pub(super) runs: bool,
+    /// What it has locked; `None` also where that cannot be read.
     pub(super) held: Option<u64>,
 }
 
@@ -51,10 +53,12 @@ pub(super) struct Folder {
     pub(super) foreign_files: Vec<String>,
     /// Files that no Headcount makes: copies, say.
     pub(super) unknown_files: Vec<String>,
-    /// Those of them, and of Headcount's own, that nobody wrote to for longer than copies are kept.
+    /// Those of them that look like copies, and that nobody wrote to for longer than such are kept.
     pub(super) expired_files: Vec<String>,
-    /// The version of the edge file's tables.
+    /// The version of the edge file's tables; `None` if there is no such file, or it cannot be read.
     pub(super) edge_version: Option<u32>,
+    /// What could not be looked at, and why.
+    pub(super) unread: Option<String>,
 }
 
 /// A copy of the data folder, or what looks like one.
@@ -63,6 +67,8 @@ pub(super) struct Copy {
     pub(super) name: String,
     /// Since the newest count in it, or since it was packed.
     pub(super) age_days: u64,
+    /// It holds a database of Headcount's, as it can be seen.
+    pub(super) is_certain: bool,
 }
 
 /// Copies beside the data folder.
@@ -71,6 +77,8 @@ pub(super) struct Backups {
     /// Days that a copy may live.
     pub(super) kept_days: u64,
     pub(super) copies: Vec<Copy>,
+    /// What could not be looked at, and why.
+    pub(super) unseen: Option<String>,
 }
 
 /// What a published notice was made of.
@@ -97,6 +105,8 @@ pub(super) struct Facts {
     /// Not every network may ask for health and metrics.
     pub(super) operators_are_listed: bool,
     pub(super) has_proxies: bool,
+    /// `stats_url` begins with https.
+    pub(super) is_reached_by_tls: bool,
     /// Sites besides the demo site.
     pub(super) has_sites: bool,
     pub(super) visitors: bool,

@@ -6,9 +6,9 @@
 //! that it holds on the data folder.
 
 pub(super) mod folder;
+pub(super) mod swap;
 
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use headcount_transport::kafka::topic::{self, Life};
 use ipnet::IpNet;
 use rustix::process::{Resource, getrlimit};
 
-use super::facts::{Backups, Copy, Facts, LockedMemory, Published, Reach, Swap};
+use super::facts::{Facts, LockedMemory, Published, Reach};
 use super::page;
 use super::proxy::{self, Front, Visited};
 use crate::cli::DoctorArgs;
@@ -71,6 +71,7 @@ pub(super) fn facts(config: &Config, args: &DoctorArgs) -> Result<Facts, ConfigE
         analysts_are_listed: !config.addresses.admits_all(),
         operators_are_listed: !config.operators.admits_all(),
         has_proxies: config.addresses.has_proxies(),
+        is_reached_by_tls: config.stats_url.as_ref().is_some_and(|it| it.starts_with("https://")),
         has_sites: config.sites.iter().any(|site| !is_here(&site.host))
             || !crate::folder::noted_sites(&config.data_dir)
                 .iter()
@@ -85,13 +86,17 @@ pub(super) fn facts(config: &Config, args: &DoctorArgs) -> Result<Facts, ConfigE
         topic: config.kafka.is_some().then(|| topic_life(config)).flatten(),
         clickhouse: way::to_clickhouse(config),
         clickhouse_logs: config.clickhouse.is_some().then(|| clickhouse_logs(config)).flatten(),
-        swaps: fs::read_to_string("/proc/swaps").ok().map(|text| swaps(&text)),
+        swaps: fs::read_to_string("/proc/swaps")
+            .ok()
+            .map(|text| swap::swaps(&text, Path::new("/sys"))),
         locked: Some(locked(config, needed)),
         core_pattern: fs::read_to_string("/proc/sys/kernel/core_pattern").ok(),
         clock_is_set: clock_is_set(),
         from_the_future: folder::from_the_future(&config.data_dir),
         folder: folder::folder(&config.data_dir, kept, &datamap::known_files(config)),
-        backups: Backups { kept_days, copies: copies(&config.data_dir) },
+        backups: folder::backups(&config.data_dir, kept_days, |it| {
+            crate::folder::holder(it).is_some()
+        }),
         backups_are_said: config.notice.backup_days > 0,
         has_notice: config.notice.is_begun(),
         notices: args.notice.iter().map(|path| notice(config, path)).collect::<Result<_, _>>()?,
@@ -119,15 +124,13 @@ fn kept_days(config: &Config) -> u64 {
     }
 }
 
-fn copies(data_dir: &Path) -> Vec<Copy> {
-    let locks = fs::read_to_string("/proc/locks").unwrap_or_default();
-    folder::copies(data_dir, |folder| holder(&locks, folder).is_some())
-}
-
 /// What a published notice was made of.
 fn notice(config: &Config, path: &Path) -> Result<(String, Published), ConfigError> {
     let text = text_of("--notice", path, NOTICE_BYTES_MAX)?;
-    let hash = notice::Facts::new(config, Mode::of(config), Vec::new()).hash();
+    let published_of = "what was published cannot be read from control.db";
+    let facts = notice::Facts::running(config, Mode::of(config), Vec::new())
+        .map_err(|error| ConfigError(format!("--notice: {published_of}: {error:#}")))?;
+    let hash = facts.hash();
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     Ok((name, published(&text, &hash)))
 }
@@ -183,41 +186,20 @@ fn clickhouse_logs(config: &Config) -> Option<Vec<String>> {
     Reader::with_timeout(&settings, CLICKHOUSE_PATIENCE).ok()?.server_logs().ok()
 }
 
-/// The table of `/proc/swaps`.
-pub(super) fn swaps(text: &str) -> Vec<Swap> {
-    let row = |line: &str| {
-        let name = line.split_whitespace().next()?;
-        Some(Swap { name: name.to_owned(), is_safe: is_safe(name) })
-    };
-    text.lines().skip(1).filter_map(row).collect()
-}
-
-/// Whether a swap space is encrypted, or compressed memory. Of a file nobody here knows.
-fn is_safe(name: &str) -> Option<bool> {
-    let device = fs::canonicalize(name).unwrap_or_else(|_| name.into());
-    let device = device.file_name()?.to_str()?;
-    if device.starts_with("zram") {
-        return Some(true);
-    }
-    if !name.starts_with("/dev/") {
-        return None;
-    }
-    match fs::read_to_string(format!("/sys/class/block/{device}/dm/uuid")) {
-        Ok(uuid) => Some(uuid.starts_with("CRYPT-")).filter(|crypt| *crypt),
-        // A plain partition; what lies beneath a machine is not seen from within.
-        Err(_) => Some(false),
-    }
-}
-
 fn locked(config: &Config, needed: u64) -> LockedMemory {
     let limit = getrlimit(Resource::Memlock).maximum.map_or(u64::MAX, |bytes| bytes / 1024);
     let is_free = fs::read_to_string("/proc/self/status").is_ok_and(|text| may_lock(&text));
-    let running = fs::read_to_string("/proc/locks").ok();
-    let held = running.and_then(|locks| holder(&locks, &config.data_dir)).and_then(|process| {
+    let process = crate::folder::holder(&config.data_dir);
+    let held = process.and_then(|process| {
         let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
         field(&status, "VmLck:")?.parse().ok()
     });
-    LockedMemory { needed, allowed: if is_free { u64::MAX } else { limit }, held }
+    LockedMemory {
+        needed,
+        allowed: if is_free { u64::MAX } else { limit },
+        runs: process.is_some(),
+        held,
+    }
 }
 
 /// Whether a process may lock as much as it likes (`CAP_IPC_LOCK`).
@@ -228,16 +210,6 @@ pub(super) fn may_lock(status: &str) -> bool {
 
 fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
     status.lines().find_map(|line| line.strip_prefix(name))?.split_whitespace().next()
-}
-
-/// The process that holds the lock of the data folder, by the table of `/proc/locks`.
-fn holder(locks: &str, data_dir: &Path) -> Option<u32> {
-    let inode = fs::metadata(crate::folder::lock_path(data_dir)).ok()?.ino().to_string();
-    locks.lines().find_map(|line| {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let of = words.get(5)?.rsplit(':').next()?;
-        (of == inode).then(|| words.get(4)?.parse().ok())?
-    })
 }
 
 /// What systemd says about NTP; where nobody can be asked, what its clock keeper left.

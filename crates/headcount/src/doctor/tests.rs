@@ -4,7 +4,7 @@ mod files;
 
 use headcount_transport::kafka::topic::Life;
 
-use super::checks::{EDGE_VERSION, Finding, Level, findings};
+use super::checks::{Finding, Level, findings};
 use super::facts::{Backups, Copy, Facts, Folder, LockedMemory, Published, Reach, Swap};
 use super::page::{Page, Seen};
 use super::proxy::{self, Front, Logging, Visited};
@@ -33,6 +33,7 @@ fn well() -> Facts {
         ops_listen: Reach::Machine,
         operators_are_listed: false,
         has_proxies: true,
+        is_reached_by_tls: true,
         has_sites: true,
         visitors: true,
         is_strict: false,
@@ -49,12 +50,17 @@ fn well() -> Facts {
         clickhouse: Some(way("clickhouse:8443")),
         clickhouse_logs: Some(Vec::new()),
         swaps: Some(Vec::new()),
-        locked: Some(LockedMemory { needed: 16_388, allowed: u64::MAX, held: Some(16_388) }),
+        locked: Some(LockedMemory {
+            needed: 16_388,
+            allowed: u64::MAX,
+            runs: true,
+            held: Some(16_388),
+        }),
         core_pattern: Some("core".to_owned()),
         clock_is_set: Some(true),
         from_the_future: None,
-        folder: Some(Folder { mode: 0o700, edge_version: Some(EDGE_VERSION), ..Folder::default() }),
-        backups: Backups { kept_days: 30, copies: Vec::new() },
+        folder: Some(Folder { mode: 0o700, edge_version: Some(2), ..Folder::default() }),
+        backups: Backups { kept_days: 30, ..Backups::default() },
         backups_are_said: true,
         has_notice: true,
         notices: vec![("notice.md".to_owned(), Published::OfThese)],
@@ -126,6 +132,7 @@ fn of_ways() -> Vec<Change> {
         ("stats_listen", Level::Ok, |f| {
             (f.stats_share_listen, f.analysts_are_listed) = (true, true);
         }),
+        ("stats_url", Level::Advice, |f| f.is_reached_by_tls = false),
         ("ops_listen", Level::Weakens, |f| f.ops_listen = Reach::Everybody),
         ("ops_listen", Level::Advice, |f| f.ops_listen = Reach::Private),
         ("ops_listen", Level::Ok, |f| {
@@ -159,7 +166,7 @@ fn of_the_machine() -> Vec<Change> {
         ("swap", Level::Weakens, |f| {
             f.swaps = Some(vec![Swap { name: "/dev/sda2".to_owned(), is_safe: Some(false) }]);
         }),
-        ("swap", Level::Weakens, |f| {
+        ("swap", Level::NotTested, |f| {
             f.swaps = Some(vec![Swap { name: "/swapfile".to_owned(), is_safe: None }]);
         }),
         ("swap", Level::Ok, |f| {
@@ -168,11 +175,15 @@ fn of_the_machine() -> Vec<Change> {
         ("swap", Level::NotTested, |f| f.swaps = None),
         ("locked_memory", Level::Weakens, |f| f.locked.as_mut().unwrap().held = Some(8_192)),
         ("locked_memory", Level::Weakens, |f| {
-            f.locked = Some(LockedMemory { needed: 16_388, allowed: 8_192, held: None });
+            let (runs, held) = (false, None);
+            f.locked = Some(LockedMemory { needed: 16_388, allowed: 8_192, runs, held });
         }),
         ("locked_memory", Level::Ok, |f| {
-            f.locked = Some(LockedMemory { needed: 4_100, allowed: 8_192, held: None });
+            let (runs, held) = (false, None);
+            f.locked = Some(LockedMemory { needed: 4_100, allowed: 8_192, runs, held });
         }),
+        // A process runs, and nobody can see what it has locked.
+        ("locked_memory", Level::NotTested, |f| f.locked.as_mut().unwrap().held = None),
         ("locked_memory", Level::NotTested, |f| f.locked = None),
         ("core_pattern", Level::Advice, |f| f.core_pattern = Some("|/usr/bin/crash".to_owned())),
         ("core_pattern", Level::NotTested, |f| f.core_pattern = None),
@@ -199,7 +210,11 @@ fn of_the_page() -> Vec<Change> {
 }
 
 fn copy(age_days: u64) -> Copy {
-    Copy { name: "headcount-data.tar".to_owned(), age_days }
+    Copy { name: "headcount-data.tar".to_owned(), age_days, is_certain: false }
+}
+
+fn unread() -> Option<String> {
+    Some("permission denied".to_owned())
 }
 
 fn notice(published: Published) -> (String, Published) {
@@ -231,7 +246,22 @@ fn of_folder_and_settings() -> Vec<Change> {
         ("backups", Level::Advice, |f| {
             (f.backups.copies, f.backups_are_said) = (vec![copy(0)], false);
         }),
+        ("backups", Level::NotTested, |f| f.backups.unseen = unread()),
+        ("backups", Level::NotTested, |f| {
+            (f.backups.copies, f.backups.unseen) = (vec![copy(3)], unread());
+        }),
+        ("backups", Level::Weakens, |f| {
+            (f.backups.copies, f.backups.unseen) = (vec![copy(31)], unread());
+        }),
+        ("folder_mode", Level::NotTested, |f| f.folder.as_mut().unwrap().unread = unread()),
+        ("folder_files", Level::NotTested, |f| f.folder.as_mut().unwrap().unread = unread()),
+        ("folder_copies", Level::NotTested, |f| f.folder.as_mut().unwrap().unread = unread()),
+        ("edge_version", Level::NotTested, |f| {
+            let folder = f.folder.as_mut().unwrap();
+            (folder.edge_version, folder.unread) = (None, unread());
+        }),
         ("edge_version", Level::Advice, |f| f.folder.as_mut().unwrap().edge_version = Some(1)),
+        ("edge_version", Level::Advice, |f| f.folder.as_mut().unwrap().edge_version = Some(3)),
         ("crowd", Level::Weakens, |f| f.crowd = 7),
         ("crowd", Level::Weakens, |f| (f.is_strict, f.crowd) = (true, 19)),
         ("crowd", Level::Ok, |f| (f.is_strict, f.crowd) = (true, 20)),
@@ -346,14 +376,124 @@ fn haproxy_logs_where_it_is_told_to() {
     check(&on, ("    bind :80\n", "    bind :80\n    no log\n"), &[]);
 }
 
+/// A file whose log cannot be told on or off.
+fn doubted(text: &str, reason: &str) {
+    match read(text) {
+        Logging::Unknown(said) => assert!(said.contains(reason), "{said}: {text}"),
+        other => panic!("{other:?}: {text}"),
+    }
+}
+
+#[test]
+fn nginx_logs_where_a_request_ends() {
+    let server = |inner: &str| format!("http {{ access_log off; server {{ {inner} }} }}");
+    let app = "location @app { proxy_pass http://127.0.0.1:8080; ";
+    let log = "access_log /a.log; ";
+    let all = || Logging::On(sorted(&ROUTES));
+    let hit = || Logging::On(vec!["/hit".to_owned()]);
+    let pass = "proxy_pass http://127.0.0.1:8080;";
+    for (inner, expect) in [
+        // Sent on to a named location, which logs.
+        (format!("location / {{ try_files /x @app; }} {app} {log} }}"), all()),
+        (format!("location / {{ try_files /x @app; }} {app} }}"), Logging::Off),
+        (format!("location / {{ {log} try_files /x @app; }} {app} }}"), Logging::Off),
+        (format!("{log} location / {{ access_log off; try_files /x @app; }} {app} }}"), all()),
+        (format!("try_files /x @app; {app} {log} }}"), all()),
+        // A location within a location, and an `if` within one.
+        (format!("location / {{ {pass} location /hit {{ {log} {pass} }} }}"), hit()),
+        (format!("location / {{ {pass} location = /hit {{ {pass} }} }}"), Logging::Off),
+        (format!("location / {{ if ($a) {{ {log} }} {pass} }}"), all()),
+        (format!("location / {{ if ($a) {{ {log} {pass} }} }}"), all()),
+        (format!("location / {{ if ($a) {{ access_log off; }} {pass} }}"), Logging::Off),
+        // Where nothing logs there is no doubt.
+        (format!("rewrite ^ /x; location ~ x {{ {pass} }}"), Logging::Off),
+        // What failed is logged where the page for it is.
+        (format!("error_page 502 /50x; location / {{ {pass} }} location /50x {{ {log} }}"), all()),
+        (format!("error_page 502 /50x; location / {{ {pass} }} location /5 {{ }}"), Logging::Off),
+        (format!("error_page 502 =204 @e; location / {{ {pass} }} location @e {{ {log} }}"), all()),
+    ] {
+        assert_eq!(read(&server(&inner)), expect, "{inner}");
+    }
+    for (inner, reason) in [
+        (format!("{log} rewrite ^/h /x; location / {{ access_log off; {pass} }}"), "rewrites"),
+        (format!("location / {{ {pass} }} location ~ hit {{ {log} {pass} }}"), "expression"),
+        (format!("{log} location / {{ access_log off; try_files /x $y; }} {app} }}"), "a variable"),
+        (format!("{log} location / {{ access_log off; try_files /x @b; }} {app} }}"), "not there"),
+    ] {
+        doubted(&server(&inner), reason);
+    }
+    let inner = "location /a { try_files x /b; } location /b { try_files x /a; } location /hit {
+        try_files x /a; }";
+    let circle = server(&format!("{inner} location /c {{ {log} {pass} }}"));
+    doubted(&circle, "too deep");
+    let stream = "stream { server { access_log /a.log; proxy_pass 127.0.0.1:8080; } }";
+    doubted(&[server(&format!("location / {{ {pass} }}")), stream.to_owned()].concat(), "stream");
+}
+
+fn sorted(routes: &[&str]) -> Vec<String> {
+    let mut routes: Vec<String> = routes.iter().map(|route| (*route).to_owned()).collect();
+    routes.sort();
+    routes
+}
+
+#[test]
+fn caddy_skips_only_what_its_site_says() {
+    let site = "count.example.org {\n";
+    // What holds for some paths only says nothing of others.
+    let narrow = "count.example.org {\n\tlog\n\thandle /static/* {\n\t\tlog_skip\n\t}\n";
+    doubted(&CADDY.replacen(site, narrow, 1), "other blocks");
+    let both = "count.example.org {\n\tlog\n\tlog_skip\n\thandle /x {\n\t\tlog_skip\n\t}\n";
+    check(CADDY, (site, both), &[]);
+    // A site that imports what it passes on.
+    let snippet = "(app) {\n\treverse_proxy b\n}\na.example {\n\tlog\n\timport app\n}\n";
+    doubted(snippet, "imports");
+    let route = "&(app) {\n\treverse_proxy b\n}\na.example {\n\tlog\n\tinvoke app\n}\n";
+    doubted(route, "imports");
+    doubted("import sites/*\na.example {\n\treverse_proxy b\n}\n", "imports");
+    // Another proxy's file that only speaks of it.
+    let apache = "# our reverse_proxy for visitors\nProxyPass / http://127.0.0.1:8080/\n";
+    doubted(apache, "passes");
+}
+
+#[test]
+fn haproxy_is_silent_only_to_the_end() {
+    let line = "    mode http\n";
+    let on = HAPROXY.replacen(line, "    mode http\n    log global\n    option httplog\n", 1);
+    let silent = "    http-request set-log-level silent\n";
+    let bind = |more: &str| on.replacen("    bind :80\n", &format!("    bind :80\n{more}"), 1);
+    assert_eq!(read(&bind(silent)), Logging::Off);
+    for loud in [
+        "    http-request set-log-level info if { path /hit }\n",
+        "    http-response set-log-level notice\n",
+        "    http-after-response set-log-level err\n",
+    ] {
+        let after = bind(&[silent, loud].concat());
+        assert_eq!(read(&after), Logging::On(sorted(&ROUTES)), "{loud}");
+        let is_request = loud.contains("http-request");
+        let before = read(&bind(&[loud, silent].concat()));
+        assert_eq!(before == Logging::Off, is_request, "{loud}");
+    }
+    let backend = bind(silent).replacen(
+        "\nbackend count\n",
+        "\nbackend count\n    http-request set-log-level info\n",
+        1,
+    );
+    doubted(&backend, "behind its frontends");
+    doubted(&bind(&[silent, "    http-request do-log\n"].concat()), "do-log");
+    doubted(&[".if defined(X)\n", &bind(silent)].concat(), ".if");
+    // Which defaults hold is said by name, or they are the last ones.
+    let section = "frontend a\n    bind :80\n    default_backend b\n";
+    let quiet = format!("defaults\n    log global\ndefaults\n    mode http\n{section}");
+    assert_eq!(read(&quiet), Logging::Off);
+    let named = format!(
+        "defaults loud\n    log global\ndefaults quiet\n    mode http\n{}",
+        section.replace("frontend a", "frontend a from loud")
+    );
+    assert_eq!(read(&named), Logging::On(sorted(&ROUTES)));
+}
+
 #[test]
 fn the_machine_is_read_right() {
-    let swaps = super::gather::swaps(
-        "Filename\t\t\t\tType\t\tSize\n/dev/zram0  partition 1\n/swapfile file 2\n/dev/no-such partition 3\n",
-    );
-    let safe: Vec<Option<bool>> = swaps.iter().map(|swap| swap.is_safe).collect();
-    assert_eq!(safe, [Some(true), None, Some(false)]);
-    assert!(super::gather::swaps("Filename Type\n").is_empty());
     assert!(super::gather::may_lock("CapEff:\t000001ffffffffff\n"));
     assert!(!super::gather::may_lock("CapEff:\t0000000000000000\n"));
 }

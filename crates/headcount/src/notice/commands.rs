@@ -7,15 +7,14 @@
 
 use std::path::Path;
 
-use headcount_store::control::{self, Control};
-
 use super::diff::diff;
 use super::html::html;
 use super::markdown::markdown;
 use super::{Document, Facts, Kind, Mode};
 use crate::cli::{NoticeArgs, TextArgs, TextFormat};
 use crate::commands::{known_sites, say, unless_reader_left};
-use crate::config::{self, Config, ConfigError, Flags, RawSite};
+use crate::config::{self, Config, ConfigError, Flags};
+use crate::folder;
 
 /// Largest JSON text that is compared with.
 const OLD_BYTES_MAX: u64 = 4 * 1024 * 1024;
@@ -63,21 +62,17 @@ fn make(kind: Kind, args: &TextArgs) -> anyhow::Result<Document> {
         ..Flags::default()
     };
     let config = Config::load(&flags, config::environment())?;
-    let facts = Facts::new(&config, Mode::of(&config), sites(&config)?);
+    let facts = Facts::running(&config, Mode::of(&config), sites(&config)?)?;
     Ok(Document::make(kind, &facts, args.lang)?)
 }
 
 /// The sites that are counted: those of the configuration and, where there is a folder, its own.
 fn sites(config: &Config) -> anyhow::Result<Vec<String>> {
-    let file = config.data_dir.join(control::FILE_NAME);
-    if !file.exists() {
-        let host = |site: &RawSite| config::host("sites.host", &site.host);
-        let hosts = config.sites.iter().map(|site| host(site).map(|host| host.to_string()));
-        return Ok(hosts.collect::<Result<_, _>>()?);
-    }
-    let control = Control::open(&file)?;
+    let Some(control) = folder::look(&config.data_dir)? else {
+        return Ok(config.sites.iter().map(|site| site.host.clone()).collect());
+    };
     let gone = control.tombstones()?;
-    let known = known_sites(config, &control)?;
+    let known = known_sites(config, Some(&control))?;
     Ok(known.iter().filter(|host| !gone.contains(host)).map(ToString::to_string).collect())
 }
 

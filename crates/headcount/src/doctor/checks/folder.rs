@@ -4,8 +4,19 @@
 //!
 //! What surprises: a copy is as old as the newest count in it, and not as old as the copying.
 
-use super::super::facts::{Backups, Facts, Published};
-use super::{EDGE_VERSION, Level, Said, not_tested, ok, some};
+use headcount_collector::edge_file;
+
+use super::super::facts::{Backups, Facts, Folder, Published};
+use super::{Level, Said, not_tested, ok, some};
+
+/// Who may look into the folder.
+const AS_ITS_OWNER: &str = "headcount doctor as root, or as the user of the process";
+
+/// What of the folder could not be looked at.
+fn unread(folder: &Folder) -> Option<Said> {
+    let why = folder.unread.as_ref()?;
+    Some(not_tested(&format!("the data folder was not seen in whole: {why}"), AS_ITS_OWNER))
+}
 
 pub(super) fn folder_mode(facts: &Facts) -> Option<Said> {
     let Some(folder) = &facts.folder else {
@@ -19,6 +30,8 @@ pub(super) fn folder_mode(facts: &Facts) -> Option<Said> {
             "it holds attribute values below k, and until they leave today's page names",
             "chmod 700 on the data folder",
         )
+    } else if let (Some(unread), true) = (unread(folder), folder.open_files.is_empty()) {
+        unread
     } else if !folder.open_files.is_empty() {
         (
             Level::Advice,
@@ -34,7 +47,7 @@ pub(super) fn folder_mode(facts: &Facts) -> Option<Said> {
 pub(super) fn folder_files(facts: &Facts) -> Option<Said> {
     let folder = facts.folder.as_ref()?;
     Some(if folder.foreign_files.is_empty() {
-        ok("everything in the data folder has one owner")
+        unread(folder).unwrap_or_else(|| ok("everything in the data folder has one owner"))
     } else {
         (
             Level::Advice,
@@ -50,12 +63,15 @@ pub(super) fn folder_copies(facts: &Facts) -> Option<Said> {
     Some(if !folder.expired_files.is_empty() {
         (
             Level::Weakens,
-            format!("older than copies are kept: {}", some(&folder.expired_files)),
-            "an erased site is still in them, and counts in them outlive what the notice says",
-            "delete them",
+            format!(
+                "look like copies, and older than such are kept: {}",
+                some(&folder.expired_files)
+            ),
+            "an erased site is still in a copy, and counts in it outlive what the notice says",
+            "look at them, and delete what is a copy",
         )
     } else if folder.unknown_files.is_empty() {
-        ok("the data folder holds nothing but Headcount's files")
+        unread(folder).unwrap_or_else(|| ok("the data folder holds nothing but Headcount's files"))
     } else {
         (
             Level::Advice,
@@ -68,29 +84,28 @@ pub(super) fn folder_copies(facts: &Facts) -> Option<Said> {
 
 /// Copies beside the data folder. Those elsewhere are not looked for.
 pub(super) fn backups(facts: &Facts) -> Option<Said> {
-    let Backups { kept_days, copies } = &facts.backups;
-    let old = copies.iter().filter(|copy| copy.age_days > *kept_days);
+    let Backups { kept_days, copies, unseen } = &facts.backups;
+    let old = || copies.iter().filter(|copy| copy.age_days > *kept_days);
+    let is_certain = old().all(|copy| copy.is_certain);
     let old: Vec<String> =
-        old.map(|copy| format!("{} ({} days)", copy.name, copy.age_days)).collect();
+        old().map(|copy| format!("{} ({} days)", copy.name, copy.age_days)).collect();
+    let look = "look at them, and delete what is a copy of the data folder; notice.backup_days says how \
+                long such live";
     Some(if !old.is_empty() && facts.backups_are_said {
         (
             Level::Weakens,
             format!("backups older than notice.backup_days = {kept_days}: {}", some(&old)),
             "the notice says that they are gone by then; what was erased is still in them",
-            "delete them, by a timer that does it from now on",
+            if is_certain { "delete them, by a timer that does it from now on" } else { look },
         )
     } else if !old.is_empty() {
         (
             Level::Weakens,
             format!("backups older than the counts that are kept: {}", some(&old)),
             "counts in them outlive retention_days, and an erased site is still in them",
-            "delete them, and set notice.backup_days",
+            if is_certain { "delete them, and set notice.backup_days" } else { look },
         )
-    } else if copies.is_empty() {
-        ok("no copy of the data folder lies beside it")
-    } else if facts.backups_are_said {
-        ok("no backup beside the data folder is older than notice.backup_days")
-    } else {
+    } else if !copies.is_empty() && !facts.backups_are_said {
         let names: Vec<String> = copies.iter().map(|copy| copy.name.clone()).collect();
         (
             Level::Advice,
@@ -98,12 +113,27 @@ pub(super) fn backups(facts: &Facts) -> Option<Said> {
             "retention and erasing do not reach them, and the notice does not say how long they live",
             "notice.backup_days = 30, and a timer that deletes them by then",
         )
+    } else if let Some(why) = unseen {
+        not_tested(&format!("whether copies lie beside the data folder: {why}"), AS_ITS_OWNER)
+    } else if copies.is_empty() {
+        ok("no copy of the data folder lies beside it")
+    } else {
+        ok("no backup beside the data folder is older than notice.backup_days")
     })
 }
 
 pub(super) fn edge_version(facts: &Facts) -> Option<Said> {
-    let version = facts.folder.as_ref()?.edge_version?;
-    Some(if version < EDGE_VERSION {
+    let folder = facts.folder.as_ref()?;
+    let Some(version) = folder.edge_version else { return unread(folder) };
+    let ours = edge_file::SCHEMA_VERSION;
+    Some(if i64::from(version) > ours {
+        (
+            Level::Advice,
+            format!("the edge file is of a newer version ({version}) than this build's ({ours})"),
+            "this build does not start on it",
+            "upgrade headcount, this one too",
+        )
+    } else if i64::from(version) < ours {
         (
             Level::Advice,
             format!("the edge file is of an older version ({version})"),
@@ -130,7 +160,7 @@ pub(super) fn notice(facts: &Facts) -> Option<Said> {
     Some(if !other.is_empty() {
         (
             Level::Weakens,
-            format!("made of other settings than these: {}", some(&other)),
+            format!("made of other settings, or before headcount publish drew: {}", some(&other)),
             "visitors read what is no longer so",
             mend,
         )

@@ -69,6 +69,24 @@ pub(super) fn stats_listen(facts: &Facts) -> Option<Said> {
     })
 }
 
+/// The session's cookie is `Secure` where the settings say that people come by HTTPS.
+pub(super) fn stats_url(facts: &Facts) -> Option<Said> {
+    if !facts.has_proxies {
+        return None;
+    }
+    Some(if facts.is_reached_by_tls {
+        ok("the session's cookie of the dashboard travels by TLS alone")
+    } else {
+        (
+            Level::Advice,
+            "behind a proxy, and no stats_url says that the dashboard is reached by https"
+                .to_owned(),
+            "the session's cookie is not marked Secure: a browser sends it without TLS, too",
+            "stats_url = \"https://stats.example.org\"",
+        )
+    })
+}
+
 pub(super) fn ops_listen(facts: &Facts) -> Option<Said> {
     Some(match (facts.ops_listen, facts.operators_are_listed) {
         (Reach::Machine, _) => ok("health and metrics answer on this machine only"),

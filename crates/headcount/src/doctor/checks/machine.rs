@@ -21,7 +21,7 @@ pub(super) fn swap(facts: &Facts) -> Option<Said> {
     Some(if !open.is_empty() {
         (Level::Weakens, format!("swap is on and not encrypted: {open}"), why, mend)
     } else if !unknown.is_empty() {
-        (Level::Weakens, format!("swap is on, and not known to be encrypted: {unknown}"), why, mend)
+        not_tested(&format!("swap is on, and not known to be encrypted: {unknown}"), mend)
     } else if swaps.is_empty() {
         ok("swap is off")
     } else {
@@ -45,9 +45,16 @@ pub(super) fn locked_memory(facts: &Facts) -> Option<Said> {
             let what = format!("the running process has locked {held} of {needed} KiB");
             (Level::Weakens, what, why, mend)
         }
-        None if locked.allowed >= needed => ok("key and marks may be locked in memory"),
+        None if locked.runs => {
+            not_tested("what the running process has locked cannot be read", mend)
+        }
+        None if locked.allowed >= needed => {
+            ok("a process that is started from here may lock its key and its marks")
+        }
         None => {
-            let what = format!("only {} of {needed} KiB may be locked", locked.allowed);
+            let allowed = locked.allowed;
+            let what =
+                format!("a process that is started from here may lock {allowed} of {needed} KiB");
             (Level::Weakens, what, why, mend)
         }
     })

@@ -1,6 +1,6 @@
 //! Caddy: a site logs if it has `log`, but for the paths of `log_skip`.
 //!
-//! What it is not: able to follow `import`.
+//! What it is not: able to follow `import`, or a `log_skip` that holds only where another block does.
 //!
 //! What surprises: `skip_log` is the older name of `log_skip`.
 
@@ -15,23 +15,34 @@ pub(super) fn read(text: &str, visited: Visited<'_>) -> Logging {
         .iter()
         .any(|one| one.name() != "reverse_proxy" && one.passes("reverse_proxy", visited));
     let whole = Statement { words: vec!["site".to_owned()], block: all };
+    if !whole.passes("reverse_proxy", visited) {
+        return Logging::Unknown("no site in it passes requests on".to_owned());
+    }
     let sites: Vec<&Statement> = if is_bare {
         vec![&whole]
     } else {
         whole.block.iter().filter(|site| site.passes("reverse_proxy", visited)).collect()
     };
-    let mut on = Vec::new();
-    for site in sites {
-        if site.block.iter().any(|one| one.name() == "import") {
-            return Logging::Unknown("its imports are not followed".to_owned());
-        }
-        if site.block.iter().any(|one| one.name() == "log") {
-            let skipped = skipped(site);
-            let is_on = |route: &&&str| !skipped.iter().any(|pattern| fits(pattern, route));
-            on.extend(visited.routes.iter().filter(is_on).map(|route| (*route).to_owned()));
+    let (mut on, mut doubt) = (Vec::new(), None);
+    for site in sites.iter().filter(|site| site.block.iter().any(|one| one.name() == "log")) {
+        let (skipped, is_all_seen) = skipped(site);
+        let is_on = |route: &&&str| !skipped.iter().any(|pattern| fits(pattern, route));
+        let left: Vec<String> =
+            visited.routes.iter().filter(is_on).map(|route| (*route).to_owned()).collect();
+        match is_all_seen {
+            true => on.extend(left),
+            false if left.is_empty() => {}
+            false => doubt = Some("its log_skip within other blocks is not followed"),
         }
     }
-    Logging::of(on)
+    // What is written elsewhere may log, or pass requests on.
+    let mut is_elsewhere = false;
+    walk(&whole, &mut |one| is_elsewhere |= matches!(one.name(), "import" | "invoke"));
+    let doubt = doubt.or(is_elsewhere.then_some("its imports are not followed"));
+    match doubt {
+        Some(why) if on.is_empty() => Logging::Unknown(why.to_owned()),
+        _ => Logging::of(on),
+    }
 }
 
 /// Whether a site that visitors come to has TLS: one with a name has, unless `http://` says otherwise.
@@ -49,34 +60,33 @@ pub(super) fn has_tls(text: &str, visited: Visited<'_>) -> bool {
     sites.iter().any(|site| !is_plain(site.name()))
 }
 
-/// Patterns of the paths that a site leaves out of its log.
-fn skipped(site: &Statement) -> Vec<String> {
+/// Patterns of the paths that a site leaves out of its log, and whether that is all it leaves out: what
+/// stands in another block holds only there.
+fn skipped(site: &Statement) -> (Vec<String>, bool) {
+    let is_skip = |one: &Statement| matches!(one.name(), "log_skip" | "skip_log");
     let mut patterns = Vec::new();
-    walk(site, &mut |one| {
-        if matches!(one.name(), "log_skip" | "skip_log") {
-            match one.arguments() {
-                [] => patterns.push("*".to_owned()),
-                [matcher] if matcher.starts_with('@') => patterns.extend(paths(site, matcher)),
-                [pattern, ..] => patterns.push(pattern.clone()),
-            }
+    for one in site.block.iter().filter(|one| is_skip(one)) {
+        match one.arguments() {
+            [] => patterns.push("*".to_owned()),
+            [matcher] if matcher.starts_with('@') => patterns.extend(paths(site, matcher)),
+            [pattern, ..] => patterns.push(pattern.clone()),
         }
-    });
-    patterns
+    }
+    let mut count = 0;
+    walk(site, &mut |one| count += usize::from(is_skip(one)));
+    (patterns, count == site.block.iter().filter(|one| is_skip(one)).count())
 }
 
 /// The paths of a matcher that has nothing but paths.
 fn paths(site: &Statement, matcher: &str) -> Vec<String> {
     let mut found = Vec::new();
-    walk(site, &mut |one| {
-        if one.name() != matcher {
-            return;
-        }
+    for one in site.block.iter().filter(|one| one.name() == matcher) {
         match (one.arguments(), one.block.as_slice()) {
             ([kind, paths @ ..], []) if kind == "path" => found.extend_from_slice(paths),
             ([], [only]) if only.name() == "path" => found.extend_from_slice(only.arguments()),
             _ => {}
         }
-    });
+    }
     found
 }
 

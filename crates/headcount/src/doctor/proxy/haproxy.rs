@@ -1,4 +1,4 @@
-//! HAProxy: a frontend logs if it, or the defaults, say `log`, but for what is set silent.
+//! HAProxy: a frontend logs if it, or its defaults, say `log`, but for what is set silent at last.
 //!
 //! What it is not: able to weigh conditions; one that needs two things at once counts as none.
 //!
@@ -7,6 +7,29 @@
 use std::collections::HashMap;
 
 use super::{Logging, Visited};
+
+/// What begins a section.
+const SECTIONS: [&str; 19] = [
+    "global",
+    "defaults",
+    "frontend",
+    "listen",
+    "backend",
+    "peers",
+    "cache",
+    "crt-store",
+    "fcgi-app",
+    "http-errors",
+    "log-forward",
+    "log-profile",
+    "mailers",
+    "program",
+    "resolvers",
+    "ring",
+    "traces",
+    "userlist",
+    "acme",
+];
 
 /// Paths that a condition covers, exact or by their beginning.
 #[derive(Clone, Default)]
@@ -36,36 +59,90 @@ struct Section {
     logs: bool,
     lists: HashMap<String, Paths>,
     silent: Paths,
+    /// A response is given another level than silence.
+    is_loud: bool,
+}
+
+/// What is read line by line.
+#[derive(Default)]
+struct Reading {
+    /// The kind of the section that the lines are in.
+    kind: String,
+    /// Whether the last defaults log, and those with a name.
+    defaults: bool,
+    named: HashMap<String, bool>,
+    /// The name of these defaults.
+    name: String,
+    sections: Vec<Section>,
+    /// Why a frontend that is silent may not be.
+    doubt: Option<&'static str>,
 }
 
 pub(super) fn read(text: &str, visited: Visited<'_>) -> Logging {
-    let mut default_logs = false;
-    let mut kind = String::new();
-    let mut sections: Vec<Section> = Vec::new();
+    let mut reading = Reading::default();
     for line in text.lines() {
         let line = line.split(" #").next().unwrap_or_default();
         let words: Vec<&str> = line.split_whitespace().collect();
-        let Some(first) = words.first().filter(|word| !word.starts_with('#')) else { continue };
-        if matches!(*first, "global" | "defaults" | "frontend" | "listen" | "backend" | "peers") {
-            (*first).clone_into(&mut kind);
-            if matches!(*first, "frontend" | "listen") {
-                sections.push(Section { logs: default_logs, ..Section::default() });
-            }
-            continue;
-        }
-        match (kind.as_str(), sections.last_mut()) {
-            ("defaults", _) => default_logs = logs(&words, default_logs),
-            ("frontend" | "listen", Some(section)) => take(section, &words),
+        match words.first() {
+            Some(first) if SECTIONS.contains(first) => reading.section(&words),
+            Some(first) if !first.starts_with('#') => reading.line(&words),
             _ => {}
         }
     }
+    let Reading { sections, doubt, .. } = reading;
     if sections.is_empty() {
         return Logging::Unknown("no frontend in it takes requests".to_owned());
     }
-    let logging = sections.iter().filter(|section| section.logs);
+    let mut logging = sections.iter().filter(|section| section.logs).peekable();
+    let doubt = doubt.filter(|_| logging.peek().is_some());
     let on = logging
         .flat_map(|section| visited.routes.iter().filter(|route| !section.silent.cover(route)));
-    Logging::of(on.map(|route| (*route).to_owned()).collect())
+    match (Logging::of(on.map(|route| (*route).to_owned()).collect()), doubt) {
+        (Logging::Off, Some(why)) => Logging::Unknown(why.to_owned()),
+        (logging, _) => logging,
+    }
+}
+
+impl Reading {
+    fn section(&mut self, words: &[&str]) {
+        let [kind, rest @ ..] = words else { return };
+        (*kind).clone_into(&mut self.kind);
+        let from = rest.iter().position(|word| *word == "from").and_then(|at| rest.get(at + 1));
+        // Of defaults that are not there nothing is known: they log.
+        let of = |name: &&str| self.named.get(*name).copied().unwrap_or(true);
+        match *kind {
+            "defaults" => {
+                self.defaults = from.is_some_and(of);
+                rest.first().copied().unwrap_or_default().clone_into(&mut self.name);
+                self.named.insert(self.name.clone(), self.defaults);
+            }
+            "frontend" | "listen" => {
+                let logs = from.map_or(self.defaults, of);
+                self.sections.push(Section { logs, ..Section::default() });
+            }
+            _ => {}
+        }
+    }
+
+    fn line(&mut self, words: &[&str]) {
+        if words.first().is_some_and(|word| word.starts_with('.')) {
+            self.doubt = Some("its conditions at the start (.if) are not followed");
+        }
+        if words.contains(&"do-log") {
+            self.doubt = Some("it logs by do-log, which is not followed");
+        }
+        match (self.kind.as_str(), self.sections.last_mut()) {
+            ("defaults", _) => {
+                self.defaults = logs(words, self.defaults);
+                self.named.insert(self.name.clone(), self.defaults);
+            }
+            ("frontend" | "listen", Some(section)) => return take(section, words),
+            _ => {}
+        }
+        if is_loud(words) {
+            self.doubt = Some("it sets a log level behind its frontends, which is not followed");
+        }
+    }
 }
 
 fn logs(words: &[&str], before: bool) -> bool {
@@ -76,12 +153,24 @@ fn logs(words: &[&str], before: bool) -> bool {
     }
 }
 
+/// Whether a rule sets another level than silence.
+fn is_loud(words: &[&str]) -> bool {
+    let at = words.iter().position(|word| *word == "set-log-level");
+    at.is_some_and(|at| words.get(at + 1) != Some(&"silent"))
+}
+
 fn take(section: &mut Section, words: &[&str]) {
     section.logs = logs(words, section.logs);
+    // The last level holds; a response has the last word.
+    if is_loud(words) {
+        section.silent = Paths::default();
+        section.is_loud |= words.first() != Some(&"http-request");
+    }
     match words {
         ["acl", name, rest @ ..] => {
             section.lists.entry((*name).to_owned()).or_default().add(&paths(rest));
         }
+        _ if section.is_loud => {}
         ["http-request", "set-log-level", "silent"] => section.silent.all = true,
         ["http-request", "set-log-level", "silent", "if", condition @ ..] => {
             let covered = covered(section, condition);

@@ -112,6 +112,13 @@ fn old(path: &Path, age: Duration) {
     File::create(path).unwrap().set_times(FileTimes::new().set_modified(at)).unwrap();
 }
 
+/// An old file with something in it.
+fn old_with(path: &Path, age: Duration, text: &[u8]) {
+    old(path, age);
+    fs::write(path, text).unwrap();
+    File::options().append(true).open(path).unwrap().set_modified(now() - age).unwrap();
+}
+
 #[test]
 fn copies_beside_the_folder_are_as_old_as_what_is_in_them() {
     let dir = tempfile::tempdir().unwrap();
@@ -124,13 +131,62 @@ fn copies_beside_the_folder_are_as_old_as_what_is_in_them() {
         ("running/control.db", 90),
         ("other/letters.db", 90),
         ("notes.txt", 90),
+        ("letters.tar", 90),
+        // A configuration has the folder's name, too.
+        ("data.toml", 90),
+        ("data.toml.bak", 90),
     ] {
         old(&dir.path().join(name), DAY * days + DAY / 2);
     }
-    let copies = gather::folder::copies(&dir.path().join("data"), |of| of.ends_with("running"));
-    let found: Vec<_> = copies.iter().map(|copy| (copy.name.as_str(), copy.age_days)).collect();
-    assert_eq!(found, [("data-old", 35), ("data.tar.zst", 20), ("edge.db.bak", 10)]);
-    assert!(gather::folder::copies(&dir.path().join("missing"), |_| false).is_empty());
+    old_with(&dir.path().join("data-2025"), DAY * 9, b"\x28\xb5\x2f\xfdrest");
+    old_with(&dir.path().join("counts.db.1"), DAY * 8, b"SQLite format 3\0rest");
+    let backups =
+        gather::folder::backups(&dir.path().join("data"), 30, |of| of.ends_with("running"));
+    let found: Vec<_> = backups
+        .copies
+        .iter()
+        .map(|copy| (copy.name.as_str(), copy.age_days, copy.is_certain))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("counts.db.1", 8, true),
+            ("data-2025", 9, false),
+            ("data-old", 35, true),
+            ("data.tar.zst", 20, false),
+            ("edge.db.bak", 10, false),
+        ]
+    );
+    assert_eq!((backups.kept_days, backups.unseen), (30, None));
+    let missing = gather::folder::backups(&dir.path().join("missing"), 30, |_| false);
+    assert!(missing.copies.is_empty() && missing.unseen.is_some(), "{missing:?}");
+}
+
+#[test]
+fn in_the_folder_only_what_looks_like_a_copy_expires() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["counts.db", "headcount.toml", "edge.db.bak", "all.tar.gz", "old/counts.db"] {
+        old(&dir.path().join(name), DAY * 40);
+    }
+    let known = ["counts.db".to_owned()];
+    let folder = gather::folder::folder(dir.path(), DAY * 30, &known).unwrap();
+    assert_eq!(folder.unknown_files, ["all.tar.gz", "edge.db.bak", "headcount.toml", "old"]);
+    assert_eq!(folder.expired_files, ["all.tar.gz", "edge.db.bak", "old"]);
+    assert_eq!((folder.edge_version, folder.unread), (None, None));
+    assert_eq!(gather::folder::folder(&dir.path().join("none"), DAY, &known), None);
+}
+
+#[test]
+fn what_cannot_be_looked_into_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    // No folder, and no file of SQLite: whoever runs this, root too, cannot read them as such.
+    let file = dir.path().join("file");
+    fs::write(&file, "x").unwrap();
+    let folder = gather::folder::folder(&file, DAY, &[]).unwrap();
+    assert!(folder.unread.is_some(), "{folder:?}");
+    fs::write(dir.path().join("edge.db"), "x").unwrap();
+    let folder = gather::folder::folder(dir.path(), DAY, &[]).unwrap();
+    assert!(folder.edge_version.is_none() && folder.unread.is_some(), "{folder:?}");
 }
 
 #[test]
