@@ -5,6 +5,7 @@
 //! What surprises: a proxy trusts its own word. A client sends addresses of others along, and is
 //! still counted in its own network.
 
+mod page;
 mod tickets;
 
 use std::path::{Path, PathBuf};
@@ -60,26 +61,34 @@ pub(crate) fn succeed(command: &mut Command) -> Output {
     output
 }
 
-/// A certificate for the checks of the files as they are.
-fn certificate(folder: &Path) {
-    let (key, chain) = (folder.join("privkey.pem"), folder.join("fullchain.pem"));
+/// A certificate for `name` that nobody signed, with its key, in the files that `deploy/proxy/` names.
+pub(crate) fn certificate(folder: &Path, name: &str) {
+    let settings = format!(
+        "[req]\ndistinguished_name = who\nx509_extensions = more\nprompt = no\n[who]\nCN = {name}\n\
+         [more]\nbasicConstraints = critical,CA:FALSE\nsubjectAltName = DNS:{name}\n"
+    );
+    let [config, key, chain, both] =
+        ["openssl.cnf", "privkey.pem", "fullchain.pem", "both.pem"].map(|name| folder.join(name));
+    std::fs::write(&config, settings).unwrap();
     succeed(
         program("openssl", "openssl")
             .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"])
-            .args(["-nodes", "-subj", "/CN=count.example.org", "-days", "2", "-keyout"])
+            .args(["-nodes", "-days", "2", "-config"])
+            .arg(config)
+            .arg("-keyout")
             .arg(&key)
             .arg("-out")
             .arg(&chain),
     );
-    let both = [chain, key].map(|path| std::fs::read_to_string(path).unwrap()).concat();
-    std::fs::write(folder.join("both.pem"), both).unwrap();
+    let text = [chain, key].map(|path| std::fs::read_to_string(path).unwrap()).concat();
+    std::fs::write(both, text).unwrap();
 }
 
 #[test]
 fn the_files_are_right_for_their_programs() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().to_str().unwrap();
-    certificate(dir.path());
+    certificate(dir.path(), "count.example.org");
     let write = |name: &str, pairs: &[(&str, &str)]| {
         let path = dir.path().join(name);
         std::fs::write(&path, replaced(&deployed(name), pairs)).unwrap();

@@ -5,11 +5,10 @@
 //! What surprises: the certificates that are trusted are the system's. `SSL_CERT_FILE` names another file of
 //! them, as for any program.
 
-use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use super::{Cluster, shared};
-use crate::front::{Proxy, program, succeed};
+use crate::front::{Proxy, certificate, program};
 use crate::pipeline::{ALL_AT_ONCE, every_view_holds_the_traffic};
 use crate::server::PATIENCE;
 use crate::services::ports::Port;
@@ -26,7 +25,8 @@ struct Front {
 impl Front {
     fn new(engine: &str, name: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let both = certificate(folder.path(), name);
+        certificate(folder.path(), name);
+        let both = folder.path().join("both.pem");
         let taken = Port::free();
         let port = taken.number();
         let text = format!(
@@ -47,32 +47,8 @@ impl Front {
 
     /// The certificate, to be trusted.
     fn trusted(&self) -> String {
-        self.folder.path().join("chain.pem").to_str().unwrap().to_owned()
+        self.folder.path().join("fullchain.pem").to_str().unwrap().to_owned()
     }
-}
-
-/// A certificate for `name` that nobody signed, with its key; the file with both.
-fn certificate(folder: &Path, name: &str) -> PathBuf {
-    let settings = format!(
-        "[req]\ndistinguished_name = who\nx509_extensions = more\nprompt = no\n[who]\nCN = {name}\n\
-         [more]\nbasicConstraints = critical,CA:FALSE\nsubjectAltName = DNS:{name}\n"
-    );
-    let [config, key, chain, both] =
-        ["openssl.cnf", "key.pem", "chain.pem", "both.pem"].map(|name| folder.join(name));
-    std::fs::write(&config, settings).unwrap();
-    succeed(
-        program("openssl", "openssl")
-            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"])
-            .args(["-nodes", "-days", "2", "-config"])
-            .arg(config)
-            .arg("-keyout")
-            .arg(&key)
-            .arg("-out")
-            .arg(&chain),
-    );
-    let text = [chain, key].map(|path| std::fs::read_to_string(path).unwrap()).concat();
-    std::fs::write(&both, text).unwrap();
-    both
 }
 
 #[test]

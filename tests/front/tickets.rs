@@ -14,7 +14,7 @@ use crate::services::ports::Port;
 
 /// Starts the proxy with TLS, as its file has it but for the ports and the place of the certificate.
 fn started(name: &str, folder: &Path, change: (&str, &str)) -> (Proxy, Port) {
-    certificate(folder);
+    certificate(folder, "count.example.org");
     let at = folder.to_str().unwrap();
     let taken = Port::free();
     let port = taken.number();

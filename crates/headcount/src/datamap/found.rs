@@ -33,7 +33,7 @@ pub(super) struct Found {
     pub(super) odd_rows: Vec<(&'static str, Look<u64>)>,
     /// What the topic's settings lack, and who else is on the brokers.
     pub(super) topic: Option<Look<Neighbours>>,
-    /// How long the topic keeps records.
+    /// How long the topic keeps records, where it was looked at.
     pub(super) topic_life: Option<Look<Life>>,
     /// The names of our topic and group.
     pub(super) ours: Option<(String, String)>,
@@ -61,12 +61,15 @@ impl Found {
             odd_rows.push(("clickhouse", rows.and_then(|reader| told(reader.odd_rows()))));
         }
         let kafka = config.kafka.as_ref();
+        let topic = kafka.map(|_| beside(config));
+        // Whoever does not answer is not waited for twice.
+        let topic_life = topic.as_ref().filter(|look| look.is_ok()).map(|_| life(config));
         Self {
             files: files(folder),
             tables,
             odd_rows,
-            topic: kafka.map(|_| beside(config)),
-            topic_life: kafka.map(|_| life(config)),
+            topic,
+            topic_life,
             ours: kafka.map(|kafka| (kafka.topic.clone(), kafka.group.clone())),
         }
     }
