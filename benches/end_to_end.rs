@@ -21,6 +21,9 @@ mod generator;
 #[path = "../tests/services/kafka.rs"]
 #[expect(dead_code, clippy::unwrap_used, reason = "the tests' own starter")]
 mod kafka_service;
+#[path = "../tests/services/ports.rs"]
+#[expect(clippy::unwrap_used, reason = "the tests' own starter")]
+mod ports;
 #[path = "process.rs"]
 mod process;
 #[path = "collector/requests.rs"]

@@ -37,7 +37,7 @@ start() { # NAME COMMAND...
 # Waits until the process started last has said something.
 said() { # TEXT
   local name=${names[-1]} pid=${pids[-1]}
-  for _ in $(seq 600); do
+  for _ in $(seq 3000); do
     grep -q "$1" "log/$name.out" && return
     kill -0 "$pid" 2>/dev/null || die "$name has ended: $(tail -n 3 "log/$name.log" "log/$name.out")"
     sleep 0.1

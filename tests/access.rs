@@ -131,7 +131,7 @@ impl Desk {
         let share = made(path, &[SITE, "--share"]);
         done(path, &["token", "revoke", "5"]);
         let conn = rusqlite::Connection::open(path.join("data/control.db")).unwrap();
-        conn.execute("UPDATE tokens SET expires_at = 1 WHERE id = 4", []).unwrap();
+        conn.execute("UPDATE tokens SET expires_at = unixepoch() - 60 WHERE id = 4", []).unwrap();
         drop(conn);
         let settings =
             format!("compat = [\"plausible\", \"umami\", \"goatcounter\", \"matomo\"]\n{settings}");

@@ -257,6 +257,8 @@ fn a_report_says_what_the_notice_rests_on_what_was_set_and_who_may_read() {
     let added = headcount(dir.path(), &["token", "add", "--site", SITE, "--role", "owner"]);
     assert!(added.status.success());
     let token = String::from_utf8(added.stdout).unwrap();
+    let one = format!("{{\"s\":\"{SITE}\",\"p\":\"/users/77\"}}");
+    assert_eq!(server.hit(&one).unwrap().status, 204);
     let ended = audit_up(shipped(), (&server, dir.path()), &[]);
     assert_passed(&ended);
     let Ended { report, .. } = ended;
@@ -278,13 +280,15 @@ fn a_report_says_what_the_notice_rests_on_what_was_set_and_who_may_read() {
     let held = report.evidence.claims.iter().find(|claim| claim.id == "address.cut").unwrap();
     assert!(held.tests[0].contains("peer.rs"), "{held:?}");
     let crowd = report.evidence.settings.iter().find(|it| it.key == "crowd").unwrap();
-    assert_eq!((crowd.value.as_str(), crowd.default.as_str()), ("4", "8"));
+    let told = (crowd.value.as_str(), crowd.default.as_str(), crowd.by.as_str());
+    assert_eq!(told, ("4", "8", "file"));
     let tokens: Vec<_> = report.evidence.tokens.iter().map(|it| (&*it.role, it.count)).collect();
     assert_eq!(tokens, [("owner", 1)]);
     assert_eq!(check(&report, "admin log of up"), Status::Passed);
     let small = &report.evidence.small_cells[0];
     assert!(small.named > 0 && small.folded > 0 && small.below == 0, "{small:?}");
-    assert!(small.smallest >= Some(3), "{small:?}");
+    assert!(small.smallest >= Some(3) && small.sites == 1, "{small:?}");
+    whatever_else_a_report_says(&report);
     let (text, folder) = (report.json().unwrap(), dir.path().to_str().unwrap());
     assert!(!text.contains(token.trim()) && !report.repeat.concat().contains(folder));
     // Whoever changes the admin log is seen.
@@ -301,6 +305,23 @@ fn a_report_says_what_the_notice_rests_on_what_was_set_and_who_may_read() {
     assert!(ended.said.contains("failed: admin log of up: "), "{}", ended.said);
     assert_eq!(claim(&ended.report, "stored.k_day"), Status::Failed);
     assert_eq!(server.stop(), Some(0));
+}
+
+/// Where data lives, what the text policy takes, of which day the key is, and what is left of risk.
+fn whatever_else_a_report_says(report: &Report) {
+    for name in ["the data map", "the text policy", "the day's key"] {
+        assert_eq!(check(report, name), Status::Passed, "{name}");
+    }
+    let evidence = &report.evidence;
+    assert!(evidence.places.iter().any(|place| place.name == "Data folder DIR"));
+    let redact = evidence.scrubbed.iter().find(|it| it.want == "redact").unwrap();
+    assert!(redact.texts > 30 && redact.right == redact.texts, "{redact:?}");
+    let pages = evidence.taken.iter().find(|it| it.kind == "pages").unwrap();
+    assert_eq!((pages.hits, pages.parts, pages.whole), (41, 1, 0), "one of /users/77");
+    assert_eq!(evidence.keys.len(), 1, "{:?}", evidence.keys);
+    assert_eq!((evidence.keys[0].day.len(), evidence.keys[0].drawn), ("2026-11-22".len(), 1));
+    assert!(evidence.risks.len() > 20 && evidence.risks.iter().all(|it| it.remedy.len() > 10));
+    assert!(["machine", "ran_as"].iter().all(|it| report.json().unwrap().contains(it)));
 }
 
 #[test]

@@ -11,8 +11,7 @@ import { writeFileSync } from 'node:fs';
 import { click, pause, say, watch } from './chromium.mjs';
 
 const [chromium, profile, agent, demo, dashboard, screenshot] = process.argv.slice(2);
-const PATIENCE_MS = 20000;
-const DASHBOARD_MS = 2000;
+const PATIENCE_MS = 300000;
 
 const { page, seen, send, open, look, close } = await watch({
   chromium, profile, flags: ['--window-size=1280,1600', `--user-agent=${agent}`], origin: new URL(demo).origin,
@@ -45,7 +44,7 @@ await page('Page.captureScreenshot').then(({ data }) =>
 
 await open(dashboard);
 let found = await look(headlines);
-while (!/views 1,.*clicks 1$/i.test(found) && Date.now() < clicked + DASHBOARD_MS) {
+while (!/views 1,.*clicks 1$/i.test(found) && Date.now() < clicked + PATIENCE_MS) {
   await open(new URL('/', dashboard).href);
   found = await look(headlines);
 }

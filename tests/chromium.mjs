@@ -8,7 +8,7 @@
 
 import { spawn } from 'node:child_process';
 
-const PATIENCE_MS = 20000;
+const PATIENCE_MS = 300000;
 const PAUSE_MS = 10;
 
 export const pause = (ms) => new Promise((done) => setTimeout(done, ms));

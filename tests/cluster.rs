@@ -18,6 +18,8 @@ mod panics;
 mod privacy;
 mod proxy;
 mod refusal;
+mod tls;
+mod topic;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -26,10 +28,12 @@ use std::time::Duration;
 
 use crate::part::{Ended, Part};
 use crate::pipeline::{ALL_AT_ONCE, PROXY, VIEWS, every_view_holds_the_traffic, traffic};
-use crate::server::{CHROME, Deployment, Reply, SITE, ask};
+use crate::server::{CHROME, Deployment, PATIENCE, Reply, SITE, ask};
 use crate::services::clickhouse::ClickHouse;
 use crate::services::kafka::Kafka;
 use crate::services::kafka::folder::Folder;
+use crate::services::ports::Port;
+use crate::until::until;
 
 /// Partitions of a test's topic.
 const PARTITIONS: u32 = 3;
@@ -50,14 +54,13 @@ pub(crate) struct Servers {
     pub(crate) kafka: Kafka,
     engine: Option<ClickHouse>,
     folder: Folder,
-    port: String,
+    /// The engine's, also while it is killed.
+    port: Port,
 }
 
 impl Servers {
     pub(crate) fn start() -> Self {
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = free.local_addr().unwrap().port().to_string();
-        drop(free);
+        let port = Port::free();
         let mut servers = Self { kafka: Kafka::start(), engine: None, folder: Folder::new(), port };
         servers.start_engine();
         servers
@@ -66,7 +69,7 @@ impl Servers {
     /// Starts the engine on the same port and data as before.
     pub(crate) fn start_engine(&mut self) {
         let folder = self.folder.path().join("clickhouse");
-        let engine = ClickHouse::start(Some(&folder), &["--port", &self.port]);
+        let engine = ClickHouse::start(Some(&folder), &["--port", &self.port.number().to_string()]);
         self.folder.watch(Some(engine.process()));
         self.engine = Some(engine);
     }
@@ -101,7 +104,7 @@ impl Servers {
     }
 
     fn engine_address(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        self.port.address()
     }
 }
 
@@ -304,10 +307,11 @@ fn a_site_is_erased_from_the_whole_cluster_and_may_come_back() {
     assert_eq!(cluster.number("SELECT count(*) FROM counts WHERE name LIKE '%priser%'"), 0);
     cluster.assert_balanced();
     run("add");
-    std::thread::sleep(Duration::from_secs(3));
     let body = format!("{{\"s\":\"{SITE}\",\"p\":\"/efter\"}}");
     let headers = format!("User-Agent: {CHROME}\r\n");
-    assert_eq!(cluster.send("POST /hit", &headers, &body).unwrap().status, 204);
+    // The first that is counted is the last.
+    let is_counted = || cluster.send("POST /hit", &headers, &body).unwrap().status == 204;
+    assert!(until(PATIENCE, is_counted), "the site does not come back");
     cluster.wait_for("SELECT sum(views) FROM page_counts", 1);
     cluster.assert_balanced();
 }

@@ -33,6 +33,52 @@ fn an_option_before_a_command_is_refused_and_not_dropped() {
     }
 }
 
+/// Who mistypes the folder must not read that all is well, nor find a new folder.
+#[test]
+fn a_command_that_only_looks_makes_nothing_and_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    for args in [
+        ["site", "list"].as_slice(),
+        &["token", "list"],
+        &["admin-log", "list"],
+        &["admin-log", "verify"],
+        &["admin-log", "head"],
+    ] {
+        let (code, said) = complaint(&headcount(dir.path(), args));
+        assert_eq!(code, Some(64), "{args:?}: {said}");
+        assert!(said.contains("has no control.db") && said.contains("--data"), "{args:?}: {said}");
+        assert!(!dir.path().join("data").exists(), "{args:?}");
+    }
+    let config = dir.path().join("headcount.toml");
+    std::fs::write(&config, format!("[[sites]]\nhost = \"{SITE}\"\n")).unwrap();
+    let args = ["site", "list", "--config", config.to_str().unwrap()];
+    assert_eq!(text(&headcount(dir.path(), &args).stdout), format!("{SITE}\n"), "configured");
+    assert!(!dir.path().join("data").exists());
+}
+
+#[test]
+fn an_admin_log_that_was_taken_away_is_not_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(Server::start(dir.path(), "", &[]).stop(), Some(0));
+    let verify = || headcount(dir.path(), &["admin-log", "verify"]);
+    assert!(verify().status.success());
+    for name in ["control.db", "admin.mark"] {
+        std::fs::remove_file(dir.path().join("data").join(name)).unwrap();
+    }
+    assert!(headcount(dir.path(), &["site", "add", SITE]).status.success());
+    assert!(verify().status.success(), "it begins anew; only a kept line would show that");
+    for name in ["control.db", "admin.mark"] {
+        std::fs::remove_file(dir.path().join("data").join(name)).unwrap();
+    }
+    let (code, said) = complaint(&verify());
+    assert_eq!(code, Some(64), "{said}");
+    // A command that acts makes the file, and writes nothing if it does nothing.
+    assert!(!headcount(dir.path(), &["token", "revoke", "1"]).status.success());
+    let (code, said) = complaint(&verify());
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("the admin log is empty, and every start writes an entry"), "{said}");
+}
+
 #[test]
 fn erasing_what_is_no_site_is_refused_and_not_noted() {
     let dir = tempfile::tempdir().unwrap();
@@ -67,7 +113,7 @@ fn a_site_that_only_the_counts_know_is_erased() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::start(dir.path(), PROXY, &[]);
     (1..=3).for_each(|number| view(&server, number, "/borttappad-sida"));
-    server.wait_for("SELECT views FROM page_counts WHERE page = '/borttappad-sida'", 3);
+    server.wait_for("SELECT sum(views) FROM page_counts WHERE page = '/borttappad-sida'", 3);
     assert_eq!(server.stop(), Some(0));
     std::fs::remove_file(dir.path().join("data/sites.txt")).unwrap();
     let erased = headcount(dir.path(), &["site", "erase", SITE]);

@@ -192,6 +192,8 @@ fn assert_counts(server: &Server) {
             "/umami/skript sign_up 1",
         ]
     );
+    let browser = "attribute = 'browser' AND value = 'Chrome'";
+    server.wait_for(&format!("SELECT count(*) > 0 FROM attribute_counts WHERE {browser}"), 1);
     // Some wait at the edge for another visitor: which ones is a matter of moments.
     let values = "SELECT DISTINCT attribute || ' ' || CAST(value AS TEXT) FROM attribute_counts \
                   WHERE attribute IN ('source', 'utm_source', 'browser') ORDER BY 1";

@@ -23,8 +23,8 @@ use crate::until::until;
 pub(crate) const GONE: &str = "gone.example";
 /// Part of each of its pages.
 pub(crate) const MARKER: &str = "raderasbort";
-/// Within this, nothing of it is readable.
-pub(crate) const WITHIN: Duration = Duration::from_secs(60);
+/// Within this, nothing of it is readable: a minute, on a machine that is not five times as slow.
+pub(crate) const WITHIN: Duration = PATIENCE;
 /// How long both are counted before one goes.
 const LOAD: Duration = Duration::from_millis(700);
 

@@ -5,6 +5,10 @@
 //! What surprises: the process asks a file for the time at each look.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Waiting for librdkafka's threads; the file says why.
+const WAITS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/faketime.c");
 
 /// The time as a running process sees it, moved from outside.
 pub(crate) struct FakeTime {
@@ -27,6 +31,16 @@ impl FakeTime {
         };
         time.set("+0");
         time
+    }
+
+    /// The same for processes that speak to Kafka.
+    pub(crate) fn with_kafka(mut self) -> Self {
+        let waits = self.file.with_file_name("waits.so");
+        let cc = Command::new("cc").args(["-shared", "-fPIC", WAITS, "-o"]).arg(&waits).status();
+        let made = cc.expect("no C compiler; install it with: apt-get install gcc libc6-dev");
+        assert!(made.success(), "cc makes no library of {WAITS}");
+        self.library = format!("{}:{}", waits.to_str().unwrap(), self.library);
+        self
     }
 
     /// Moves the clock by this from the real time; monotonic time goes on as it is.

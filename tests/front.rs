@@ -5,11 +5,14 @@
 //! What surprises: a proxy trusts its own word. A client sends addresses of others along, and is
 //! still counted in its own network.
 
+mod tickets;
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use crate::privacy::as_peer;
 use crate::server::{CHROME, Deployment as _, PATIENCE, SITE, Server};
+use crate::services::ports::Port;
 use crate::until::until;
 
 const SETTINGS: &str = "trusted_proxies = [\"127.0.0.1/32\"]\n\
@@ -18,7 +21,7 @@ const SETTINGS: &str = "trusted_proxies = [\"127.0.0.1/32\"]\n\
 const MARKERS: [&str; 3] = ["kanariefront", "Kanarieagent", "127.88.1.2"];
 
 /// A proxy as a child.
-struct Proxy(Child);
+pub(crate) struct Proxy(pub(crate) Child);
 
 impl Drop for Proxy {
     fn drop(&mut self) {
@@ -42,7 +45,7 @@ fn replaced(text: &str, pairs: &[(&str, &str)]) -> String {
     })
 }
 
-fn program(name: &str, package: &str) -> Command {
+pub(crate) fn program(name: &str, package: &str) -> Command {
     let found = ["/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin"]
         .map(|folder| Path::new(folder).join(name))
         .into_iter()
@@ -50,7 +53,7 @@ fn program(name: &str, package: &str) -> Command {
     Command::new(found.unwrap_or_else(|| panic!("no {name}; apt-get install {package}")))
 }
 
-fn succeed(command: &mut Command) -> Output {
+pub(crate) fn succeed(command: &mut Command) -> Output {
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {said}");
@@ -100,11 +103,6 @@ fn the_files_are_right_for_their_programs() {
             .env("HOME", folder)
             .env("XDG_DATA_HOME", folder),
     );
-}
-
-/// A free port of this machine.
-fn free_port() -> String {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string()
 }
 
 /// The file of `name` for these ports, without TLS, and the command that runs it.
@@ -188,12 +186,13 @@ fn run(name: &str, change: (&str, &str)) -> (Vec<&'static str>, Output) {
     let dir = tempfile::tempdir().unwrap();
     let front = tempfile::tempdir().unwrap();
     let server = Server::start(dir.path(), SETTINGS, &[]);
-    let port = free_port();
-    let (file, mut command) = prepared(name, front.path(), (&port, &server));
+    let port = Port::free();
+    let number = port.number().to_string();
+    let (file, mut command) = prepared(name, front.path(), (&number, &server));
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, text.replacen(change.0, change.1, 1)).unwrap();
     let proxy = Proxy(command.spawn().unwrap());
-    let address = format!("127.0.0.1:{port}");
+    let address = port.address();
     let answers = || std::net::TcpStream::connect(&address).is_ok();
     assert!(until(PATIENCE, answers), "{name} does not listen");
     // Two networks, and four that they claim: two visitors.

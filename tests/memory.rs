@@ -10,13 +10,14 @@ pub(crate) mod image;
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::os::unix::fs::chown;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use self::image::{Image, KEY, Secrets};
 use crate::faketime::FakeTime;
+use crate::part::{install, install_script};
 use crate::pipeline::PROXY;
 use crate::server::{PATIENCE, SITE, Server};
 use crate::until::until;
@@ -298,9 +299,8 @@ fn wrapped(folder: &Path, before: &str, command: &str) -> PathBuf {
     let folder = folder.display();
     // Who was started in the background by a shell ignores SIGQUIT, and so do those it starts.
     let run = "exec env --default-signal=QUIT";
-    std::fs::write(&script, format!("#!/bin/sh\ncd {folder}\n{before}\n{run} {command} \"$@\"\n"))
-        .unwrap();
-    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let text = format!("#!/bin/sh\ncd {folder}\n{before}\n{run} {command} \"$@\"\n");
+    install_script(&text, &script);
     script
 }
 
@@ -351,7 +351,7 @@ fn a_crash_leaves_no_core_file() {
 /// A folder of its own for the user without rights, with the binary in it.
 pub(crate) fn of_nobody(folder: &Path, before: &str) -> PathBuf {
     let binary = folder.join("headcount");
-    std::fs::copy(env!("CARGO_BIN_EXE_headcount"), &binary).unwrap();
+    install(Path::new(env!("CARGO_BIN_EXE_headcount")), &binary);
     chown(folder, Some(NOBODY), Some(NOBODY))
         .expect("only root becomes another user; run as root: sudo -E tests/run");
     let command =

@@ -25,7 +25,8 @@ const CLAIMS: [&str; 8] = [
     "you consent",
     "unique visitors",
 ];
-const OWNER: &str = "[notice]\ntracker = \"script\"\ncontroller = \"Exempel AB\"\n\
+/// What only an owner knows, as far as it is needed.
+pub(crate) const OWNER: &str = "[notice]\ntracker = \"script\"\ncontroller = \"Exempel AB\"\n\
     contact = \"data@exempel.se\"\nauthority = \"IMY\"\nstorage_en = \"Sweden\"\n\
     legal_ground_en = \"legitimate interest\"\n";
 
@@ -196,6 +197,21 @@ fn a_visitor_sees_what_would_be_counted_and_nothing_is() {
     for trace in [&b"kanin"[..], b"/users/:id", b"8.8.8"] {
         assert_eq!(files_with(&data, trace), Vec::<String>::new());
     }
+}
+
+#[test]
+fn a_visitor_gets_the_notice_in_the_language_that_is_filled_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let swedish = OWNER.replace("_en =", "_sv =");
+    assert_ne!(swedish, OWNER);
+    let server = Server::start(dir.path(), &[PROXY, &swedish].concat(), &[]);
+    let get = |path: &str| server.send(&format!("GET {path}"), &from("/a"), "").unwrap().body;
+    let page = get("/privacy");
+    assert!(page.contains("lang=\"sv\"") && page.contains("Exempel AB"), "{page}");
+    assert!(!page.contains("lang=en"), "no way to a notice that is not there: {page}");
+    assert!(get("/privacy?lang=en").contains("lang=sv"), "but one to that which is");
+    assert!(server.said().contains("the notice cannot be made in notice.language"));
+    server.stop();
 }
 
 #[test]

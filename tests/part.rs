@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use crate::server::{Reply, ask};
+use crate::until::calm_day;
 
 /// One running process.
 pub(crate) struct Part {
@@ -56,6 +57,7 @@ impl Part {
         args: &[&str],
         environment: &[(&str, &str)],
     ) -> Result<Self, Ended> {
+        calm_day();
         let log = folder.join(format!("{name}.log"));
         let begun = std::fs::metadata(&log).map_or(0, |file| file.len());
         let file = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
@@ -162,6 +164,22 @@ impl Drop for Part {
         self.child.kill().ok();
         self.child.wait().ok();
     }
+}
+
+/// Copies a program to where it may be run from. Another process writes it: whatever a thread of this one
+/// starts at that moment would hold the file open for writing for a while, and a file that is being written
+/// is not run (`ETXTBSY`).
+pub(crate) fn install(program: &Path, to: &Path) {
+    let installed = Command::new("install").args(["-m", "755"]).arg(program).arg(to).status();
+    assert!(installed.unwrap().success(), "{}", to.display());
+}
+
+/// Makes a program of a script.
+pub(crate) fn install_script(text: &str, to: &Path) {
+    let draft = to.with_extension("draft");
+    std::fs::write(&draft, text).unwrap();
+    install(&draft, to);
+    std::fs::remove_file(draft).unwrap();
 }
 
 fn host(url: &str) -> &str {

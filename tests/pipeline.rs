@@ -191,14 +191,14 @@ pub(crate) fn views_hold_the_traffic(server: &impl Deployment) {
         ("SELECT sum(visitors) FROM site_counts", 9),
         ("SELECT sum(visits) FROM site_counts", 9),
         ("SELECT sum(clicks) FROM site_counts", 2),
-        ("SELECT views FROM page_counts WHERE page = '/priser'", 8),
-        ("SELECT visitors FROM page_counts WHERE page = '/om'", 1),
-        ("SELECT count(*) FROM page_counts", 2),
-        ("SELECT clicks FROM click_counts WHERE target = 'ext:example.net'", 1),
-        ("SELECT clicks FROM click_counts WHERE target = 'signup' AND page = '/priser'", 1),
-        ("SELECT views FROM attribute_counts WHERE value = 'duckduckgo.com'", 8),
-        ("SELECT views FROM attribute_counts WHERE value = 'nyhetsbrev'", 8),
-        ("SELECT refused FROM refusal_counts WHERE reason = 'dnt'", 1),
+        ("SELECT sum(views) FROM page_counts WHERE page = '/priser'", 8),
+        ("SELECT sum(visitors) FROM page_counts WHERE page = '/om'", 1),
+        ("SELECT count(DISTINCT page) FROM page_counts", 2),
+        ("SELECT sum(clicks) FROM click_counts WHERE target = 'ext:example.net'", 1),
+        ("SELECT sum(clicks) FROM click_counts WHERE target = 'signup' AND page = '/priser'", 1),
+        ("SELECT sum(views) FROM attribute_counts WHERE value = 'duckduckgo.com'", 8),
+        ("SELECT sum(views) FROM attribute_counts WHERE value = 'nyhetsbrev'", 8),
+        ("SELECT sum(refused) FROM refusal_counts WHERE reason = 'dnt'", 1),
         ("SELECT count(DISTINCT attribute) FROM attribute_counts", 8),
     ] {
         assert_eq!(server.number(sql), expect, "{sql}");
@@ -371,7 +371,7 @@ fn a_site_is_added_and_erased_while_it_runs() {
     // Its second page's cells are at the edge still, or just on their way.
     (2..=4).for_each(|number| assert_eq!(second("/borttappad-sida", number), 204));
     (1..=3).for_each(|number| view(&server, number, "/kvarvarande-sida"));
-    server.wait_for("SELECT views FROM page_counts WHERE page = '/borttappad-sida'", 3);
+    server.wait_for("SELECT sum(views) FROM page_counts WHERE page = '/borttappad-sida'", 3);
     assert!(!files_with(&server.data(), b"borttappad-sida").is_empty());
     let erased = headcount(dir.path(), &["site", "erase", "added.example.net"]);
     assert!(erased.status.success(), "{}", text(&erased.stderr));
@@ -390,7 +390,7 @@ fn the_page_names_of_an_erased_site_are_in_no_file() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::start(dir.path(), PROXY, &[]);
     (1..=3).for_each(|number| view(&server, number, "/borttappad-sida"));
-    server.wait_for("SELECT views FROM page_counts WHERE page = '/borttappad-sida'", 3);
+    server.wait_for("SELECT sum(views) FROM page_counts WHERE page = '/borttappad-sida'", 3);
     assert!(!files_with(&server.data(), b"borttappad-sida").is_empty());
     let erased = headcount(dir.path(), &["site", "erase", SITE]);
     assert!(erased.status.success(), "{}", text(&erased.stderr));

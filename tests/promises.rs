@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
+use crate::part::install_script;
 use crate::pipeline::{PROXY, files_with, text};
 use crate::server::{CHROME, Deployment as _, PATIENCE, Reply, SITE, Server};
 use crate::until::until;
@@ -138,7 +139,8 @@ fn script_and_pixel_count_alike() {
 /// Every count of pages and attributes, without its hour or day.
 fn rows(data: &Path) -> Vec<String> {
     let db = rusqlite::Connection::open(data.join("counts.db")).unwrap();
-    let sql = "SELECT page || '|' || views || '|' || visitors || '|' || visits FROM page_counts
+    let sql = "SELECT page || '|' || sum(views) || '|' || sum(visitors) || '|' || sum(visits)
+        FROM page_counts GROUP BY page
         UNION ALL SELECT attribute || '=' || value || '|' || views || '|' || visitors || '|' || visits
         FROM attribute_counts ORDER BY 1";
     let mut get = db.prepare(sql).unwrap();
@@ -164,6 +166,45 @@ fn an_image_in_a_mail_counts_nothing() {
     assert_eq!(server.number("SELECT sum(views) FROM page_counts"), 1);
     assert_eq!(server.number("SELECT sum(refused) FROM refusal_counts"), 0);
     server.stop();
+}
+
+/// A mail program that asks for images which name their site and, in the page, the one who reads.
+fn open_mail(server: &Server) {
+    for line in [
+        "GET /p.gif?s=example.org&p=/nyhetsbrev/oppnad-anna",
+        "GET /matomo.php?idsite=7&rec=1&url=https%3A%2F%2Fexample.org%2Fnyhetsbrev%2Foppnad-anna",
+    ] {
+        assert_eq!(server.send(line, &from(4, CHROME), "").unwrap().status, 200, "{line}");
+    }
+}
+
+/// The standard: an image with its site needs no page, so who puts it into a mail counts mails. A limit
+/// that README tells.
+#[test]
+fn an_image_that_names_its_site_counts_without_a_page() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path(), &format!("{PROXY}{COMPAT}"), &[]);
+    open_mail(&server);
+    let opened = "SELECT sum(views) FROM page_counts WHERE page LIKE '/nyhetsbrev/%'";
+    server.wait_for(opened, 2);
+    server.stop();
+}
+
+#[test]
+fn with_the_strict_preset_an_image_counts_on_a_page_of_the_site_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = format!("{PROXY}{COMPAT}preset = \"strict\"\n");
+    let server = Server::start(dir.path(), &settings, &[]);
+    open_mail(&server);
+    server.wait_for("SELECT sum(refused) FROM refusal_counts WHERE reason = 'origin'", 2);
+    // The script's hits and the image of a page are counted.
+    let page = format!("{}Referer: https://{SITE}/sida\r\n", from(4, CHROME));
+    server.send("GET /p.gif?s=example.org&p=/sida", &page, "").unwrap();
+    hit(&server, &from(4, CHROME), "\"p\":\"/sida\"");
+    server.wait_for("SELECT sum(views) FROM site_counts", 2);
+    assert_eq!(server.number("SELECT sum(refused) FROM refusal_counts"), 2);
+    server.stop();
+    assert_eq!(files_with(dir.path(), b"oppnad-anna"), Vec::<String>::new());
 }
 
 #[test]
@@ -234,6 +275,10 @@ fn an_answer_to_a_visitor_has_no_header_but_these() {
         let is_kept_nowhere =
             reply.head.lines().any(|line| line.eq_ignore_ascii_case("cache-control: no-store"));
         assert!(is_kept_nowhere, "{}", reply.head);
+        // A preflight that is kept would tell, by not coming again, that the browser was here before.
+        let mut kept = reply.head.lines().filter_map(|line| line.split_once(": "));
+        let life = kept.find(|(name, _)| name.eq_ignore_ascii_case("access-control-max-age"));
+        assert!(life.is_none_or(|(_, seconds)| seconds == "0"), "{}", reply.head);
     }
     let others: Vec<_> = seen.iter().filter(|name| !HEADERS.contains(&name.as_str())).collect();
     assert!(others.is_empty() && seen.len() > 5, "{others:?} of {seen:?}");
@@ -266,15 +311,13 @@ fn asked(trace: &Path) -> Vec<String> {
 
 /// A program that runs headcount and writes down whom it asks. The process is the same.
 fn watched(folder: &Path, trace: &Path) -> std::path::PathBuf {
-    use std::os::unix::fs::PermissionsExt as _;
     let program = folder.join("watched");
     let script = format!(
         "#!/bin/sh\nexec strace -D -f -qq -s 0 -e trace=connect,sendto,sendmsg,sendmmsg -o '{}' '{}' \"$@\"\n",
         trace.display(),
         env!("CARGO_BIN_EXE_headcount"),
     );
-    std::fs::write(&program, script).unwrap();
-    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    install_script(&script, &program);
     program
 }
 

@@ -7,8 +7,10 @@
 use std::path::Path;
 
 use crate::import::traffic;
+use crate::notice::OWNER;
 use crate::pipeline::{complaint, text};
-use crate::server::{Deployment as _, SITE, Server, headcount, number_in};
+use crate::server::{Deployment as _, PATIENCE, SITE, Server, headcount, number_in};
+use crate::until::until;
 
 /// Visitors of the one day that has any.
 const VISITORS: i64 = 40;
@@ -25,6 +27,22 @@ fn counted() -> (tempfile::TempDir, String) {
     assert!(imported.status.success(), "{}", text(&imported.stderr));
     let day = headcount_core::time::Hour::of_unix(then).day().to_string();
     (folder, day)
+}
+
+#[test]
+fn noise_alone_is_not_published() {
+    let (folder, _) = counted();
+    close(folder.path());
+    let config = folder.path().join("off.toml");
+    std::fs::write(&config, "visitors = \"off\"\n").unwrap();
+    let args = ["publish", SITE, "--config", config.to_str().unwrap()];
+    let (code, said) = complaint(&headcount(folder.path(), &args));
+    assert_eq!(code, Some(64), "{said}");
+    assert!(said.contains("visitors = \"off\""), "{said}");
+    let (code, said) =
+        complaint(&headcount(folder.path(), &["publish", SITE, "--to", "2020-01-01"]));
+    assert_eq!(code, Some(64), "{said}");
+    assert!(said.contains("--to 2020-01-01: the oldest day"), "{said}");
 }
 
 /// Lets a server close the days that are over.
@@ -87,6 +105,46 @@ fn a_day_is_published_with_noise_once_and_says_what_that_means() {
     let left: i64 = db.query_row("SELECT count(*) FROM published", [], |row| row.get(0)).unwrap();
     assert_eq!(left, 0, "what was published goes with the site");
     assert_eq!(number_in(&folder.join("data"), "SELECT count(*) FROM site_counts"), 0);
+}
+
+#[test]
+fn the_notice_of_a_running_server_tells_what_is_published() {
+    let (folder, _) = counted();
+    let folder = folder.path();
+    let settings = format!("{OWNER}[[sites]]\nhost = \"other.example\"\n");
+    let server = Server::start(folder, &settings, &[]);
+    server.wait_for("SELECT count(*) FROM ledger WHERE src = '(fold)'", 1);
+    let privacy = |site: &str| {
+        let reply = server.send(&format!("GET /privacy?s={site}&p=/"), "", "").unwrap();
+        assert_eq!(reply.status, 200, "{}", reply.body);
+        reply.body
+    };
+    let config = folder.join("headcount.toml");
+    let made = |command: &str| {
+        let output = headcount(folder, &[command, "--config", config.to_str().unwrap()]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    let hash = || made("notice").trim_end().rsplit(' ').next().unwrap().to_owned();
+    let before = (privacy(SITE), hash());
+    assert!(!before.0.contains("epsilon") && before.0.contains(&before.1), "{}", before.0);
+    assert!(!made("breach-sheet").contains("drawn to be published"));
+
+    publish(folder, &["--epsilon", "0.25"]);
+    assert!(until(PATIENCE, || privacy(SITE).contains("epsilon 0.25; 95 of 100 days")));
+    assert!(privacy(SITE).contains("more than 1.28 times"), "{}", privacy(SITE));
+    assert!(!privacy("other.example").contains("epsilon"), "it is told of its site alone");
+    assert_ne!(before.1, hash(), "a notice of before does not know of it");
+    let summary = server.send("GET /.well-known/headcount.json", "", "").unwrap().body;
+    assert!(summary.contains(&hash()) && privacy(SITE).contains(&hash()), "{summary}");
+    assert!(made("notice").contains(&format!("noise; {SITE}: epsilon 0.25")));
+    assert!(made("dsar").contains("epsilon 0.25"));
+    assert!(made("breach-sheet").contains("drawn to be published"));
+
+    assert!(headcount(folder, &["site", "erase", SITE]).status.success());
+    assert!(until(PATIENCE, || hash() == before.1), "what was published goes with its site");
+    assert!(!made("notice").contains("epsilon"));
+    assert_eq!(server.stop(), Some(0));
 }
 
 #[test]

@@ -4,23 +4,20 @@
 //!
 //! What surprises: a server is its process in all that is not about its folder.
 
+use crate::part::{Ended, Part};
+pub(crate) use crate::until::PATIENCE;
+use crate::until::{calm_day, until};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
-
-use crate::part::{Ended, Part};
-use crate::until::until;
 
 /// An agent string of a real browser.
 pub(crate) const CHROME: &str = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 \
     (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36";
 /// The site of the tests.
 pub(crate) const SITE: &str = "example.org";
-/// How long a server may take to start, or a count to appear.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A running server with a data folder.
 pub(crate) struct Server {
@@ -38,6 +35,7 @@ pub(crate) struct Reply {
 
 /// A command on a data folder.
 pub(crate) fn headcount(folder: &Path, args: &[&str]) -> std::process::Output {
+    calm_day();
     Command::new(env!("CARGO_BIN_EXE_headcount"))
         .args(args)
         .arg("--data")

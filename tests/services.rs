@@ -8,3 +8,4 @@
 
 pub(crate) mod clickhouse;
 pub(crate) mod kafka;
+pub(crate) mod ports;

@@ -11,9 +11,9 @@ use std::net::TcpStream;
 
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
-use super::{SLOW_PATIENCE, is_closed, raise_descriptors};
+use super::{is_closed, raise_descriptors};
 use crate::access::{connect, from};
-use crate::server::{CHROME, SITE, Server, ask};
+use crate::server::{CHROME, PATIENCE, SITE, Server, ask};
 use crate::until::until;
 
 /// Connections of those who may not ask.
@@ -49,7 +49,7 @@ fn waiting(source: &str, address: &str, text: &str, count: usize) -> Vec<TcpStre
 }
 
 fn assert_all_close(mut streams: Vec<TcpStream>) {
-    until(SLOW_PATIENCE, || {
+    until(PATIENCE, || {
         streams.retain(|stream| !is_closed(stream));
         streams.is_empty()
     });

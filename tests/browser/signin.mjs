@@ -11,7 +11,7 @@ import * as shared from '../chromium.mjs';
 
 const [chromium, profile, origin, token, ...links] = process.argv.slice(2);
 const NAME = 'count.example';
-const PATIENCE_MS = 40000;
+const PATIENCE_MS = 600000;
 
 const seen = { loads: 0, sites: [] };
 const flags = [`--host-resolver-rules=MAP ${NAME} 127.0.0.1`];

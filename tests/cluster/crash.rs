@@ -27,12 +27,8 @@ pub(crate) const SETTINGS: &str = "[limits]\npages_per_site_day = 10000000\nname
 const ROUNDS: u64 = 8;
 /// Times each failpoint is passed without an environment that asks for more.
 const SEEDS: u64 = 1;
-/// How long the other parts may take to bring in what was answered while one is away.
-const ARRIVAL_PATIENCE: Duration = Duration::from_secs(60);
 /// Failpoints that an aggregator passes; the others are a collector's.
 const AGGREGATOR_FAILPOINTS: [&str; 3] = ["apply-before", "apply-after", "ack-after"];
-/// How long everything may take to arrive after the last kill.
-const DRAIN_PATIENCE: Duration = Duration::from_secs(90);
 /// From one hit of a sender to its next, unless the answer takes longer.
 pub(crate) const HIT_INTERVAL: Duration = Duration::from_millis(8);
 
@@ -149,7 +145,7 @@ impl Cluster {
     /// Waits until these pages are in the store, whatever else comes meanwhile.
     pub(crate) fn arrive(&self, pages: &[String]) {
         let mut missing = pages.len();
-        let is_there = until(ARRIVAL_PATIENCE, || {
+        let is_there = until(PATIENCE, || {
             let counted = self.counted().unwrap_or_default();
             missing = pages.iter().filter(|page| !counted.contains_key(*page)).count();
             missing == 0
@@ -163,7 +159,7 @@ impl Cluster {
         assert!(answered > 0, "{label}: no hit was answered");
         let begun = Instant::now();
         let expect = i64::try_from(answered).unwrap();
-        until(DRAIN_PATIENCE, || self.number("SELECT sum(views) FROM page_counts") >= expect);
+        until(PATIENCE, || self.number("SELECT sum(views) FROM page_counts") >= expect);
         let drained = begun.elapsed();
         // What was not answered may still come.
         std::thread::sleep(Duration::from_secs(3));

@@ -1,5 +1,5 @@
-//! A site is erased from a cluster that goes on counting: nothing of it can be read within a minute,
-//! no byte of its pages is left after merges, nothing of it comes back, and nothing else is lost.
+//! A site is erased from a cluster that goes on counting: soon nothing of it can be read (the seconds are
+//! printed), no byte of its pages is left after merges, nothing of it comes back, and nothing else is lost.
 //!
 //! What it is not: able to reach into Kafka's log. What has travelled stays there until its segment
 //! is deleted; the test says so by finding it.

@@ -22,7 +22,7 @@ const ROUNDS: u64 = 2;
 /// Kills a round may need: some meet the rename of a merge or of another table.
 const KILLS_PER_ROUND: u64 = 20;
 /// How long the engine may go on without a rename.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(300);
 /// Between two hits of the sender.
 const HIT_INTERVAL: Duration = Duration::from_millis(20);
 /// SIGKILL.

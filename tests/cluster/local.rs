@@ -11,6 +11,7 @@ use std::process::{Command, Stdio};
 
 use super::query;
 use crate::server::{CHROME, PATIENCE, ask};
+use crate::services::ports::Port;
 use crate::services::{clickhouse, kafka};
 use crate::until::until;
 
@@ -20,16 +21,15 @@ const WHILE_STDIN: &str = "\"$0\" \"$1\" </dev/null & exec >&-; read -r _; kill 
 const ORDER: [&str; 7] =
     ["serve", "collector-2", "collector-1", "aggregator-2", "aggregator-1", "clickhouse", "kafka"];
 
-/// A first port whose neighbours nobody else should have: below those that systems give out.
-fn port() -> u32 {
-    12_000 + std::process::id() % 400 * 40
-}
+/// Ports that it takes, counted from the first one.
+const PORTS: [u16; 12] = [0, 1, 10, 43, 44, 1_012, 1_013, 1_385, 1_386, 1_387, 1_388, 1_389];
 
 #[test]
 fn one_command_starts_the_whole_set_and_stops_it_in_order() {
     let folder = tempfile::tempdir().unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/local.sh");
-    let port = port();
+    let ports = Port::apart(&PORTS);
+    let port = ports[0].number();
     let mut sh = Command::new("sh")
         .args(["-c", WHILE_STDIN])
         .arg(script)

@@ -13,7 +13,7 @@ use crate::asked::asked;
 /// Seconds without an environment that asks for more.
 const OUTAGE_SECONDS: u64 = 8;
 /// Caught up within.
-const DRAIN_MAX: Duration = Duration::from_secs(120);
+const DRAIN_MAX: Duration = Duration::from_secs(240);
 /// Senders, and the time from one hit of each to its next: 500 hits a second.
 const SENDERS: usize = 10;
 const HIT_INTERVAL: Duration = Duration::from_millis(20);

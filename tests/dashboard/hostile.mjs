@@ -11,7 +11,7 @@ import { readFileSync } from 'node:fs';
 import { say, until, watch } from '../chromium.mjs';
 
 const [chromium, profile, dashboard, share, site, file] = process.argv.slice(2);
-const PATIENCE_MS = 30000;
+const PATIENCE_MS = 300000;
 const PARTS_MAX = 50;
 // By more than these there is no list; they are exported only.
 const EXPORTS = ['page_target', 'hour', 'day', 'total', 'refused'];

@@ -11,7 +11,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { say, watch } from '../chromium.mjs';
 
 const [chromium, profile, dashboard, share, pictures, axe] = process.argv.slice(2);
-const PATIENCE_MS = 30000;
+const PATIENCE_MS = 300000;
 const PAINTS = 7;
 const WIDE = { width: 1280, height: 900, deviceScaleFactor: 1, mobile: false };
 const README = { width: 1120, height: 972, deviceScaleFactor: 1, mobile: false };

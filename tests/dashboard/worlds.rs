@@ -18,6 +18,7 @@ use headcount_store::sqlite::Writer;
 use super::hostile::{self, attacks};
 use super::showcase;
 use crate::dice::Dice;
+use crate::until::calm_day;
 
 /// A counter of a site and what is in it.
 pub(super) type Cell<'a> = (&'a str, CellKey<&'a str>, Counts);
@@ -37,6 +38,7 @@ fn clicks(clicks: u64) -> Counts {
 /// The running hour.
 #[expect(clippy::disallowed_methods, reason = "the server under test reads this clock")]
 pub(crate) fn now() -> Hour {
+    calm_day();
     Hour::of_unix(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs())
 }
 

@@ -23,7 +23,7 @@ const VISITORS: u64 = 64;
 /// Between two visitors.
 const PAUSE: Duration = Duration::from_millis(25);
 /// In which a crowd has left the edge.
-const LEAVING: Duration = Duration::from_secs(3);
+const LEAVING: Duration = Duration::from_secs(10);
 /// What small values are told as.
 const OTHER: &str = "(other)";
 const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:133.0) Gecko/20100101 Firefox/133.";
@@ -131,7 +131,7 @@ struct Seen {
 /// Asks while visitors come, one after the other, until the last crowd has left.
 fn poll(attacker: &Attacker, crowd: u64) -> Seen {
     let last = VISITORS / crowd * crowd;
-    let done = AtomicBool::new(false);
+    let (done, has_seen) = (AtomicBool::new(false), AtomicBool::new(false));
     let mut seen = Seen { steps: Vec::new(), first: Told::new() };
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -140,6 +140,10 @@ fn poll(attacker: &Attacker, crowd: u64) -> Seen {
                 let source = dice.pick(&["a.example", "a.example", "b.example", "c.example"]);
                 attacker.visit(number, ("Firefox", 0), source);
                 std::thread::sleep(PAUSE);
+                // On a slow machine all could have come before the first look.
+                if number == VISITORS / 2 {
+                    until(PATIENCE, || has_seen.load(Ordering::SeqCst));
+                }
             }
             done.store(true, Ordering::SeqCst);
         });
@@ -150,6 +154,7 @@ fn poll(attacker: &Attacker, crowd: u64) -> Seen {
             assert!(sum >= before, "visitors went away: {told:?}");
             if sum > before {
                 seen.steps.push(sum - before);
+                has_seen.store(true, Ordering::SeqCst);
             }
             before = sum;
             for (name, visitors) in told {

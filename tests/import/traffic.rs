@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 
 use crate::dice::Dice;
 use crate::server::CHROME;
+use crate::until::calm_day;
 
 const FIREFOX: &str =
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:133.0) Gecko/20100101 Firefox/133.0";
@@ -51,6 +52,7 @@ pub(super) const MONTHS: [&str; 12] =
 
 /// Unix time of now, asked of SQLite.
 pub(crate) fn now() -> u64 {
+    calm_day();
     let db = rusqlite::Connection::open_in_memory().unwrap();
     let now: i64 = db.query_row("SELECT unixepoch()", [], |row| row.get(0)).unwrap();
     u64::try_from(now).unwrap()

@@ -8,7 +8,7 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -16,10 +16,12 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use super::ports::Port;
+
 /// The engine that is installed where there is none.
 const CHDB: &str = "chdb-core==26.9.0";
 /// How long a server may take to start.
-const START_TIMEOUT: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// A server.
 pub(crate) struct ClickHouse {
@@ -30,6 +32,8 @@ pub(crate) struct ClickHouse {
     /// The user's password.
     pub(crate) password: String,
     child: Option<Child>,
+    /// Of a server that cannot choose its own.
+    _ports: Vec<Port>,
 }
 
 /// Numbers the databases of this process.
@@ -52,6 +56,7 @@ fn named() -> Option<ClickHouse> {
         user: user.to_owned(),
         password: password.to_owned(),
         child: None,
+        _ports: Vec::new(),
     })
 }
 
@@ -86,14 +91,15 @@ impl ClickHouse {
             user: "default".to_owned(),
             password: String::new(),
             child: Some(child),
+            _ports: Vec::new(),
         }
     }
 
     /// A `clickhouse` of the path, if there is one.
     fn start_binary(folder: Option<&Path>) -> Option<Self> {
         Command::new("clickhouse").arg("--version").stdout(Stdio::null()).status().ok()?;
-        let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let (http, tcp) = (free(), free());
+        let ports = [Port::free(), Port::free()];
+        let [http, tcp] = ports.each_ref().map(Port::number);
         let temporary = std::env::temp_dir().join(format!("headcount-clickhouse-{http}"));
         // The shell removes what nobody gave.
         let remove = if folder.is_none() { "rm -rf \"$0\"" } else { ":" };
@@ -114,7 +120,8 @@ impl ClickHouse {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let server = Self::ours(child, &http.to_string());
+        let mut server = Self::ours(child, &http.to_string());
+        server._ports.extend(ports);
         let began = Instant::now();
         while server.try_query("SELECT 1").is_err() {
             assert!(began.elapsed() < START_TIMEOUT, "clickhouse server did not start");

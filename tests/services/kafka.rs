@@ -10,7 +10,6 @@ pub(crate) mod folder;
 
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -19,11 +18,12 @@ use std::time::{Duration, Instant};
 use headcount_transport::kafka::{Security, Settings, topic};
 
 use self::folder::Folder;
+use super::ports::Port;
 
 /// How long a broker may take to answer after its start.
-const START_PATIENCE: Duration = Duration::from_secs(90);
+const START_PATIENCE: Duration = Duration::from_secs(300);
 /// How long a broker may take to stop when asked.
-const STOP_PATIENCE: Duration = Duration::from_secs(30);
+const STOP_PATIENCE: Duration = Duration::from_secs(300);
 /// A user of a guarded broker, for PLAIN and SCRAM.
 pub(crate) const USER: &str = "headcount";
 /// The user's password.
@@ -39,6 +39,8 @@ pub(crate) struct Kafka {
     doors: Option<Doors>,
     java: Option<Child>,
     folder: Folder,
+    /// Held, so that a broker that is started again finds them free.
+    _ports: Vec<Port>,
 }
 
 /// The listeners of a guarded broker, each as `host:port`.
@@ -73,7 +75,14 @@ impl Kafka {
         let folder = Folder::new();
         let run = RandomState::new().hash_one(std::process::id());
         let prefix = format!("headcount-test-{run:x}-");
-        let kafka = Self { brokers: brokers.to_owned(), prefix, doors: None, folder, java: None };
+        let kafka = Self {
+            brokers: brokers.to_owned(),
+            prefix,
+            doors: None,
+            folder,
+            java: None,
+            _ports: Vec::new(),
+        };
         topic::reachable(&kafka.settings("probe", 1), START_PATIENCE).unwrap();
         kafka
     }
@@ -86,8 +95,8 @@ impl Kafka {
     fn set_up(is_guarded: bool) -> Self {
         let lib = jars();
         let folder = Folder::new();
-        let [plain, controller, login, tls, login_in_tls] =
-            free_ports().map(|port| format!("127.0.0.1:{port}"));
+        let ports = [(); 5].map(|()| Port::free());
+        let [plain, controller, login, tls, login_in_tls] = ports.each_ref().map(Port::address);
         let mut listen = format!("PLAINTEXT://{plain}");
         let mut more = String::new();
         let doors = is_guarded.then(|| {
@@ -106,7 +115,9 @@ impl Kafka {
         let text = replace(&template, &values) + &more;
         fs::write(folder.path().join("server.properties"), text).unwrap();
         format_storage(&lib, folder.path());
-        let mut kafka = Self { brokers: plain, prefix: String::new(), doors, folder, java: None };
+        let ports = Vec::from(ports);
+        let prefix = String::new();
+        let mut kafka = Self { brokers: plain, prefix, doors, folder, java: None, _ports: ports };
         kafka.start_again();
         kafka
     }
@@ -203,7 +214,8 @@ impl Drop for Kafka {
     }
 }
 
-fn java(lib: &Path) -> Command {
+/// Java with the jars of this folder.
+pub(crate) fn java(lib: &Path) -> Command {
     let mut java = Command::new("java");
     java.args(["-Xms96m", "-Xmx384m", "-Xss512k", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
         .args(["-XX:-UsePerfData", "-Djava.awt.headless=true"])
@@ -316,9 +328,4 @@ fn recipe() -> PathBuf {
 fn root() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.ancestors().find(|folder| folder.join("Cargo.lock").is_file()).unwrap().to_owned()
-}
-
-fn free_ports() -> [u16; 5] {
-    let held = [(); 5].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    held.map(|listener| listener.local_addr().unwrap().port())
 }

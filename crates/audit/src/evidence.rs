@@ -6,9 +6,13 @@
 //! What surprises: Markdown and HTML are made of the same tables, so neither
 //! can leave out what the other says.
 
+mod tables;
+
 use serde::{Deserialize, Serialize};
 
 use crate::report::{Control, Status};
+
+pub(crate) use self::tables::{Cell, Table};
 
 /// A sentence of the notice, and what shows that it is so.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +40,9 @@ pub struct Setting {
     pub default: String,
     /// Sentences of the notice that change with it.
     pub touches: Vec<String>,
+    /// The layer that set it: file, environment, flag, or the setting that it follows.
+    #[serde(default)]
+    pub by: String,
 }
 
 /// Cells of attributes on the closed days of a store, as counts only.
@@ -55,6 +62,77 @@ pub struct SmallCells {
     pub folded: u64,
     /// Why there is nothing to say.
     pub said: String,
+    /// Sites with a day that is closed.
+    #[serde(default)]
+    pub sites: u64,
+    /// Sites of which less than 80 % of those days' visitors are in named countries.
+    #[serde(default)]
+    pub unusable: u64,
+}
+
+/// A place where data lives, as the map has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// Its name.
+    pub name: String,
+    /// What lies there.
+    pub holds: String,
+    /// How long.
+    pub life: String,
+    /// Who can read it.
+    pub readers: String,
+}
+
+/// Texts that the sanitiser was given by the audit itself, of one kind and with one answer wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scrubbed {
+    /// Pages, sources, …
+    pub kind: String,
+    /// What should become of them.
+    pub want: String,
+    /// How many.
+    pub texts: u64,
+    /// Of how many that became.
+    pub right: u64,
+    /// The rules of the policy that they are examples of.
+    pub rules: Vec<String>,
+    /// Which of them came out otherwise.
+    pub wrong: Vec<String>,
+}
+
+/// Hits that are counted and of which the text policy took something, as counts only.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Taken {
+    /// Which store.
+    pub store: String,
+    /// Pages, click targets, …
+    pub kind: String,
+    /// Hits with a text of this kind, views or clicks.
+    pub hits: u64,
+    /// Of these, with a part of the text taken out.
+    pub parts: u64,
+    /// Of these, with nothing left of the text.
+    pub whole: u64,
+}
+
+/// The key by which a collector tells visitors apart for a UTC day. Never the key itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Key {
+    /// Whose.
+    pub collector: String,
+    /// The UTC day that it is of; nothing finer.
+    pub day: String,
+    /// How many there were since the start of the process.
+    pub drawn: u64,
+}
+
+/// A limit that is known, whatever was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Risk {
+    /// What it is and means, in the words of the README.
+    pub limit: String,
+    /// What an operator can do.
+    pub remedy: String,
 }
 
 /// How many tokens there are of a kind that open something.
@@ -70,8 +148,9 @@ pub struct Tokens {
     pub count: u64,
 }
 
-/// All of it.
+/// All of it. Reports of an earlier schema have less.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Evidence {
     /// Of which notice the claims are, or why there is none.
     pub notice: String,
@@ -85,23 +164,18 @@ pub struct Evidence {
     pub tokens: Vec<Tokens>,
     /// Checks besides the search: tables, access, the admin log, rights.
     pub checks: Vec<Control>,
-}
-
-/// A cell of a table of a report.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Cell {
-    Text(String),
-    Number(u64),
-    Status(Status),
-}
-
-/// A table of a report.
-pub(crate) struct Table {
-    pub(crate) title: &'static str,
-    /// A line before it; empty: none.
-    pub(crate) note: String,
-    pub(crate) columns: &'static [&'static str],
-    pub(crate) rows: Vec<Vec<Cell>>,
+    /// Places where data lives.
+    pub places: Vec<Place>,
+    /// The sanitiser over its examples and the audit's markers.
+    pub scrubbed: Vec<Scrubbed>,
+    /// What it took of what is counted.
+    pub taken: Vec<Taken>,
+    /// Why nothing is known of that; empty: it is.
+    pub taken_said: String,
+    /// The day's keys.
+    pub keys: Vec<Key>,
+    /// What is left of risk.
+    pub risks: Vec<Risk>,
 }
 
 impl Evidence {
@@ -112,90 +186,6 @@ impl Evidence {
         let checks = self.checks.iter().flat_map(|it| [it.name.as_str(), it.status.as_str()]);
         claims.chain(settings).chain(checks).collect()
     }
-
-    /// Every table, in the order of reports.
-    pub(crate) fn tables(&self) -> [Table; 5] {
-        [self.claims(), self.settings(), self.small_cells(), self.access(), self.tokens()]
-    }
-
-    fn claims(&self) -> Table {
-        let row = |claim: &Claim| {
-            let Claim { id, text, status, said, tests } = claim;
-            let tests = if tests.is_empty() { "–".to_owned() } else { tests.join(", ") };
-            let [id, text, said] = [id, text, said].map(|text| Cell::Text(text.clone()));
-            vec![id, text, Cell::Status(*status), said, Cell::Text(tests)]
-        };
-        Table {
-            title: "Claims and evidence",
-            note: self.notice.clone(),
-            columns: &["sentence", "words", "status", "what this audit saw", "held by the tests"],
-            rows: self.claims.iter().map(row).collect(),
-        }
-    }
-
-    fn settings(&self) -> Table {
-        let row = |it: &Setting| {
-            let touches =
-                if it.touches.is_empty() { "none".to_owned() } else { it.touches.join(", ") };
-            [&it.key, &it.value, &it.default, &touches]
-                .map(|text| Cell::Text(text.clone()))
-                .to_vec()
-        };
-        Table {
-            title: "Settings that are not the default",
-            note: none(self.settings.is_empty(), "Every setting is the default."),
-            columns: &["setting", "value", "default", "sentences that it touches"],
-            rows: self.settings.iter().map(row).collect(),
-        }
-    }
-
-    fn small_cells(&self) -> Table {
-        let row = |it: &SmallCells| {
-            let smallest = it.smallest.map_or_else(|| Cell::Text("–".to_owned()), Cell::Number);
-            let threshold = Cell::Number(it.k_day.into());
-            let store = Cell::Text(it.store.clone());
-            let numbers = [Cell::Number(it.named), smallest, Cell::Number(it.below), threshold];
-            let last = [Cell::Number(it.folded), Cell::Text(it.said.clone())];
-            [store].into_iter().chain(numbers).chain(last).collect()
-        };
-        Table {
-            title: "Small cells of closed days",
-            note: "Values of attributes, for each site and day; smallest in visitors, or visits \
-                   where visitors are not counted."
-                .to_owned(),
-            columns: &["store", "named", "smallest", "below k_day", "k_day", "(other)", ""],
-            rows: self.small_cells.iter().map(row).collect(),
-        }
-    }
-
-    fn access(&self) -> Table {
-        let row = |it: &Control| {
-            vec![Cell::Text(it.name.clone()), Cell::Status(it.status), Cell::Text(it.said.clone())]
-        };
-        Table {
-            title: "Tables and access",
-            note: String::new(),
-            columns: &["check", "status", ""],
-            rows: self.checks.iter().map(row).collect(),
-        }
-    }
-
-    fn tokens(&self) -> Table {
-        let row = |it: &Tokens| {
-            let words = [&it.folder, &it.kind, &it.role].map(|text| Cell::Text(text.clone()));
-            words.into_iter().chain([Cell::Number(it.count)]).collect()
-        };
-        Table {
-            title: "Tokens that open something",
-            note: none(self.tokens.is_empty(), "None; see above if they could not be read."),
-            columns: &["data folder of", "kind", "role", "tokens"],
-            rows: self.tokens.iter().map(row).collect(),
-        }
-    }
-}
-
-fn none(is_empty: bool, note: &str) -> String {
-    if is_empty { note.to_owned() } else { String::new() }
 }
 
 #[cfg(test)]
@@ -217,6 +207,7 @@ pub(crate) mod tests {
                 value: "1".to_owned(),
                 default: "8".to_owned(),
                 touches: vec!["stored.crowd".to_owned()],
+                by: "environment".to_owned(),
             }],
             small_cells: vec![SmallCells {
                 store: "counts.db".to_owned(),
@@ -236,6 +227,37 @@ pub(crate) mod tests {
                 status: Status::Passed,
                 said: "7 entries".to_owned(),
                 needed: true,
+            }],
+            places: vec![Place {
+                name: "Edge file".to_owned(),
+                holds: "Counts.".to_owned(),
+                life: "A second.".to_owned(),
+                readers: "The process.".to_owned(),
+            }],
+            scrubbed: vec![Scrubbed {
+                kind: "pages".to_owned(),
+                want: "redact".to_owned(),
+                texts: 35,
+                right: 34,
+                rules: vec!["e-mail".to_owned(), "phone".to_owned()],
+                wrong: vec!["phone".to_owned()],
+            }],
+            taken: vec![Taken {
+                store: "counts.db".to_owned(),
+                kind: "pages".to_owned(),
+                hits: 1_000,
+                parts: 20,
+                whole: 1,
+            }],
+            taken_said: String::new(),
+            keys: vec![Key {
+                collector: "collector 1".to_owned(),
+                day: "2026-11-21".to_owned(),
+                drawn: 2,
+            }],
+            risks: vec![Risk {
+                limit: "A name in `/jane-doe` stays.".to_owned(),
+                remedy: "Set `strict`.".to_owned(),
             }],
         }
     }
@@ -260,6 +282,9 @@ pub(crate) mod tests {
         other.tokens[0].count += 1;
         other.checks[0].said = "8 entries".to_owned();
         other.claims[0].said.clear();
+        other.taken[0].hits += 1;
+        other.small_cells[0].unusable += 1;
+        (other.keys[0].day, other.keys[0].drawn) = ("2026-11-22".to_owned(), 3);
         assert_eq!(one.outcome(), other.outcome());
         other.checks[0].status = Status::Failed;
         assert_ne!(one.outcome(), other.outcome());

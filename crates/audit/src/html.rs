@@ -8,7 +8,7 @@
 use std::fmt::Write as _;
 
 use crate::evidence::{Cell, Table};
-use crate::markdown::{identity_rows, matrix};
+use crate::markdown::{STATEMENT, identity_rows, matrix};
 use crate::report::{Artefact, IS_NOT, Report, Status};
 
 const CSS: &str = include_str!("audit.css");
@@ -176,7 +176,7 @@ fn evidence(table: &Table, page: &mut String) -> std::fmt::Result {
     if !table.note.is_empty() {
         writeln!(page, "<p>{}</p>", escape(&table.note))?;
     }
-    write!(page, "<table class=\"evidence\"><thead><tr>")?;
+    write!(page, "<table class=\"{}\"><thead><tr>", table.class())?;
     for (at, column) in table.columns.iter().enumerate() {
         let mut cells = table.rows.iter().filter_map(|row| row.get(at));
         let class = match cells.find(|cell| !matches!(cell, Cell::Text(_))) {
@@ -191,10 +191,10 @@ fn evidence(table: &Table, page: &mut String) -> std::fmt::Result {
         write!(page, "<tr>")?;
         for (at, cell) in row.iter().enumerate() {
             match cell {
-                Cell::Text(text) if at == 0 => {
-                    write!(page, "<th scope=\"row\">{}</th>", escape(text))?;
+                Cell::Text(text) if at == 0 && !table.is_prose() => {
+                    write!(page, "<th scope=\"row\">{}</th>", prose(text))?;
                 }
-                Cell::Text(text) => write!(page, "<td>{}</td>", escape(text))?,
+                Cell::Text(text) => write!(page, "<td>{}</td>", prose(text))?,
                 Cell::Number(value) => page.push_str(&number(*value)),
                 Cell::Status(value) => page.push_str(&status(*value)),
             }
@@ -205,10 +205,10 @@ fn evidence(table: &Table, page: &mut String) -> std::fmt::Result {
 }
 
 fn rest(report: &Report, page: &mut String) -> std::fmt::Result {
-    head(page, "Not examined", &["what", "why"])?;
+    head(page, "Not examined", &["what", "why", STATEMENT])?;
     for outside in &report.not_examined {
         let (what, why) = (escape(&outside.what), escape(&outside.why));
-        writeln!(page, "<tr><th scope=\"row\">{what}</th><td>{why}</td></tr>")?;
+        writeln!(page, "<tr><th scope=\"row\">{what}</th><td>{why}</td><td></td></tr>")?;
     }
     let forms = escape(&report.forms.join(", "));
     writeln!(page, "</tbody></table>\n<h2>Forms</h2>\n<p>Each marker was looked for {forms}.</p>")?;
@@ -218,6 +218,20 @@ fn rest(report: &Report, page: &mut String) -> std::fmt::Result {
     }
     let again = escape(&report.repeat.join("\n"));
     writeln!(page, "<h2>Again</h2>\n<pre>{again}</pre>")
+}
+
+/// Text as markup, what is between backticks as code.
+fn prose(text: &str) -> String {
+    let pieces: Vec<&str> = text.split('`').collect();
+    if pieces.len().is_multiple_of(2) {
+        // One is left alone: it is a backtick.
+        return escape(text);
+    }
+    let piece = |(at, piece): (usize, &&str)| match at % 2 {
+        0 => escape(piece),
+        _ => format!("<code>{}</code>", escape(piece)),
+    };
+    pieces.iter().enumerate().map(piece).collect()
 }
 
 /// Text as markup.
@@ -252,5 +266,15 @@ mod tests {
         assert!(page.contains("<td class=\"number\">4,096</td>"));
         assert!(page.contains("Addresses of pages are &lt;cleaned&gt; first."));
         assert!(page.contains("<th scope=\"row\">crowd</th><td>1</td><td>8</td>"));
+        let risk =
+            "<td>A name in <code>/jane-doe</code> stays.</td><td>Set <code>strict</code>.</td>";
+        assert!(page.contains(risk));
+    }
+
+    #[test]
+    fn what_is_between_backticks_is_code_and_no_markup() {
+        assert_eq!(prose("a `<b>` c"), "a <code>&lt;b&gt;</code> c");
+        assert_eq!(prose("`a` ` <b>"), "`a` ` &lt;b&gt;");
+        assert_eq!(prose(""), "");
     }
 }

@@ -11,6 +11,9 @@ use std::fmt::Write as _;
 use crate::evidence::{Cell, Table};
 use crate::report::{Artefact, IS_NOT, Report};
 
+/// Where an operator may say, and sign, what nobody examined.
+pub(crate) const STATEMENT: &str = "operator's statement, date, signature";
+
 /// Renders it.
 pub fn markdown(report: &Report) -> String {
     let mut text = String::new();
@@ -71,9 +74,9 @@ fn write(report: &Report, text: &mut String) -> std::fmt::Result {
     for table in report.evidence.tables() {
         evidence(&table, text)?;
     }
-    writeln!(text, "\n## Not examined\n")?;
+    writeln!(text, "\n## Not examined\n\n| what | why | {STATEMENT} |\n|---|---|---|")?;
     for outside in &report.not_examined {
-        writeln!(text, "- {}: {}", outside.what, outside.why)?;
+        writeln!(text, "| {} | {} | |", cell(&outside.what), cell(&outside.why))?;
     }
     writeln!(text, "\n## Forms\n\nEach marker was looked for {}.", report.forms.join(", "))?;
     for forgotten in &report.forgotten {
@@ -89,10 +92,13 @@ fn write(report: &Report, text: &mut String) -> std::fmt::Result {
 fn evidence(table: &Table, text: &mut String) -> std::fmt::Result {
     writeln!(text, "\n## {}\n", table.title)?;
     if !table.note.is_empty() {
-        writeln!(text, "{}\n", table.note)?;
+        writeln!(text, "{}", table.note)?;
     }
     if table.rows.is_empty() {
         return Ok(());
+    }
+    if !table.note.is_empty() {
+        writeln!(text)?;
     }
     writeln!(text, "| {} |\n|{}", table.columns.join(" | "), "---|".repeat(table.columns.len()))?;
     for row in &table.rows {
@@ -118,6 +124,8 @@ pub(crate) fn identity_rows(report: &Report) -> Vec<(&'static str, String)> {
         ),
         ("configuration", it.configuration.clone()),
         ("mode", it.mode.clone()),
+        ("machine", it.machine.clone()),
+        ("ran as", it.ran_as.clone()),
         ("began", it.began.clone()),
         ("ended", format!("{} ({} s)", it.ended, it.seconds)),
         ("hash of the outcome", report.hash.clone()),
@@ -155,8 +163,18 @@ mod tests {
         let claim =
             "| stored.clean | Addresses of pages are <cleaned> first. | passed | 10 markers \\|";
         assert!(text.contains(claim), "{text}");
-        assert!(text.contains("| crowd | 1 | 8 | stored.crowd |"), "{text}");
-        assert!(text.contains("| counts.db | 1234 | 3 | 0 | 3 | 0 |  |"), "{text}");
+        for row in [
+            "| crowd | 1 | 8 | environment | stored.crowd |",
+            "| counts.db | 1234 | 3 | 0 | 3 | 0 | 0 | 0 |  |",
+            "| Edge file | Counts. | A second. | The process. |",
+            "| pages | redact | 35 | 34 | e-mail; phone | phone |",
+            "| counts.db | pages | 1000 | 20 | 1 |",
+            "| collector 1 | 2026-11-21 | 2 |",
+            "| A name in `/jane-doe` stays. | Set `strict`. |",
+            "| memory | a test does | |",
+        ] {
+            assert!(text.contains(row), "{row}: {text}");
+        }
         assert!(markdown(&report(&[Status::Passed])).contains("Nothing, of 54 channels."));
     }
 }

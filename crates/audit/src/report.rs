@@ -11,7 +11,7 @@ use crate::channel::{CHANNELS, Nature};
 use crate::evidence::Evidence;
 
 /// The number of this form of the report.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 /// What became of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -86,6 +86,12 @@ pub struct Identity {
     pub ended: String,
     /// How long it took.
     pub seconds: u64,
+    /// System, processor and cores; no name of a host.
+    #[serde(default)]
+    pub machine: String,
+    /// As which user it ran: root, the owner of the data folder, or another. No name.
+    #[serde(default)]
+    pub ran_as: String,
 }
 
 /// What is outside, and why.
@@ -178,7 +184,7 @@ pub struct Report {
     pub forgotten: Vec<String>,
     /// How to do it again.
     pub repeat: Vec<String>,
-    /// What it says besides the markers. Reports of schema 1 have none.
+    /// What it says besides the markers. Reports of schema 1 have none, of 2 less.
     #[serde(default)]
     pub evidence: Evidence,
 }
@@ -367,11 +373,21 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_report_of_the_first_schema_is_still_a_control() {
+    fn a_report_of_an_earlier_schema_is_still_a_control() {
         let mut old = serde_json::to_value(report(&[Status::Failed])).unwrap();
+        let whole = old.as_object_mut().unwrap();
+        let evidence = whole.get_mut("evidence").unwrap().as_object_mut().unwrap();
+        // What came with the third.
+        for key in ["places", "scrubbed", "taken", "taken_said", "keys", "risks"] {
+            assert!(evidence.remove(key).is_some(), "{key}");
+        }
+        evidence["settings"][0].as_object_mut().unwrap().remove("by");
+        whole["identity"].as_object_mut().unwrap().remove("machine");
+        let second: Report = serde_json::from_value(old.clone()).unwrap();
+        assert_eq!((second.evidence.checks.len(), second.evidence.keys.len()), (1, 0));
         old.as_object_mut().unwrap().remove("evidence");
-        let old: Report = serde_json::from_value(old).unwrap();
-        assert_eq!(old.evidence, Evidence::default());
+        let first: Report = serde_json::from_value(old).unwrap();
+        assert_eq!(first.evidence, Evidence::default());
     }
 
     #[test]
@@ -379,6 +395,7 @@ pub(crate) mod tests {
         let one = report(&[Status::Passed, Status::Failed]);
         let mut other = one.clone();
         other.identity.began = "another time".to_owned();
+        other.identity.machine = "another machine".to_owned();
         other.artefacts[0].bytes += 1;
         other.artefacts[1].findings[0].count += 1;
         other.finish();

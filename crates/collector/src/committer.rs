@@ -9,6 +9,7 @@
 
 pub(crate) mod batches;
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,7 +24,7 @@ use headcount_transport::{Offered, Publisher};
 use self::batches::Addressed;
 use crate::edge_file::{EdgeFile, EdgeFileError, Folding, Recovered, Step};
 use crate::metrics::Metrics;
-use crate::names::{Name, Names, SiteId};
+use crate::names::{Name, NameId, Names, SiteId};
 use crate::release::{Held, Plan, ReleaseRule};
 use crate::shard::{Doorbell, Shard};
 use crate::shipper::Shipper;
@@ -53,6 +54,12 @@ const DRAIN_PATIENCE: Duration = Duration::from_secs(20);
 const NAMES_GRACE_SECONDS: u64 = 3_600;
 /// Pause before a file that could not be written anew is tried again.
 const REWRITE_PAUSE: Duration = Duration::from_secs(60);
+
+/// How long a small file keeps its rows in the order in which they came, at most, where few come.
+const ORDER_PAUSE: Duration = Duration::from_secs(5);
+/// Larger files are written anew once a day only, because hits wait meanwhile: a mebibyte takes about
+/// 20 ms.
+const ORDERED_BYTES_MAX: u64 = 1 << 20;
 
 /// What an asker hears: an error that may pass, when asked again. Any other ends the committer,
 /// and then nobody answers.
@@ -95,9 +102,16 @@ struct State {
     released_day: Day,
     /// The log has commits that a release has folded.
     is_log_due: bool,
+    /// Rows of the file may lie in the order in which they came.
+    is_unordered: bool,
+    /// When the file may be written anew for the sake of that order.
+    order_at: Instant,
     /// When the file is to be written anew, because names have gone.
     rewrite_at: Option<Instant>,
     erasing: Vec<Erasing>,
+    /// Sites that this process has erased: a core that took the table of sites before may still be at a
+    /// hit of one. A number each, and no number is given again.
+    gone: HashSet<SiteId>,
 }
 
 /// An erasure whose last batches are on their way.
@@ -131,9 +145,35 @@ impl Committer {
             self.rewrite(&mut state)?;
             if hits >= CROWDED_HITS {
                 std::thread::sleep(gathering(hits));
-            } else if std::mem::take(&mut state.is_log_due) {
-                self.empty_log(&mut state)?;
+            } else {
+                self.tidy(&mut state)?;
             }
+        }
+    }
+
+    /// Lets the file tell no visit apart, when there is time for it.
+    fn tidy(&mut self, state: &mut State) -> Result<(), EdgeFileError> {
+        if std::mem::take(&mut state.is_log_due) {
+            state.is_unordered = true;
+            self.empty_log(state)?;
+        }
+        if state.is_unordered && Instant::now() >= state.order_at {
+            state.order_at = Instant::now() + ORDER_PAUSE;
+            state.is_unordered = !self.order()?;
+        }
+        Ok(())
+    }
+
+    /// Writes a small file anew, in the order of its keys. SQLite lays new rows of a page one behind
+    /// the other: whoever has the bytes would have the order in which they came, and where few come
+    /// the names and the attributes of a visit side by side. `false` if it must be tried again.
+    fn order(&mut self) -> Result<bool, EdgeFileError> {
+        let is_small = self.file.size_bytes().map(|bytes| bytes <= ORDERED_BYTES_MAX);
+        match is_small.and_then(|is_small| if is_small { self.file.write_anew() } else { Ok(()) }) {
+            Ok(()) => Ok(true),
+            // A disk that takes nothing speaks at the next commit.
+            Err(error) if error.is_retryable() => Ok(false),
+            Err(error) => self.survive(error).map(|()| false),
         }
     }
 
@@ -156,7 +196,7 @@ impl Committer {
             return Ok(());
         }
         state.rewrite_at = None;
-        match self.file.clear_free_pages() {
+        match self.file.write_anew() {
             Err(error) if error.is_retryable() => {
                 tracing::warn!(error = %error, "edge file cannot be written anew, trying again");
                 state.rewrite_at = Some(now + REWRITE_PAUSE);
@@ -177,8 +217,12 @@ impl Committer {
             released_at: Instant::now(),
             released_day: Day(0),
             is_log_due: false,
+            // A start does not know what the last one left.
+            is_unordered: true,
+            order_at: Instant::now(),
             rewrite_at: None,
             erasing: Vec::new(),
+            gone: HashSet::new(),
         };
         self.recovered.names = Vec::new();
         Ok(state)
@@ -198,9 +242,10 @@ impl Committer {
             }
         }
         failpoint::hit("commit-before");
+        let mut names = self.names.take_unsaved();
+        self.leave_out_gone(state, &mut merged, &mut names);
         let increments = merged.into_sorted();
         let full = state.held.len() + increments.len() > self.held_cells_max;
-        let names = self.names.take_unsaved();
         let outcome = if full && !decided.is_empty() {
             self.metrics.held_full.inc();
             self.names.not_saved(names);
@@ -218,6 +263,25 @@ impl Committer {
             failpoint::hit("commit-between-answers");
         }
         result.map(|()| hits)
+    }
+
+    /// What comes late of an erased site goes the same way: in the edge file it would be cells of
+    /// nobody, and a damaged file at the next start.
+    fn leave_out_gone(
+        &self,
+        state: &State,
+        merged: &mut Tally<SiteId, NameId>,
+        names: &mut Vec<Name>,
+    ) {
+        if state.gone.is_empty() {
+            return;
+        }
+        drop(merged.take(|site, _| state.gone.contains(site)));
+        let late: HashSet<SiteId> = names
+            .extract_if(.., |name| state.gone.contains(&name.site))
+            .map(|it| it.site)
+            .collect();
+        late.into_iter().for_each(|site| self.names.forget_site(site));
     }
 
     /// Writes a group and, when due, a release, in one transaction.
@@ -390,6 +454,7 @@ impl Committer {
         let (delete, journal) = state.held.without(site);
         let folding = Folding { delete: &delete, journal: &journal, ..Folding::default() };
         self.file.erase_site(site, &folding)?;
+        state.gone.insert(site);
         state.held.erase(site);
         self.names.forget_site(site);
         state.texts.forget_site(site);
@@ -440,6 +505,7 @@ impl Committer {
         }
         self.round(state, false)?;
         self.rewrite(state)?;
+        self.order()?;
         self.file.checkpoint()
     }
 }
@@ -456,7 +522,7 @@ fn clear(file: &mut EdgeFile, shipper: &mut Shipper) -> Result<(), EdgeFileError
     let deletable = shipper.deletable();
     file.commit(Step { acked: &deletable, ..Step::default() })?;
     shipper.deleted(&deletable);
-    file.clear_free_pages()
+    file.write_anew()
 }
 
 #[cfg(test)]

@@ -356,12 +356,22 @@ impl EdgeFile {
         Ok(())
     }
 
-    /// Writes the file anew without what deleted rows have left behind: whole pages, and copies
+    /// Bytes of the file when its log is folded into it.
+    ///
+    /// # Errors
+    /// [`EdgeFileError`] if it cannot be read.
+    pub fn size_bytes(&self) -> Result<u64, EdgeFileError> {
+        let number = |name| self.db.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+        Ok((number("page_count")? * number("page_size")?).cast_unsigned())
+    }
+
+    /// Writes the file anew: each page has its rows in the order of their keys, not in that of their
+    /// coming, and nothing of what deleted rows have left behind, be it whole pages or copies
     /// between the rows of others. In the memory of all of it, while it lasts.
     ///
     /// # Errors
     /// [`EdgeFileError`] if the disk does not take it.
-    pub fn clear_free_pages(&mut self) -> Result<(), EdgeFileError> {
+    pub fn write_anew(&mut self) -> Result<(), EdgeFileError> {
         self.db.execute_batch("VACUUM")?;
         self.checkpoint()
     }

@@ -268,6 +268,7 @@ impl LogJudge {
             addresses: setting.addresses,
             countries: setting.countries,
             visitors,
+            images_need_a_page: false,
             rate: RateLimit::new(0, random()?),
             agents: Arc::new(LooseKey::new(&random()?)),
             day: day.0.into(),

@@ -39,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) addresses: AddressSource,
     pub(crate) countries: Countries,
     pub(crate) visitors: Option<Visitors>,
+    /// An image that no page sent counts nothing: it may lie in a mail, with a name for each recipient.
+    pub(crate) images_need_a_page: bool,
     pub(crate) rate: RateLimit,
     /// What agents are told apart by, on all cores alike.
     pub(crate) agents: Arc<LooseKey>,
@@ -108,7 +110,9 @@ pub(crate) struct Judge {
 pub(crate) enum Way {
     /// `GET /p.gif`: without `p` the page is the `Referer`, and no site is no error.
     Pixel,
-    /// `POST /hit`.
+    /// `GET` of another tool's tracker: an image, too.
+    Image,
+    /// `POST /hit`, and what another tool's tracker posts.
     Hit,
 }
 
@@ -206,7 +210,7 @@ impl Judge {
         let Some(site) = site_of(sites, beacon, from.as_deref()) else {
             return match way {
                 Way::Pixel => Verdict::NotOurs,
-                Way::Hit => Verdict::Rejected(Rejection::UnknownSite),
+                Way::Image | Way::Hit => Verdict::Rejected(Rejection::UnknownSite),
             };
         };
         let hour = self.shared.clock.hour();
@@ -223,7 +227,8 @@ impl Judge {
         if client.robot {
             return refuse(RefusalReason::Robot);
         }
-        if is_foreign(sites, site, from.as_deref()) {
+        let is_alone = from.is_none() && way != Way::Hit && self.shared.images_need_a_page;
+        if is_alone || is_foreign(sites, site, from.as_deref()) {
             return refuse(RefusalReason::Origin);
         }
         let prefix = self.shared.addresses.prefix(peer, headers);
@@ -234,7 +239,7 @@ impl Judge {
         let page = match (page_of(beacon, &signals), way) {
             (Some(page), _) => page,
             (None, Way::Pixel) => return refuse(RefusalReason::NoPage),
-            (None, Way::Hit) => return Verdict::Rejected(Rejection::NoPage),
+            (None, Way::Image | Way::Hit) => return Verdict::Rejected(Rejection::NoPage),
         };
         let hit = Hit { site, hour, page, marks: (hour.day(), site.id.0) };
         match self.target(site, beacon) {

@@ -8,6 +8,7 @@
 use std::sync::atomic::AtomicU64;
 
 use headcount_core::refusal::RefusalReason;
+use headcount_core::time::Day;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -54,6 +55,8 @@ pub struct Metrics {
     outbox_batches: Gauge,
     names: Gauge,
     visitor_miss_rate: Gauge<f64, AtomicU64>,
+    visitor_key_day_seconds: Gauge,
+    visitor_keys: Gauge,
     audit_delta: Gauge,
 }
 
@@ -80,6 +83,8 @@ impl Metrics {
             outbox_batches: Gauge::default(),
             names: Gauge::default(),
             visitor_miss_rate: Gauge::default(),
+            visitor_key_day_seconds: Gauge::default(),
+            visitor_keys: Gauge::default(),
             audit_delta: Gauge::default(),
         };
         registry.register("headcount_hits_accepted", "hits counted", metrics.accepted.clone());
@@ -125,6 +130,14 @@ impl Metrics {
             "probability that a new visitor is taken for one seen before",
             miss_rate,
         );
+        let day = self.visitor_key_day_seconds.clone();
+        registry.register(
+            "headcount_visitor_key_day_seconds",
+            "beginning of the UTC day whose key marks visitors; 0: there is no key",
+            day,
+        );
+        let keys = self.visitor_keys.clone();
+        registry.register("headcount_visitor_keys", "keys of visitors since the start", keys);
         let delta = self.audit_delta.clone();
         registry.register("headcount_audit_delta", "counts less ledger; 0 when balanced", delta);
     }
@@ -155,6 +168,14 @@ impl Metrics {
         self.audit_delta.set(i64::try_from(delta).unwrap_or(i64::MAX));
     }
 
+    /// Sets of which UTC day the key is by which visitors are marked, and how many there were.
+    /// Nothing finer: a key changes by the clock, and with no visitor.
+    pub fn key(&self, day: Option<Day>, drawn: u64) {
+        let seconds = day.map_or(0, |day| day.first_hour().unix_seconds());
+        self.visitor_key_day_seconds.set(i64::try_from(seconds).unwrap_or(i64::MAX));
+        self.visitor_keys.set(i64::try_from(drawn).unwrap_or(i64::MAX));
+    }
+
     /// Sets what [`crate::visitors::Visitors::miss_rate`] said.
     /// Six places: what is below says which few visitors came, not how many may be missed.
     pub fn miss_rate(&self, rate: f64) {
@@ -180,5 +201,21 @@ mod tests {
         let near = text(999_950, 299_950);
         assert!(near.contains("\nheadcount_held_cells 999000\n"), "{near}");
         assert!(near.contains("\nheadcount_names 299000\n"), "{near}");
+    }
+
+    #[test]
+    fn a_key_is_told_by_its_day() {
+        let mut registry = Registry::default();
+        let metrics = Metrics::register(&mut registry);
+        let text = |day, drawn| {
+            metrics.key(day, drawn);
+            let mut text = String::new();
+            prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+            text
+        };
+        let told = text(Some(Day(20_000)), 3);
+        assert!(told.contains("\nheadcount_visitor_key_day_seconds 1728000000\n"), "{told}");
+        assert!(told.contains("\nheadcount_visitor_keys 3\n"), "{told}");
+        assert!(text(None, 4).contains("\nheadcount_visitor_key_day_seconds 0\n"));
     }
 }

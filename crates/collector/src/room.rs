@@ -20,14 +20,16 @@ use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::{HttpService, service_fn};
 use hyper::{Request, Response};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 
-use crate::connection::{Landing, Order, READ_BYTES_MAX, Watch, Watched, wipe};
+use crate::connection::{Landing, Order, READ_BYTES_MAX, TICK, Watch, Watched, wipe};
 use crate::metrics::Metrics;
-use crate::peer::{Peer, Prefix};
+use crate::peer::{AddressSource, Peer, Prefix};
 
 /// Header lines of one request at most; beyond, 431.
 const HEADERS_MAX: usize = 64;
+/// After an accept that failed, as with no descriptors left, so that the thread does not spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Between two looks at who has left.
 const LEAVE_PAUSE: Duration = Duration::from_millis(5);
 
@@ -41,8 +43,6 @@ pub struct ConnectionLimits {
 }
 
 /// The connections of one listener. Something must [`Room::sweep`] it each [`TICK`].
-///
-/// [`TICK`]: crate::TICK
 pub struct Room {
     limits: ConnectionLimits,
     now: Rc<Cell<u32>>,
@@ -93,6 +93,24 @@ impl Room {
     /// Whether another connection may be accepted.
     pub fn has_place(&self) -> bool {
         self.watches.borrow().len() < self.limits.total
+    }
+
+    /// Waits for a place and then for who takes it. Nothing is lost when it is dropped before.
+    pub async fn accept(
+        &self,
+        listener: &TcpListener,
+        addresses: &AddressSource,
+    ) -> (TcpStream, Peer) {
+        loop {
+            if !self.has_place() {
+                tokio::time::sleep(TICK).await;
+                continue;
+            }
+            match listener.accept().await {
+                Ok((stream, remote)) => return (stream, addresses.peer(remote)),
+                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+            }
+        }
     }
 
     /// Ends what is late.

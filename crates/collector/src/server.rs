@@ -214,6 +214,7 @@ impl Collector {
             addresses: setting.addresses,
             countries: parts.countries,
             visitors,
+            images_need_a_page: setting.release.admission,
             rate: RateLimit::new(setting.limits.hits_per_prefix_per_minute, random()?),
             // One key for all cores: a visitor's connections may land on any of them.
             agents: Arc::new(LooseKey::new(&random()?)),
@@ -351,6 +352,12 @@ impl Collector {
     /// not counted.
     pub fn miss_rate(&self) -> Option<f64> {
         self.shared.visitors.as_ref().map(Visitors::miss_rate)
+    }
+
+    /// The UTC day of the key by which visitors are marked, none while there is none, and how many
+    /// keys there were since the start; `None` if visitors are not counted.
+    pub fn key_day(&self) -> Option<(Option<Day>, u64)> {
+        self.shared.visitors.as_ref().map(Visitors::key_day)
     }
 
     /// Whether the committer and every core still run. If not, [`Collector::stop`] tells why.

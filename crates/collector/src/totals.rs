@@ -48,7 +48,7 @@ impl Tool {
     }
 
     /// How it names itself.
-    const fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Plausible => "Plausible",
             Self::Umami => "Umami",

@@ -220,6 +220,12 @@ impl Visitors {
         self.today().turn
     }
 
+    /// The UTC day of the running key, none while there is none, and how many keys there were.
+    pub fn key_day(&self) -> (Option<Day>, u64) {
+        let today = self.today();
+        ((today.state == KeyState::Drawn).then_some(today.day), today.turn)
+    }
+
     /// [`Visitors::begin`] now, for who cannot do anything about its failure.
     pub(crate) fn keep(&self, day: Day) {
         if self.begin(day, Instant::now()).is_err() {
@@ -433,7 +439,9 @@ mod tests {
         let visitors = Visitors::new(1, Day(1)).unwrap();
         let (old, words) = (mark(&visitors), mark(&visitors).words);
         assert!(visitors.is_new(&old) && holds_marks(&visitors));
+        assert_eq!(visitors.key_day(), (Some(Day(1)), 1));
         visitors.keep(Day(2));
+        assert_eq!(visitors.key_day(), (Some(Day(2)), 2));
         assert!(!holds_marks(&visitors));
         assert_ne!(words, mark(&visitors).words);
         assert!(visitors.miss_rate() == 0.0);

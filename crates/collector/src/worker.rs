@@ -27,8 +27,6 @@ use crate::shard::{Doorbell, Shard};
 use crate::sites::SiteTable;
 use crate::ticket::Tickets;
 
-/// Pause after a failed accept (no descriptors left), so that the core does not spin.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long a stop lets requests finish.
 const LEAVE_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -146,18 +144,11 @@ async fn serve(parts: WorkerParts, listener: std::net::TcpListener) -> std::io::
             _ = stop.changed() => break,
             // Without them nobody is answered, and no deadline and no day ends.
             Some(_) = keepers.join_next() => return Err(std::io::Error::other("a task failed")),
-            accepted = listener.accept(), if room.has_place() => match accepted {
-                Ok((stream, remote)) => {
-                    failpoint::hit("core-accepts");
-                    let peer = worker.shared.addresses.peer(remote);
-                    let worker = Rc::clone(&worker);
-                    room.admit(stream, peer, move |request| {
-                        answer(Rc::clone(&worker), peer, request)
-                    });
-                }
-                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
-            },
-            () = tokio::time::sleep(TICK), if !room.has_place() => {}
+            (stream, peer) = room.accept(&listener, &worker.shared.addresses) => {
+                failpoint::hit("core-accepts");
+                let worker = Rc::clone(&worker);
+                room.admit(stream, peer, move |request| answer(Rc::clone(&worker), peer, request));
+            }
         }
     }
     drop(listener);

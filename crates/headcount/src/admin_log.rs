@@ -10,8 +10,9 @@ use anyhow::bail;
 use headcount_store::control::admin::{Entry, Verdict, hash_text};
 
 use crate::cli::{LogArgs, LogCommand, LogFormat};
-use crate::commands::{control, say, unless_reader_left};
-use crate::config::ConfigError;
+use crate::commands::{control, look_at, say, unless_reader_left};
+use crate::config::{Config, ConfigError};
+use crate::edge;
 
 /// Does what was asked.
 ///
@@ -20,7 +21,7 @@ use crate::config::ConfigError;
 pub(crate) fn run(args: LogArgs) -> anyhow::Result<()> {
     match args.command.unwrap_or(LogCommand::List(args.list)) {
         LogCommand::List(args) => {
-            let (_, control) = control(&args.data)?;
+            let (_, control) = look_at(&args.data)?;
             let entries = control.log_entries()?;
             unless_reader_left(say(&match args.format {
                 LogFormat::Table => table(&entries),
@@ -29,8 +30,12 @@ pub(crate) fn run(args: LogArgs) -> anyhow::Result<()> {
         }
         LogCommand::Verify { head, data } => {
             let kept = head.as_deref().map(hash).transpose()?;
-            let (config, control) = control(&data)?;
+            let (config, control) = look_at(&data)?;
             match control.log_verify(kept, config.retention_days)? {
+                Verdict::Whole { entries: 0, .. } if was_started(&config) => bail!(
+                    "the admin log is empty, and every start writes an entry: control.db and \
+                     admin.mark are not those that were here; restore both from one backup"
+                ),
                 Verdict::Whole { entries, head, trimmed } => {
                     let at = head.map_or_else(String::new, |head| {
                         format!(", up to {} {}", head.seq, hash_text(&head.hash))
@@ -46,7 +51,7 @@ pub(crate) fn run(args: LogArgs) -> anyhow::Result<()> {
             }
         }
         LogCommand::Head { data } => {
-            let (_, control) = control(&data)?;
+            let (_, control) = look_at(&data)?;
             match control.log_head()? {
                 Some(head) => say(&format!("{} {}\n", head.seq, hash_text(&head.hash))),
                 None => bail!("the admin log has no entry yet"),
@@ -58,6 +63,12 @@ pub(crate) fn run(args: LogArgs) -> anyhow::Result<()> {
             say("the end of the admin log is its mark again, and an entry says so\n")
         }
     }
+}
+
+/// Whether `up` or `collect` was ever started on the folder: both write an entry before they make the
+/// edge file.
+fn was_started(config: &Config) -> bool {
+    config.data_dir.join(edge::FILE_NAME).exists()
 }
 
 fn hash(text: &str) -> Result<[u8; 32], ConfigError> {

@@ -43,6 +43,8 @@ pub(crate) fn run(args: &AggregateArgs) -> anyhow::Result<()> {
     let settings = (cluster::kafka(&config)?, cluster::clickhouse(&config)?);
     let set_aside = args.set_aside.iter().map(|text| place(text)).collect::<Result<_, _>>()?;
     note_set_aside(&config, &args.set_aside)?;
+    cluster::way::warn_kafka(&config);
+    cluster::way::warn_clickhouse(&config);
     process::live(0, live(config, settings, set_aside))
 }
 

@@ -15,8 +15,12 @@ mod commands;
 mod files;
 mod finder;
 mod kept;
+mod keys;
+mod places;
 mod requests;
+mod risks;
 mod running;
+mod scrub;
 mod sending;
 mod settings;
 mod texts;
@@ -174,7 +178,9 @@ impl Audit<'_> {
         let (told, liveness, nobody) = told?;
         checks.push(nobody);
         checks.extend(access::checks(self, &mut finder));
-        let facts = Facts::new(self.config, self.mode, Vec::new());
+        let evidence = Evidence { tokens, checks, ..Evidence::default() };
+        let evidence = self.evidence(evidence, &markers, &mut finder);
+        let facts = Facts::running(self.config, self.mode, Vec::new())?;
         let mut report = texts::report(self, &facts, began);
         report.requests = told.sent;
         report.not_examined.extend(told.unsent);
@@ -182,8 +188,7 @@ impl Audit<'_> {
         report.controls = vec![liveness, self_control(&markers, &finder), positive(control)];
         let search = std::mem::take(&mut finder.search);
         report.artefacts = finder.artefacts();
-        let (small_cells, settings) = (access::small_cells(self), self.settings.clone());
-        report.evidence = Evidence { settings, small_cells, tokens, checks, ..Evidence::default() };
+        report.evidence = evidence;
         (report.evidence.notice, report.evidence.claims) = claims::claims(&facts, &report);
         report.identity.ended = texts::now();
         report.identity.seconds = started.elapsed().as_secs();
@@ -192,6 +197,28 @@ impl Audit<'_> {
         let told = [report.json()?, html::html(&report), markdown::markdown(&report)].concat();
         anyhow::ensure!(search.within(told.as_bytes()).is_empty(), "a marker is in the report");
         Ok(report)
+    }
+
+    /// What is said besides the markers, once their site is erased.
+    fn evidence(&self, evidence: Evidence, markers: &Markers, finder: &mut Finder) -> Evidence {
+        let (scrubbed, policy) = scrub::scrubbed(markers);
+        let (keys, key) = keys::look(self, finder);
+        let (places, map) = places::look(self, finder);
+        let (taken, taken_said) = scrub::taken(self);
+        let mut checks = evidence.checks;
+        checks.extend([map, policy, key]);
+        Evidence {
+            settings: self.settings.clone(),
+            small_cells: access::small_cells(self),
+            risks: risks::risks(self.mode),
+            checks,
+            places,
+            scrubbed,
+            taken,
+            taken_said,
+            keys,
+            ..evidence
+        }
     }
 
     /// Markers none of which is there yet, and forms that cannot be drawn anew.

@@ -510,6 +510,10 @@ pub(crate) struct DoctorArgs {
     /// of these settings? May be given more than once
     #[arg(long, value_name = "FILE")]
     pub(crate) notice: Vec<PathBuf>,
+    /// A page of the site, asked for once: does it set cookies, does it name scripts, frames, images
+    /// or styles of others, and does it carry the snippet? No redirect is followed
+    #[arg(long, value_name = "URL")]
+    pub(crate) page: Option<String>,
     /// How to print it
     #[arg(long, value_enum, default_value = "table")]
     pub(crate) format: DoctorFormat,

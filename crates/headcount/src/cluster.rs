@@ -5,6 +5,8 @@
 //! What surprises: passwords are read from files only, so that none is in a process list, an
 //! environment or a configuration that is shown to somebody.
 
+pub(crate) mod way;
+
 use std::path::PathBuf;
 use std::time::Duration;
 

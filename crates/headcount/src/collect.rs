@@ -37,6 +37,7 @@ pub(crate) fn run(args: &UpArgs) -> anyhow::Result<()> {
     let kafka = cluster::kafka(&config)?;
     let _lock = process::hold_folder(&config)?;
     folder::refuse_counted(&config.data_dir)?;
+    cluster::way::warn_kafka(&config);
     process::live(0, live(&config, kafka))
 }
 
@@ -86,7 +87,7 @@ async fn live(config: &Config, kafka: Settings) -> anyhow::Result<()> {
     let house = Arc::new(House::new(config, rooms, control, (metrics, clock))?);
     house.renew_sites(true)?;
     let origin = welcome::origin(listen);
-    let privacy = Privacy::new(config, Mode::Cluster);
+    let privacy = Privacy::new(config, Mode::Cluster, House::published(&house));
     house.listen(listeners, &fallback(privacy, Arc::clone(&house), origin.clone()))?;
     let ops = ops::router(Arc::clone(&house) as Arc<dyn ops::Health>, registry);
     let mut servers = process::Servers::new();

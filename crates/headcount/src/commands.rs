@@ -76,6 +76,34 @@ fn load(data: &DataArgs) -> Result<Config, ConfigError> {
     Config::load(&flags, config::environment())
 }
 
+/// The same for a command that only looks: it makes no folder and no file, and changes no rights.
+/// `None` where nothing was ever run.
+pub(crate) fn look(data: &DataArgs) -> anyhow::Result<(Config, Option<Control>)> {
+    let config = load(data)?;
+    let control = folder::look(&config.data_dir)?;
+    Ok((config, control))
+}
+
+/// [`look`] for a command that has nothing to say without the file.
+pub(crate) fn look_at(data: &DataArgs) -> anyhow::Result<(Config, Control)> {
+    let (config, control) = look(data)?;
+    match control {
+        Some(control) => Ok((config, control)),
+        None => Err(nothing_there(&config)),
+    }
+}
+
+fn nothing_there(config: &Config) -> anyhow::Error {
+    ConfigError(format!(
+        "data_dir = \"{}\": has no {}; name the folder with --data or, if it is this one, restore \
+         that file and {} from one backup",
+        config.data_dir.display(),
+        control::FILE_NAME,
+        control::admin::MARK_FILE_NAME
+    ))
+    .into()
+}
+
 /// The data folder's file of sites and tokens, for a command of this user.
 pub(crate) fn control(data: &DataArgs) -> anyhow::Result<(Config, Control)> {
     let config = load(data)?;
@@ -85,12 +113,15 @@ pub(crate) fn control(data: &DataArgs) -> anyhow::Result<(Config, Control)> {
 }
 
 /// The sites of the configuration, of the commands and of the last `up`, erased ones too.
-pub(crate) fn known_sites(config: &Config, control: &Control) -> anyhow::Result<Vec<SiteHost>> {
+pub(crate) fn known_sites(
+    config: &Config,
+    control: Option<&Control>,
+) -> anyhow::Result<Vec<SiteHost>> {
     let mut hosts: Vec<SiteHost> = config
         .sites
         .iter()
         .filter_map(|site| SiteHost::parse(&site.host).ok())
-        .chain(control.site_list()?)
+        .chain(control.map(Control::site_list).transpose()?.unwrap_or_default())
         .chain(folder::noted_sites(&config.data_dir))
         .collect();
     hosts.sort();
@@ -102,7 +133,7 @@ pub(crate) fn known_sites(config: &Config, control: &Control) -> anyhow::Result<
 pub(crate) fn is_known(
     host: &SiteHost,
     config: &Config,
-    control: &Control,
+    control: Option<&Control>,
 ) -> anyhow::Result<bool> {
     Ok(up::is_demo(host) || known_sites(config, control)?.contains(host))
 }
@@ -137,9 +168,12 @@ fn site(command: SiteCommand) -> anyhow::Result<()> {
             })
         }
         SiteCommand::List { data } => {
-            let (config, control) = control(&data)?;
-            let gone = control.tombstones()?;
-            let mut hosts = known_sites(&config, &control)?;
+            let (config, control) = look(&data)?;
+            let gone = control.as_ref().map(Control::tombstones).transpose()?.unwrap_or_default();
+            let mut hosts = known_sites(&config, control.as_ref())?;
+            if control.is_none() && hosts.is_empty() {
+                return Err(nothing_there(&config));
+            }
             hosts.retain(|host| !gone.contains(host));
             say(&hosts.iter().map(|host| format!("{host}\n")).collect::<String>())
         }
@@ -165,7 +199,7 @@ fn erase(host: &str, data: &DataArgs) -> anyhow::Result<()> {
 /// Refuses to erase what is no site, before anything is noted. A site is known by configuration and
 /// commands, by an erasure that may have been cut short, or by counts that are still there.
 fn refuse_unknown(host: &SiteHost, config: &Config, control: &Control) -> anyhow::Result<()> {
-    let known = known_sites(config, control)?;
+    let known = known_sites(config, Some(control))?;
     if known.contains(host) || control.erasures_open()?.contains(host) || has_counts(host, config)?
     {
         return Ok(());
@@ -318,9 +352,8 @@ fn stats(args: &StatsArgs) -> anyhow::Result<()> {
     )
     .map_err(|error| usage(&error))?;
     let reader = Numbers::open(&config)?;
-    folder::prepare(&config.data_dir)?;
-    let control = Control::open(&config.data_dir.join(control::FILE_NAME))?;
-    if !is_known(&host, &config, &control)? && !reader.sites()?.contains(&host) {
+    let control = folder::look(&config.data_dir)?;
+    if !is_known(&host, &config, control.as_ref())? && !reader.sites()?.contains(&host) {
         bail!("{host} is no site here; see: headcount site list");
     }
     match by.question(&host, range, config.k, STATS_ROWS_MAX) {

@@ -10,6 +10,7 @@
 
 mod check;
 mod notice;
+mod origin;
 mod raw;
 mod zones;
 
@@ -29,6 +30,7 @@ use self::zones::Zones;
 
 pub(crate) use self::check::Preset;
 pub(crate) use self::notice::RawNotice;
+pub(crate) use self::origin::origins;
 pub(crate) use self::raw::{Flags, RawClickhouse, RawKafka, RawSite, layered};
 
 /// What is wrong with the configuration: one line that names the key, its value and the remedy.

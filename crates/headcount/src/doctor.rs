@@ -1,6 +1,7 @@
 //! `headcount doctor`: what in this deployment weakens the promises, and the line that mends it.
 //!
-//! What it is not: a repair. It changes nothing, and needs no running process.
+//! What it is not: a repair. It changes nothing, and needs no running process. It asks Kafka and ClickHouse
+//! where the settings name them, and a page where one is named.
 //!
 //! What surprises: it ends with 1 if anything weakens a promise; advice, and what could not be
 //! tested, do not. A configuration that is wrong ends with 64, as everywhere.
@@ -8,6 +9,7 @@
 mod checks;
 mod facts;
 mod gather;
+mod page;
 mod proxy;
 
 use anyhow::bail;

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use headcount_core::site::SiteHost;
+use headcount_store::control::Control;
 use headcount_store::control::admin::MARK_FILE_NAME;
 use headcount_store::{control, owner, sqlite};
 use rustix::process::geteuid;
@@ -243,6 +244,19 @@ pub(crate) fn prepare(folder: &Path) -> anyhow::Result<()> {
     hand_over(folder)?;
     let what = "its permissions cannot be set; name a folder that is yours";
     restrict(folder).map_err(|error| wrong(&format!("{what} ({error})")).into())
+}
+
+/// Opens the folder's file of sites and tokens for who only looks. Nothing is made where there is none.
+///
+/// # Errors
+/// If the folder is another user's, or the file cannot be opened.
+pub(crate) fn look(folder: &Path) -> anyhow::Result<Option<Control>> {
+    refuse_anothers(folder)?;
+    let file = folder.join(control::FILE_NAME);
+    if !file.try_exists().with_context(|| format!("{} cannot be looked at", file.display()))? {
+        return Ok(None);
+    }
+    Ok(Some(Control::open(&file)?))
 }
 
 /// Gives what root has made in the folder to its owner: what was made just now, and what an older

@@ -166,7 +166,7 @@ fn refuse_cluster(config: &Config) -> Result<(), ConfigError> {
 pub(crate) fn refuse_unknown(host: &SiteHost, config: &Config) -> anyhow::Result<()> {
     let control = Control::open(&config.data_dir.join(control::FILE_NAME))?;
     let is_gone = control.tombstones()?.contains(host);
-    if is_gone || !commands::is_known(host, config, &control)? {
+    if is_gone || !commands::is_known(host, config, Some(&control))? {
         bail!("{host} is no site here; add it with: headcount site add {host}");
     }
     Ok(())

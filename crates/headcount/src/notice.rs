@@ -16,6 +16,7 @@ mod facts;
 mod html;
 mod markdown;
 pub(crate) mod page;
+pub(crate) mod published;
 
 pub(crate) use self::book::Kind;
 pub(crate) use self::document::{Document, Line, touched};

@@ -7,7 +7,6 @@
 //! once, and is closed without a word if many do.
 
 use std::rc::Rc;
-use std::time::Duration;
 
 use axum::Router;
 use headcount_collector::TICK;
@@ -17,8 +16,6 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::door::Door;
 
-/// Pause after a failed accept (no descriptors left), so that the porch does not spin.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Connections of those who may not ask: they are told so, if it is no flood.
 const STRANGERS: ConnectionLimits = ConnectionLimits { total: 16, per_prefix: 4 };
 
@@ -58,17 +55,8 @@ impl Porch {
 
     async fn accept(&self, listener: &TcpListener) {
         loop {
-            if !self.inside.has_place() {
-                tokio::time::sleep(TICK).await;
-                continue;
-            }
-            match listener.accept().await {
-                Ok((stream, remote)) => {
-                    let peer = self.door.addresses().peer(remote);
-                    self.admit(stream, peer);
-                }
-                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
-            }
+            let (stream, peer) = self.inside.accept(listener, self.door.addresses()).await;
+            self.admit(stream, peer);
         }
     }
 

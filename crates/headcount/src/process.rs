@@ -133,7 +133,7 @@ pub(crate) fn told_log(config: &Config) -> anyhow::Result<String> {
 }
 
 /// Once a day: notes which tokens have expired, trims the admin log, and forgets what was published of
-/// days that are kept no more.
+/// days that are kept no more, and tokens that ended then.
 ///
 /// # Errors
 /// If the file cannot be written.
@@ -145,6 +145,7 @@ pub(crate) fn look_after(
     control.tokens_expire(now)?;
     let oldest = Hour::of_unix(now).day().oldest_kept(retention_days);
     control.published_forget(oldest)?;
+    control.tokens_forget(oldest)?;
     control.log_trim(oldest.first_hour().unix_seconds())
 }
 
@@ -202,7 +203,7 @@ mod tests {
 
     const READERS: usize = 4;
     /// Longer than any machine takes to start a thread.
-    const PATIENCE: Duration = Duration::from_secs(20);
+    const PATIENCE: Duration = Duration::from_secs(300);
 
     #[test]
     fn a_look_up_waits_for_no_question() {

@@ -41,13 +41,18 @@ pub(crate) fn run(args: &PublishArgs) -> anyhow::Result<()> {
         .map_err(|error| usage(format!("--epsilon {}: {error}", args.epsilon)))?;
     let (config, mut control) = control(&args.data)?;
     let numbers = Numbers::open(&config)?;
-    if !is_known(&host, &config, &control)? || control.tombstones()?.contains(&host) {
+    if !is_known(&host, &config, Some(&control))? || control.tombstones()?.contains(&host) {
         bail!("{host} is no site here; see: headcount site list");
     }
     let oldest = WallClock.hour().day().oldest_kept(config.retention_days);
     let range = range(args, [oldest, numbers.closed_before()?])?;
     let known = control.published(&host, [range.from, range.to])?;
     if known.len() < range.days() as usize {
+        if !config.visitors {
+            let text = "visitors = \"off\": there is no count of visitors, and noise alone is not \
+                        published";
+            return Err(ConfigError(text.to_owned()).into());
+        }
         let drawn = draw(&numbers, &host, range, (&known, epsilon))?;
         control.publish(&host, &drawn)?;
     }
@@ -77,9 +82,12 @@ fn range(args: &PublishArgs, [oldest, open]: [Day; 2]) -> anyhow::Result<Range> 
             .ok_or_else(|| ConfigError(format!("{flag} {text}: a day such as {last} is needed"))),
     };
     let to = day("--to", &args.to)?.unwrap_or(last);
+    let wrong = |text: String| Err(ConfigError(text).into());
+    if to < oldest {
+        return wrong(format!("--to {to}: the oldest day that is kept is {oldest}"));
+    }
     let from = day("--from", &args.from)?.unwrap_or_else(|| to.minus(DAYS - 1).max(oldest));
     let range = Range { from, to, narrowed: false };
-    let wrong = |text: String| Err(ConfigError(text).into());
     if from > to {
         return wrong(format!("--from {from}: is after --to {to}"));
     }

@@ -54,6 +54,7 @@ pub(crate) fn run(args: &UpArgs) -> anyhow::Result<()> {
     let config = process::prepare(&shown(args))?;
     let settings = cluster::clickhouse(&config)?;
     let _lock = process::hold_folder(&config)?;
+    cluster::way::warn_clickhouse(&config);
     let reader = Arc::new(Reader::connect(&settings)?);
     grants::warn(Part::Reader, &settings.user, reader.surplus(&settings.database));
     // The reader has a runtime of its own, which must end outside of ours.
@@ -168,7 +169,7 @@ impl Desk {
             *looked_after = today;
         }
         let gone = control.tombstones()?;
-        let mut sites = known_sites(config, &control)?;
+        let mut sites = known_sites(config, Some(&control))?;
         sites.extend(counted);
         sites.retain(|host| !gone.contains(host));
         sites.sort();

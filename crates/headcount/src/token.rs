@@ -12,7 +12,7 @@ use headcount_store::control::{
 };
 
 use crate::cli::{RoleWord, SigninArgs, TokenAddArgs, TokenCommand};
-use crate::commands::{control, is_known, say};
+use crate::commands::{control, is_known, look_at, say};
 use crate::config::{self, Config, ConfigError};
 use crate::up::welcome;
 use crate::wall_clock::WallClock;
@@ -28,7 +28,7 @@ pub(crate) fn run(command: TokenCommand) -> anyhow::Result<()> {
     match command {
         TokenCommand::Add(args) => add(&args),
         TokenCommand::List { data } => {
-            let (_, mut control) = control(&data)?;
+            let (_, mut control) = look_at(&data)?;
             let now = WallClock.unix_seconds();
             control.tokens_expire(now)?;
             let head = "id\tsite\tkind\trole\tmade\texpires\tused\tstate\tname\n".to_owned();
@@ -66,7 +66,7 @@ fn add(args: &TokenAddArgs) -> anyhow::Result<()> {
     };
     let label = label(args.name.as_deref().unwrap_or_default())?;
     let (config, mut control) = control(&args.data)?;
-    if !is_known(&host, &config, &control)? {
+    if !is_known(&host, &config, Some(&control))? {
         bail!("{host} is no site here; add it with: headcount site add {host}");
     }
     let kind = if args.share { Kind::Share } else { Kind::Api };
@@ -92,7 +92,7 @@ pub(crate) fn signin(args: &SigninArgs) -> anyhow::Result<()> {
         (Some(RoleWord::Owner), _) | (None, None) => Role::Owner,
     };
     if let Some(host) = &site
-        && !is_known(host, &config, &control)?
+        && !is_known(host, &config, Some(&control))?
     {
         bail!("{host} is no site here; add it with: headcount site add {host}");
     }

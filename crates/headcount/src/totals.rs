@@ -40,6 +40,13 @@ pub(crate) fn run(args: &TotalsArgs) -> anyhow::Result<()> {
     let config = process::prepare(&Flags { config: config_file, data, ..Flags::default() })?;
     let host = config::host("HOST", &args.host)?;
     let _lock = import::enter(&config, &host)?;
+    if config.notice.is_begun() && !config.notice.knows_totals(args.from.as_str()) {
+        tracing::warn!(
+            "the notice does not tell visitors that totals of another tool were taken over; set \
+             notice.imports_totals = [\"{}\"]",
+            args.from.as_str()
+        );
+    }
     import::note(&config, &host, (Act::ImportTotals, args.files.len()))?;
     let rules = import::site(&config, &host)?.rules;
     let writer = Writer::open(&config.data_dir.join(sqlite::FILE_NAME))?;

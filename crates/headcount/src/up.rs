@@ -124,7 +124,7 @@ async fn live(config: &Config) -> anyhow::Result<()> {
     let reached = reached.unwrap_or_else(|| origin.clone());
     let stats = router(stats(config, &house, (&link, reached))?);
     let stats_here = (!stats_apart).then(|| stats.clone());
-    let privacy = Privacy::new(config, Mode::Embedded);
+    let privacy = Privacy::new(config, Mode::Embedded, House::published(&house));
     let door = Door::new(&config.addresses);
     let stats_here = stats_here.map(|stats| (stats, door.clone()));
     let fallback = fallback(stats_here, privacy, Arc::clone(&house), origin.clone());

@@ -55,9 +55,9 @@ pub fn meaning(days: &[NoisyDay]) -> Vec<String> {
             finest.error()
         ),
         format!(
-            "Whoever knows of all others, but not whether one visitor came on a day, learns little \
-             from that day's number: to have come makes no number more than {:.2} times as likely, or \
-             as unlikely.",
+            "Whoever knows of all others, but not whether one visitor came on a day, learns no more \
+             than this from that day's number: to have come makes none more than {:.2} times as \
+             likely, or as unlikely. 1 would be nothing.",
             loosest.odds()
         ),
         format!(

@@ -146,7 +146,7 @@ impl Trouble {
 
     fn with_headers(&self, mut response: Response) -> Response {
         let (name, value) = match self {
-            Self::Unauthorized => (header::WWW_AUTHENTICATE, "Bearer"),
+            Self::Unauthorized | Self::NoShare => (header::WWW_AUTHENTICATE, "Bearer"),
             Self::Busy | Self::Failed => (header::RETRY_AFTER, RETRY_AFTER_SECONDS),
             Self::TooMany => (header::RETRY_AFTER, "60"),
             Self::TooOften => (header::RETRY_AFTER, "600"),

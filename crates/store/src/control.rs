@@ -16,7 +16,7 @@ use headcount_core::site::SiteHost;
 use headcount_core::time::Day;
 use rusqlite::Connection;
 
-pub use published::Published;
+pub use published::{Published, PublishedNoise};
 pub use token::{
     Grant, Kind, LABEL_CHARS_MAX, LINK_SECONDS, NewToken, Proof, Role, State, Token, TokenInfo,
     has_form,
@@ -30,7 +30,7 @@ use crate::file::FileKind;
 /// Name of the file in the data directory.
 pub const FILE_NAME: &str = "control.db";
 
-const CONTROL_FILE: FileKind = FileKind {
+static CONTROL_FILE: FileKind = FileKind {
     name: "control file",
     application_id: 0x4843_4B31,
     migrations: &[
@@ -43,6 +43,7 @@ const CONTROL_FILE: FileKind = FileKind {
     pragmas: "PRAGMA synchronous = FULL;
               PRAGMA secure_delete = ON;
               PRAGMA temp_store = MEMORY;",
+    schema: std::sync::OnceLock::new(),
 };
 
 /// A connection to the control file. Any number of processes may have one.

@@ -7,6 +7,7 @@
 
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
@@ -14,8 +15,9 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use crate::error::{Doing as _, StoreError};
 use crate::owner;
 
-/// How long to wait for another process before giving up.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long to wait for another process before giving up. SQLite is not fair to who waits: eight threads of
+/// a test that write one after the other take that long on a slow disk.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(if cfg!(test) { 300 } else { 5 });
 /// How long to wait before asking again, where SQLite does not wait by itself.
 const BUSY_PAUSE: Duration = Duration::from_millis(5);
 /// The smallest page of an SQLite file (<https://sqlite.org/fileformat2.html>).
@@ -31,7 +33,12 @@ pub(crate) struct FileKind {
     pub(crate) migrations: &'static [&'static str],
     /// Settings of every writing connection.
     pub(crate) pragmas: &'static str,
+    /// What the migrations make, worked out at the first opening of a file of this kind.
+    pub(crate) schema: OnceLock<Schema>,
 }
+
+/// Name and text of every object that SQLite did not make itself, sorted.
+type Schema = Vec<(String, String)>;
 
 /// What a file says about itself.
 enum Found {
@@ -176,11 +183,7 @@ impl FileKind {
     /// Every table and view is what this build's migrations make: a view that says something else
     /// would answer with wrong counts. What others added is theirs.
     fn check_schema(&self, conn: &Connection, path: &Path) -> Result<(), StoreError> {
-        let fresh = Connection::open_in_memory().doing("check the schema")?;
-        for script in self.migrations {
-            fresh.execute_batch(script).doing("check the schema")?;
-        }
-        let (wanted, found) = (schema_of(&fresh)?, schema_of(conn)?);
+        let (wanted, found) = (self.schema()?, schema_of(conn)?);
         match wanted.iter().find(|object| found.binary_search(object).is_err()) {
             None => Ok(()),
             Some((name, _)) => {
@@ -188,10 +191,21 @@ impl FileKind {
             }
         }
     }
+
+    fn schema(&self) -> Result<&Schema, StoreError> {
+        if let Some(schema) = self.schema.get() {
+            return Ok(schema);
+        }
+        let fresh = Connection::open_in_memory().doing("check the schema")?;
+        for script in self.migrations {
+            fresh.execute_batch(script).doing("check the schema")?;
+        }
+        let made = schema_of(&fresh)?;
+        Ok(self.schema.get_or_init(|| made))
+    }
 }
 
-/// Name and text of every object that SQLite did not make itself, sorted.
-fn schema_of(conn: &Connection) -> Result<Vec<(String, String)>, StoreError> {
+fn schema_of(conn: &Connection) -> Result<Schema, StoreError> {
     let mut statement = conn
         .prepare("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name, sql")
         .doing("read the schema")?;

@@ -26,6 +26,10 @@ mod placement;
 #[expect(dead_code, reason = "the tests of the whole use what these do not")]
 #[path = "../../../tests/services/clickhouse.rs"]
 mod clickhouse_service;
+#[cfg(test)]
+#[expect(dead_code, reason = "likewise")]
+#[path = "../../../tests/services/ports.rs"]
+mod ports;
 
 pub use error::StoreError;
 pub use insert::{Applied, Insert};

@@ -34,6 +34,23 @@ pub struct SmallCells {
     pub below: u64,
     /// Sums of values that lost their names.
     pub folded: u64,
+    /// Sites with such a day.
+    pub sites: u64,
+    /// Sites of which less than 80 % of those days' visitors (or visits) are in named countries.
+    pub unusable: u64,
+}
+
+/// Hits that can be read of which the text policy took something, over all sites, as counts only.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// `page`, `click`, `source` or `utm`.
+    pub kind: String,
+    /// Hits with a text of this kind: views, of clicks clicks.
+    pub hits: u64,
+    /// Of these, those whose text has a part taken out.
+    pub parts: u64,
+    /// Of these, those of whose text nothing is left.
+    pub whole: u64,
 }
 
 /// Every column of every table and view of an SQLite file, in order.
@@ -89,9 +106,26 @@ pub fn small_cells(path: &Path, k: u32) -> Result<SmallCells, StoreError> {
             smallest: number(1)?,
             below: number(2)?.unwrap_or(0),
             folded: number(3)?.unwrap_or(0),
+            sites: number(4)?.unwrap_or(0),
+            unusable: number(5)?.unwrap_or(0),
         })
     };
     db.query_row(include_str!("sql/small_cells.sql"), [k], row).doing(doing)
+}
+
+/// Counts, for each kind of text, the hits of a counts file of which the text policy took something.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn taken(path: &Path) -> Result<Vec<Taken>, StoreError> {
+    let doing = "look what the text policy took";
+    let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).doing(doing)?;
+    let mut get = db.prepare(include_str!("sql/taken.sql")).doing(doing)?;
+    let rows = get.query_map([], |row| {
+        let number = |at| row.get::<_, i64>(at).map(i64::unsigned_abs);
+        Ok(Taken { kind: row.get(0)?, hits: number(1)?, parts: number(2)?, whole: number(3)? })
+    });
+    rows.and_then(Iterator::collect).doing(doing)
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ pub const FILE_NAME: &str = "counts.db";
 
 /// The counts file. `FULL`: an applied insert survives a power cut. `secure_delete`: what is
 /// deleted is overwritten. `temp_store`: no temporary file may hold a page's name.
-const COUNTS_FILE: FileKind = FileKind {
+static COUNTS_FILE: FileKind = FileKind {
     name: "counts file",
     application_id: 0x4843_4331,
     migrations: &[
@@ -45,4 +45,5 @@ const COUNTS_FILE: FileKind = FileKind {
               PRAGMA temp_store = MEMORY;
               PRAGMA cache_size = -32768;
               PRAGMA journal_size_limit = 67108864;",
+    schema: std::sync::OnceLock::new(),
 };

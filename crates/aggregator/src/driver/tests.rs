@@ -15,7 +15,7 @@ use super::*;
 
 const RETENTION_DAYS: u32 = 30;
 /// How long the thread may take to look at the clock.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 fn at(day: Day, hour: u32) -> u64 {
     Hour(day.first_hour().0 + hour).unix_seconds()

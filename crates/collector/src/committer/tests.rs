@@ -142,6 +142,31 @@ fn an_erasure_that_failed_once_leaves_nothing_behind_the_second_time() {
     assert_eq!((recovered.names, file.sites().unwrap()), (vec![], vec![]));
 }
 
+/// A core that a busy machine stopped between the table of sites and its hit.
+#[test]
+fn a_hit_that_comes_later_than_its_sites_erasure_is_left_out_and_damages_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("edge.db");
+    let mut bench = Bench::open(&path);
+    let site = bench.site();
+    bench.page(site, "/before", 1);
+    bench.committer.round(&mut bench.state, true).unwrap();
+    bench.committer.erase(&mut bench.state, &host()).unwrap();
+    let again = bench.site();
+    assert_ne!(again, site);
+    for (of, text) in [(site, "/late"), (again, "/counted")] {
+        bench.page(of, text, 1);
+        bench.view(of);
+        assert_eq!(bench.committer.round(&mut bench.state, false).unwrap(), 2, "both are answered");
+    }
+    drop(bench);
+    let (file, recovered) = EdgeFile::open(&path, 7).unwrap();
+    let mut names: Vec<&str> = recovered.names.iter().map(|name| &*name.text).collect();
+    names.sort_unstable();
+    assert_eq!((names, recovered.held.len()), (vec!["/counted", "desktop"], 2));
+    assert_eq!(file.sites().unwrap(), [(again, HOST.to_owned())]);
+}
+
 #[test]
 fn a_failed_disk_ends_the_committer_whoever_asked() {
     let (sites, erase) = (sync_channel(1), sync_channel(1));

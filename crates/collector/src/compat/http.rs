@@ -80,7 +80,8 @@ async fn take(
         whole(body, bytes_max, beyond).await?
     };
     let query = parts.uri.query().unwrap_or("");
-    let mut hearing = Hearing::open(worker, (&parts.headers, peer));
+    let way = if parts.method == Method::GET { Way::Image } else { Way::Hit };
+    let mut hearing = Hearing::open(worker, (way, (&parts.headers, peer)));
     let answer = match client {
         Client::Plausible => {
             hearing.hear(plausible::read(&body).ok_or(Rejection::NotPlausible));
@@ -108,14 +109,14 @@ async fn take(
 /// The hits of one request, before one core.
 struct Hearing<'w> {
     worker: &'w Worker,
-    from: (&'w HeaderMap, Peer),
+    from: (Way, (&'w HeaderMap, Peer)),
     sites: Ref<'w, SiteTable>,
     cells: RefMut<'w, Vec<EdgeCell>>,
     verdicts: Vec<Verdict>,
 }
 
 impl<'w> Hearing<'w> {
-    fn open(worker: &'w Worker, from: (&'w HeaderMap, Peer)) -> Self {
+    fn open(worker: &'w Worker, from: (Way, (&'w HeaderMap, Peer))) -> Self {
         let (sites, cells) = (worker.sites(), worker.cells());
         Self { worker, from, sites, cells, verdicts: Vec::new() }
     }
@@ -146,13 +147,12 @@ impl<'w> Hearing<'w> {
             Ok(Reading::Hit(said)) => {
                 let mut beacon = said.into_beacon(&self.sites);
                 let is_click = beacon.c.is_some() || beacon.e.is_some();
-                let (headers, _) = self.from;
+                let (_, (headers, _)) = self.from;
                 if is_click && beacon.p.is_none() && !headers.contains_key(header::REFERER) {
                     // Some clients name no page for an event. It is one nowhere, not on none.
                     beacon.p = Some(Text("".into()));
                 }
-                let way = (Way::Hit, self.from);
-                self.worker.judge.judge(&self.sites, &beacon, way, &mut self.cells)
+                self.worker.judge.judge(&self.sites, &beacon, self.from, &mut self.cells)
             }
         };
         self.verdicts.push(verdict);

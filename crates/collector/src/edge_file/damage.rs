@@ -32,10 +32,22 @@ const WAL_MAGIC_LITTLE: u32 = 0x377f_0682;
 
 const DAMAGED_LOG: EdgeFileError = EdgeFileError::Damaged { what: "its write-ahead log" };
 
-/// SQLite's own check of every page and index.
+/// SQLite's own check of every page, and of every index against its table: the hosts of sites have no
+/// other checksum than that they are there twice.
 pub(super) fn check_structure(db: &Connection) -> Result<(), EdgeFileError> {
-    let verdict: String = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    if verdict == "ok" { Ok(()) } else { Err(EdgeFileError::Damaged { what: "its structure" }) }
+    let verdict: String = db.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+    let fresh = Connection::open_in_memory()?;
+    fresh.execute_batch(include_str!("../../sql/edge_schema.sql"))?;
+    let (wanted, found) = (schema(&fresh)?, schema(db)?);
+    let is_whole = verdict == "ok" && wanted.iter().all(|table| found.contains(table));
+    if is_whole { Ok(()) } else { Err(EdgeFileError::Damaged { what: "its structure" }) }
+}
+
+/// What the file says its tables are. A letter that changed there may change what is read and written.
+fn schema(db: &Connection) -> Result<Vec<String>, EdgeFileError> {
+    let mut statement = db.prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL")?;
+    let texts = statement.query_map([], |row| row.get(0))?;
+    Ok(texts.collect::<Result<_, _>>()?)
 }
 
 /// Every cell's names and site must be there.

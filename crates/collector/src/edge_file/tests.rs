@@ -1,5 +1,7 @@
 //! The edge file under enemies: resends, restarts, cut-off and bit-flipped files.
 
+mod flips;
+
 use headcount_core::cell::{CellKey, Counts};
 use headcount_core::time::{Day, Hour};
 use proptest::prelude::*;
@@ -174,6 +176,42 @@ proptest! {
         std::fs::write(&victim, bytes).unwrap();
         never_wrong(&path, &expect);
     }
+}
+
+/// Where rows of a table lie in the file, in the order of their keys. Checksums are eight bytes that
+/// no other row has.
+fn places(file: &EdgeFile, path: &Path, table: &str, key: &str) -> Vec<usize> {
+    let bytes = std::fs::read(path).unwrap();
+    let sql = format!("SELECT checksum FROM {table} ORDER BY {key}");
+    let mut statement = file.db().prepare(&sql).unwrap();
+    let sums = statement.query_map([], |row| row.get::<_, i64>(0)).unwrap().map(Result::unwrap);
+    let place = |sum: i64| bytes.windows(8).position(|at| at == sum.to_be_bytes()).unwrap();
+    sums.map(place).collect()
+}
+
+/// Where few come a commit is one visit: rows in the order of their coming have its page and its
+/// source side by side, and its attributes.
+#[test]
+fn rows_lie_in_the_order_of_their_keys_and_not_of_their_coming() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("edge.db");
+    let (mut file, _) = EdgeFile::open(&path, 7).unwrap();
+    file.site_id(&SiteHost::parse("example.org").unwrap()).unwrap();
+    // Keys without an order, as random ones.
+    for at in 1..=30_u32 {
+        let number = at * 17 % 31;
+        file.commit(Step { names: &[name(number)], ..Step::default() }).unwrap();
+        let folding = Folding { write: &[cell(number, 1)], ..Folding::default() };
+        file.commit(Step { release: Some(folding), ..Step::default() }).unwrap();
+    }
+    file.checkpoint().unwrap();
+    let is_by_key = |file: &EdgeFile| {
+        [("names", "id"), ("cells", "cell")]
+            .map(|(table, key)| places(file, &path, table, key).is_sorted_by(|a, b| a > b))
+    };
+    assert_eq!(is_by_key(&file), [false, false]);
+    file.write_anew().unwrap();
+    assert_eq!(is_by_key(&file), [true, true]);
 }
 
 /// What was deleted is overwritten, whole pages as well: a row of the journal is a part of one

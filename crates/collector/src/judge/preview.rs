@@ -52,7 +52,7 @@ impl Preview {
 }
 
 impl Judge {
-    /// Judges a request as if it were a pixel's, and changes nothing.
+    /// Judges a request as if it were a pixel's on a page of the site, and changes nothing.
     pub(crate) fn preview(
         &self,
         sites: &SiteTable,
@@ -134,6 +134,7 @@ mod tests {
             addresses: AddressSource::new(&trusted, Some("x-forwarded-for")).unwrap(),
             countries: Countries::embedded().unwrap(),
             visitors: None,
+            images_need_a_page: false,
             rate: RateLimit::new(0, [1; 32]),
             agents: Arc::new(crate::locked::LooseKey::new(&[0; 32])),
             day: 0.into(),

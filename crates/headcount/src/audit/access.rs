@@ -13,6 +13,7 @@ use headcount_audit::report::{Control, Status};
 use headcount_store::clickhouse::Reader;
 use headcount_store::clickhouse::grants::{Allowed, Part, check};
 use headcount_store::{StoreError, shape, sqlite};
+use headcount_transport::kafka::topic::{self, Life};
 
 use super::client::{self, Reply};
 use super::commands::Commands;
@@ -24,7 +25,10 @@ use crate::notice::Mode;
 /// The names of checks, as sentences rest on them.
 pub(super) const TABLES: &str = "tables, columns and rows";
 pub(super) const NOBODY: &str = "without a token";
+pub(super) const TOPIC: &str = "how long Kafka's topic keeps records";
 const GRANTS: &str = "rights of ClickHouse's user";
+/// Longest wait for a broker that does not answer.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 /// How long ClickHouse may look for small cells.
 const SMALL_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
 /// What a difference says where a place did not answer (`datamap::compare`).
@@ -124,7 +128,30 @@ pub(super) fn checks(audit: &Audit<'_>, finder: &mut Finder) -> Vec<Control> {
         Mode::Embedded => told(GRANTS, Status::NotApplicable, "there is no ClickHouse"),
         Mode::Cluster => grants(audit),
     });
+    all.push(match audit.mode {
+        Mode::Embedded => told(TOPIC, Status::NotApplicable, "there is no Kafka"),
+        Mode::Cluster => topic_life(audit),
+    });
     all
+}
+
+/// What the broker says. Only of a topic that Headcount makes does the notice name the days.
+fn topic_life(audit: &Audit<'_>) -> Control {
+    let life = cluster::kafka(audit.config)
+        .map_err(|error| format!("{error:#}"))
+        .and_then(|settings| topic::life(&settings, PATIENCE).map_err(|error| error.to_string()));
+    let is_ours = audit.config.kafka.as_ref().is_some_and(|kafka| kafka.create_topic);
+    let (status, said) = lives(life, is_ours);
+    told(TOPIC, status, said)
+}
+
+fn lives(life: Result<Life, String>, is_ours: bool) -> (Status, String) {
+    match life.map(Life::excess) {
+        Err(why) => (Status::NotTested, why),
+        Ok(None) => (Status::Passed, format!("{} days at most", topic::LIFE_DAYS_MAX)),
+        Ok(Some(excess)) if is_ours => (Status::Failed, format!("it {excess}")),
+        Ok(Some(excess)) => (Status::AsFound, format!("it {excess}")),
+    }
 }
 
 fn tables(commands: &Commands, finder: &mut Finder) -> Control {
@@ -205,9 +232,10 @@ pub(super) fn small_cells(audit: &Audit<'_>) -> Vec<SmallCells> {
     };
     let store = store.to_owned();
     vec![match found {
-        Ok(shape::SmallCells { named, smallest, below, folded }) => {
+        Ok(shape::SmallCells { named, smallest, below, folded, sites, unusable }) => {
             let said = if named == 0 { "no closed day has a named value yet" } else { "" };
-            SmallCells { store, named, smallest, below, k_day, folded, said: said.to_owned() }
+            let said = said.to_owned();
+            SmallCells { store, named, smallest, below, k_day, folded, said, sites, unusable }
         }
         Err(why) => {
             SmallCells { store, k_day, said: format!("not tested: {why}"), ..SmallCells::default() }
@@ -255,6 +283,16 @@ mod tests {
         ] {
             assert_eq!(closed(statuses), expect, "{statuses:?}");
         }
+    }
+
+    #[test]
+    fn a_topic_that_keeps_more_than_the_notice_says_fails_where_the_notice_says_it() {
+        let life = |retention_ms| Ok(Life { retention_ms, segment_ms: 86_400_000, ahead_ms: None });
+        assert_eq!(lives(life(Some(604_800_000)), true).0, Status::Passed);
+        assert_eq!(lives(life(Some(604_800_001)), true).0, Status::Failed);
+        assert_eq!(lives(life(None), true).0, Status::Failed);
+        assert_eq!(lives(life(None), false).0, Status::AsFound);
+        assert_eq!(lives(Err("no answer".to_owned()), true).0, Status::NotTested);
     }
 
     #[test]

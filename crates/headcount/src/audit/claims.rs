@@ -10,7 +10,7 @@ use headcount_audit::channel::{CHANNELS, Channel, Nature};
 use headcount_audit::evidence::{Claim, SmallCells};
 use headcount_audit::report::{Artefact, Control, Report, Status};
 
-use super::access::{NOBODY, TABLES};
+use super::access::{NOBODY, TABLES, TOPIC};
 use super::commands::COUNTS;
 use super::finder::ANSWERS;
 use super::requests::{CUT_OFF, WISH};
@@ -31,6 +31,8 @@ enum Rests {
     SmallCells,
     /// Nobody reads without a token.
     Access,
+    /// The topic lets go of a record as soon as the notice says.
+    Topic,
     /// No marker of these channels was found anywhere.
     Markers(fn(&Channel) -> bool),
 }
@@ -43,7 +45,7 @@ const EVENTS: Rests = Rests::Markers(|channel| channel.name == "event name");
 const ALL: Rests = Rests::Markers(|_| true);
 
 /// Sentences of which an audit sees something.
-const SENTENCES: [(&str, &[Rests]); 21] = [
+const SENTENCES: [(&str, &[Rests]); 22] = [
     ("short.script", &[Rests::Counts]),
     ("short.pixel", &[Rests::Counts]),
     ("short.counts", &[Rests::Tables]),
@@ -58,6 +60,7 @@ const SENTENCES: [(&str, &[Rests]); 21] = [
     ("stored.k_day_off", &[Rests::SmallCells]),
     ("stored.refused", &[Rests::Counts]),
     ("device.nothing", &[Rests::Headers, UNREAD]),
+    ("place.transport", &[Rests::Topic]),
     ("receivers.access", &[Rests::Access]),
     ("optout.signal", &[Rests::Wishes]),
     ("optout.signal_sent", &[Rests::Wishes]),
@@ -111,6 +114,7 @@ impl Rests {
             Self::Wishes => wishes(report),
             Self::Tables => of(&report.evidence.checks, TABLES),
             Self::SmallCells => small(&report.evidence.small_cells),
+            Self::Topic => of(&report.evidence.checks, TOPIC),
             Self::Access => of(&report.evidence.checks, NOBODY),
             Self::Markers(which) => markers(which, &report.artefacts),
         }

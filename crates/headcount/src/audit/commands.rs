@@ -77,7 +77,10 @@ impl Commands {
         }
         let output = child.wait_with_output().context("a command of the audit")?;
         let name = args.iter().take(2).copied().collect::<Vec<_>>().join(" ");
-        finder.said(COMMANDS, "site, token, stats, schema, admin-log and, in one process, import");
+        finder.said(
+            COMMANDS,
+            "site, token, stats, schema, datamap, admin-log and, in one process, import",
+        );
         finder.bytes(COMMANDS, &format!("headcount {name}"), &output.stdout);
         finder.bytes(COMMANDS, &format!("headcount {name}, errors"), &output.stderr);
         Ok(output)

@@ -51,30 +51,40 @@ pub(super) const CUT_OFF: &str = "cut off";
 
 /// Headers by which proxies name a visitor, besides `Forwarded`.
 const NAMING: [&str; 4] = ["X-Forwarded-For", "X-Real-IP", "CF-Connecting-IP", "True-Client-IP"];
+/// Channels of a referrer; `#` is the marker.
+const REFERRERS: [(&str, &str); 4] = [
+    ("referrer: path", "https://example.net/#"),
+    ("referrer: query", "https://example.net/sok?q=#"),
+    ("referrer: subdomain", "https://#.example.net/"),
+    ("referrer: user", "https://#@example.net/"),
+];
+/// Channels of a click target.
+const CLICKS: [(&str, &str); 4] = [
+    ("click: e-mail", "mailto:#@post.example"),
+    ("click: telephone", "tel:+#"),
+    ("click: signed address", "https://example.net/fil.pdf?sig=#&expires=1"),
+    ("click: path within", "/konto/#@post.example"),
+];
+/// The channel of an event's name.
+const EVENT: &str = "event name";
+/// Keys of a campaign, which are channels.
+const CAMPAIGN: [&str; 5] = ["utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content"];
 
 /// Everything that counts.
 pub(super) fn good(markers: &Markers) -> Vec<Good> {
     let m = |name: &str| markers.text(name);
     let mut all: Vec<Good> =
         pages(markers).into_iter().map(|page| view(markers, &page, "")).collect();
-    for (name, referrer) in [
-        ("referrer: path", "https://example.net/#"),
-        ("referrer: query", "https://example.net/sok?q=#"),
-        ("referrer: subdomain", "https://#.example.net/"),
-        ("referrer: user", "https://#@example.net/"),
-    ] {
+    for (name, referrer) in REFERRERS {
         all.push(view(markers, "/artikel/om-oss", &referrer.replace('#', &m(name))));
     }
-    for (name, target) in [
-        ("click: e-mail", "\"c\":\"mailto:#@post.example\""),
-        ("click: telephone", "\"c\":\"tel:+#\""),
-        ("click: signed address", "\"c\":\"https://example.net/fil.pdf?sig=#&expires=1\""),
-        ("click: path within", "\"c\":\"/konto/#@post.example\""),
-        ("event name", "\"e\":\"#\""),
-    ] {
-        let body = body(markers, "/kontakt", &target.replace('#', &m(name)));
+    for (name, target) in CLICKS {
+        let target = target.replace('#', &m(name));
+        let body = body(markers, "/kontakt", &format!("\"c\":\"{target}\""));
         all.push(Good { counted: Counted::Click, ..hit(body) });
     }
+    let event = body(markers, "/kontakt", &format!("\"e\":\"{}\"", m(EVENT)));
+    all.push(Good { counted: Counted::Click, ..hit(event) });
     let page = format!("%2Fkonto%2F{}%40post.example", m("page: of the pixel"));
     let (other, twice) = (m("pixel: another key"), m("pixel: key twice"));
     let line = format!("GET /p.gif?s={SITE}&p={page}&id={other}&{other}=1&p={twice}&s={twice}");
@@ -88,9 +98,19 @@ pub(super) fn good(markers: &Markers) -> Vec<Good> {
 /// Pages with a marker each.
 fn pages(markers: &Markers) -> Vec<String> {
     let m = |name: &str| markers.text(name);
+    let mut pages = marked(markers);
+    for key in CAMPAIGN {
+        pages.push(format!("/?{key}={}", m(key)));
+    }
+    pages
+}
+
+/// Pages with a marker in path, query or fragment.
+fn marked(markers: &Markers) -> Vec<String> {
+    let m = |name: &str| markers.text(name);
     let percent = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
     let twice = percent(&m("page: percent-encoded twice")).replace('%', "%25");
-    let mut pages = vec![
+    vec![
         format!("/konto/{}", m("page: number")),
         format!("/konto/{}@post.example/avtal", m("page: e-mail address")),
         format!("/bekrafta/{}", m("page: token")),
@@ -100,11 +120,21 @@ fn pages(markers: &Markers) -> Vec<String> {
         format!("/konto/{}", fullwidth(&m("page: digits of another script"))),
         format!("/sok?q={}", m("page: query")),
         format!("/sok#{}", m("page: fragment")),
-    ];
-    for key in ["utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content"] {
-        pages.push(format!("/?{key}={}", m(key)));
-    }
-    pages
+    ]
+}
+
+/// Texts with a marker each, by the words of `headcount explain`.
+pub(super) fn texts(markers: &Markers) -> Vec<(&'static str, String)> {
+    let m = |name: &str| markers.text(name);
+    let with = |kind: &'static str, channels: [(&str, &str); 4]| {
+        channels.map(|(name, text)| (kind, text.replace('#', &m(name))))
+    };
+    let mut texts: Vec<_> = marked(markers).into_iter().map(|page| ("page", page)).collect();
+    texts.extend(with("source", REFERRERS));
+    texts.extend(with("click", CLICKS));
+    texts.extend(CAMPAIGN.map(|key| ("utm", format!("{key}={}", m(key)))));
+    texts.push(("event", m(EVENT)));
+    texts
 }
 
 fn hit(body: String) -> Good {

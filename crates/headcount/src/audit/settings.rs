@@ -3,12 +3,13 @@
 //! What it is not: a judgement. A setting may be right and still be worth reading about.
 //!
 //! What surprises: files, users and what the owner wrote for the notice are told as "set": a report is
-//! handed on. Of sites their number is told, since pages that an owner lists may be names.
+//! handed on. Of sites their number is told, since pages that an owner lists may be names. By whom a
+//! setting is set is told as a layer (file, environment, flag, preset), never as a person.
 
 use headcount_audit::evidence::Setting;
 use toml::{Table, Value};
 
-use crate::config::{Config, ConfigError, Flags, RawSite, layered};
+use crate::config::{Config, ConfigError, Flags, RawSite, layered, origins};
 use crate::notice::{Lang, touched};
 
 /// Keys whose value is told as "set".
@@ -21,7 +22,8 @@ const UNTOLD: [&str; 7] = [
     "clickhouse.user",
     "clickhouse.password_file",
 ];
-/// Keys that a preset has a value for: what is in force is compared.
+/// Keys that a preset has a value for: what is in force is compared. Where none says it, `k_day` is
+/// lowered to a `k` that is set.
 const OF_PRESET: [&str; 3] = ["crowd", "k", "k_day"];
 /// Characters of a value that are told.
 const VALUE_CHARS_MAX: usize = 200;
@@ -35,6 +37,8 @@ pub(super) fn settings(
     environment: Vec<(String, String)>,
     config: &Config,
 ) -> Result<Vec<Setting>, ConfigError> {
+    let origins = origins(flags, environment.iter().cloned())?;
+    let by = |key: &str| origins.get(key).map(|origin| origin.as_str());
     let table = |raw| Table::try_from(raw).map_err(|error| ConfigError(error.to_string()));
     let set = flat(&table(layered(flags, environment)?)?);
     let standard = flat(&table(layered(&Flags::default(), Vec::new())?)?);
@@ -42,7 +46,8 @@ pub(super) fn settings(
     for (key, value) in set.iter().filter(|(key, _)| !OF_PRESET.contains(&key.as_str())) {
         let default = standard.iter().find(|(known, _)| known == key).map(|(_, value)| value);
         if default != Some(value) {
-            found.push(setting(key, told(key, value), default.map_or(String::new(), shown)));
+            let default = default.map_or(String::new(), shown);
+            found.push(Setting { by: layer(by(key)), ..setting(key, told(key, value), default) });
         }
     }
     let standard = Config::load(&Flags::default(), Vec::new())?;
@@ -52,16 +57,24 @@ pub(super) fn settings(
         ("k_day", config.k_day.into(), standard.k_day.into()),
     ] {
         if value != default {
-            found.push(setting(key, value.to_string(), default.to_string()));
+            let by = by(key).unwrap_or(if config.hours() { "k" } else { "preset" });
+            let by = by.to_owned();
+            found.push(Setting { by, ..setting(key, value.to_string(), default.to_string()) });
         }
     }
-    found.extend(sites(&config.sites)?);
+    let by = layer(by("sites"));
+    found.extend(sites(&config.sites)?.into_iter().map(|it| Setting { by: by.clone(), ..it }));
     found.sort_by(|one, other| one.key.cmp(&other.key));
     Ok(found)
 }
 
 fn setting(key: &str, value: String, default: String) -> Setting {
-    Setting { key: key.to_owned(), value, default, touches: touched(key, Lang::En) }
+    let touches = touched(key, Lang::En);
+    Setting { key: key.to_owned(), value, default, touches, by: String::new() }
+}
+
+fn layer(by: Option<&str>) -> String {
+    by.unwrap_or("–").to_owned()
 }
 
 /// Keys as they are written with a dot; the sites are told apart.
@@ -154,6 +167,33 @@ mod tests {
         assert!(line(&found, "trusted_proxies").starts_with("10.0.0.0/8, 127.0.0.1 none address."));
         assert_eq!(line(&found, "limits.connections_per_prefix"), "9 256 address.connections");
         assert!(line(&found, "preset").contains("stored.admission"));
+    }
+
+    #[test]
+    fn where_it_was_set_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("headcount.toml");
+        let text = "preset = \"strict\"\nk = 30\n[limits]\nconnections = 9\n\
+                    [[sites]]\nhost = \"a.example\"\n";
+        std::fs::write(&path, text).unwrap();
+        let flags = Flags { config: Some(path), data: Some(dir.path().into()), ..Flags::default() };
+        let environment = vec![("HEADCOUNT_RETENTION_DAYS".to_owned(), "30".to_owned())];
+        let config = Config::load(&flags, environment.clone()).unwrap();
+        let found = settings(&flags, environment, &config).unwrap();
+        let told: Vec<_> = found.iter().map(|it| format!("{} {}", it.key, it.by)).collect();
+        let expected = [
+            "crowd preset",
+            "data_dir flag",
+            "k file",
+            "k_day preset",
+            "limits.connections file",
+            "preset file",
+            "retention_days environment",
+            "sites.host file",
+        ];
+        assert_eq!(told, expected);
+        let lowered = of("k = 2\n");
+        assert_eq!(lowered.iter().map(|it| it.by.as_str()).collect::<Vec<_>>(), ["file", "k"]);
     }
 
     #[test]

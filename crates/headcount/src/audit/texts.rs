@@ -22,7 +22,7 @@ use crate::notice::{Facts, Mode};
 use crate::wall_clock::WallClock;
 
 /// What is not examined, and who does it.
-const NOT_EXAMINED: [(&str, &str); 9] = [
+const NOT_EXAMINED: [(&str, &str); 10] = [
     ("memory of the processes", "the tests of the key and the marks look at memory images"),
     ("swap, hibernation, snapshots", "they are the operating system's; see headcount doctor"),
     (
@@ -32,7 +32,12 @@ const NOT_EXAMINED: [(&str, &str); 9] = [
     ),
     (
         "change of the day's key",
-        "it is not caused on a running deployment; tests/audit/midnight.rs audits through one",
+        "it is not caused on a running deployment; tests/audit/midnight.rs and \
+         tests/cluster/audit/midnight.rs audit through two",
+    ),
+    (
+        "re-joining, differencing, sybils, what a device keeps",
+        "tests of the program attack it, with seeds and figures; tests/README.md lists them",
     ),
     ("proxies in front and their logs", "not examined, unless their files were named with --also"),
     ("backups and exports elsewhere", "not examined, unless their files were named with --also"),
@@ -77,6 +82,8 @@ pub(super) fn report(audit: &Audit<'_>, facts: &Facts, began: String) -> Report 
         began,
         ended: String::new(),
         seconds: 0,
+        machine: machine(),
+        ran_as: ran_as(&audit.config.data_dir).to_owned(),
     };
     let repeat = vec![
         again(audit.args),
@@ -84,6 +91,25 @@ pub(super) fn report(audit: &Audit<'_>, facts: &Facts, began: String) -> Report 
         "# the same outcome has the same hash, whatever the day".to_owned(),
     ];
     Report { identity, repeat, ..empty() }
+}
+
+/// The machine, without its name.
+fn machine() -> String {
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let (system, processor) = (std::env::consts::OS, std::env::consts::ARCH);
+    format!("{system} {} {processor}, {cores} cores", kernel.trim())
+}
+
+/// As which user it runs, without a name.
+fn ran_as(data_dir: &Path) -> &'static str {
+    use std::os::unix::fs::MetadataExt as _;
+    let owner = |path: &Path| std::fs::metadata(path).ok().map(|found| found.uid());
+    match (owner(Path::new("/proc/self")), owner(data_dir)) {
+        (Some(0), _) => "root",
+        (Some(own), Some(of_data)) if own == of_data => "the owner of the data folder",
+        _ => "another user than the owner of the data folder",
+    }
 }
 
 /// A report of nobody.

@@ -112,7 +112,7 @@ pub(super) fn checked(raw: RawConfig) -> Result<Config, ConfigError> {
         retention_days: raw.retention_days,
         country_file: Some(PathBuf::from(&raw.country_file))
             .filter(|path| !path.as_os_str().is_empty()),
-        cores: if raw.cores == 0 { cores } else { raw.cores.min(256) },
+        cores: checked_cores(raw.cores, cores)?,
         limits: limits(&raw.limits)?,
         collector_id: collector_number(&raw.collector_id),
         compat: checked_compat(&raw.compat)?,
@@ -281,12 +281,27 @@ fn is_uuid(text: &str) -> bool {
         && groups.iter().all(|group| group.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
-/// Checks every site, and that no host or number is named twice.
-fn checked_sites(sites: Vec<RawSite>) -> Result<Vec<RawSite>, ConfigError> {
+/// Cores that count at most.
+const CORES_MAX: usize = 256;
+
+/// How many cores count; 0 is all that there are.
+fn checked_cores(wanted: usize, found: usize) -> Result<usize, ConfigError> {
+    match wanted {
+        0 => Ok(found),
+        1..=CORES_MAX => Ok(wanted),
+        _ => wrong("cores", wanted, "a number from 0 (all of the machine's) to 256 is needed"),
+    }
+}
+
+/// Checks every site, and that no host or number is named twice. Hosts are from here on as those of
+/// requests and commands are: `Example.org.` is `example.org`.
+fn checked_sites(mut sites: Vec<RawSite>) -> Result<Vec<RawSite>, ConfigError> {
     let mut seen = HashSet::new();
     let mut numbers = HashSet::new();
-    for site in &sites {
+    for site in &mut sites {
         let setting = site_setting(site)?;
+        site.host = setting.host.to_string();
+        site.aliases = setting.aliases.iter().map(ToString::to_string).collect();
         for host in std::iter::once(setting.host).chain(setting.aliases) {
             if !seen.insert(host.clone()) {
                 return wrong("sites", host, "named twice; name each host and alias once");

@@ -5,11 +5,12 @@
 //! What surprises: the owner's words pass the same check as ours. A claim that no program can keep
 //! is refused before a port opens.
 
+use headcount_collector::totals::Tool;
 use headcount_core::time::Day;
 use serde::{Deserialize, Serialize};
 
 use super::ConfigError;
-use super::raw::RawConfig;
+use super::raw::{RawConfig, one_or_many};
 use crate::notice::claims;
 
 /// Bytes of one text at most.
@@ -30,6 +31,9 @@ pub(crate) struct RawNotice {
     pub(crate) imports_logs: bool,
     /// Days that these logs are kept; 0: not said.
     pub(crate) log_days: u32,
+    /// Tools whose totals were taken over, as `headcount import-totals` names them.
+    #[serde(deserialize_with = "one_or_many")]
+    pub(crate) imports_totals: Vec<String>,
     /// Who is responsible.
     pub(crate) controller: String,
     /// Where to write to.
@@ -38,6 +42,12 @@ pub(crate) struct RawNotice {
     pub(crate) authority: String,
     /// The data protection officer.
     pub(crate) dpo: String,
+    /// Who runs the counting on behalf of the one who is responsible.
+    pub(crate) processor: String,
+    /// The authority for cookies and the like, if it is another one.
+    pub(crate) cookie_authority: String,
+    /// Where the report of the last audit can be read.
+    pub(crate) audit_report: String,
     /// The day since which the text applies.
     pub(crate) since: String,
     /// Days that backups of the counts are kept; 0: not said.
@@ -61,10 +71,14 @@ impl Default for RawNotice {
             tracker: String::new(),
             imports_logs: false,
             log_days: 0,
+            imports_totals: Vec::new(),
             controller: String::new(),
             contact: String::new(),
             authority: String::new(),
             dpo: String::new(),
+            processor: String::new(),
+            cookie_authority: String::new(),
+            audit_report: String::new(),
             since: String::new(),
             backup_days: 0,
             storage_en: String::new(),
@@ -83,12 +97,15 @@ impl Default for RawNotice {
 
 impl RawNotice {
     /// Every text of the owner, by its key.
-    pub(crate) fn texts(&self) -> [(&'static str, &str); 15] {
+    pub(crate) fn texts(&self) -> [(&'static str, &str); 18] {
         [
             ("notice.controller", &self.controller),
             ("notice.contact", &self.contact),
             ("notice.authority", &self.authority),
             ("notice.dpo", &self.dpo),
+            ("notice.processor", &self.processor),
+            ("notice.cookie_authority", &self.cookie_authority),
+            ("notice.audit_report", &self.audit_report),
             ("notice.since", &self.since),
             ("notice.storage_en", &self.storage_en),
             ("notice.storage_sv", &self.storage_sv),
@@ -111,6 +128,11 @@ impl RawNotice {
     /// Whether the log of the web server is all that is counted.
     pub(crate) fn is_log_alone(&self) -> bool {
         self.tracker == "log"
+    }
+
+    /// Whether the texts say that totals of a tool were taken over.
+    pub(crate) fn knows_totals(&self, tool: &str) -> bool {
+        self.imports_totals.iter().any(|known| known == tool)
     }
 
     /// Whether the texts say that logs are counted.
@@ -142,6 +164,10 @@ pub(super) fn checked(raw: RawNotice, beside: Beside) -> Result<RawNotice, Confi
         super::check::one_of("notice.tracker", &raw.tracker, ["script", "pixel", "log"])?;
     }
     refuse_contradiction(&raw, beside)?;
+    let tools = Tool::ALL.map(Tool::as_str);
+    for tool in &raw.imports_totals {
+        super::check::one_of("notice.imports_totals", tool, tools)?;
+    }
     for (key, text) in raw.texts() {
         if text.len() > TEXT_BYTES_MAX || text.chars().any(char::is_control) {
             return Err(ConfigError(format!(

@@ -7,6 +7,7 @@
 
 use std::path::PathBuf;
 
+use headcount_core::site::SiteHost;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
@@ -206,7 +207,9 @@ impl Default for RawClickhouse {
 }
 
 /// A list, or one text with commas, as Kafka's own tools take it.
-fn one_or_many<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+pub(super) fn one_or_many<'de, D: serde::Deserializer<'de>>(
+    from: D,
+) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged, expecting = "a list of HOST:PORT, or one text with commas, is needed")]
     enum Either {
@@ -268,17 +271,7 @@ pub(crate) fn layered(
     flags: &Flags,
     environment: impl IntoIterator<Item = (String, String)>,
 ) -> Result<RawConfig, ConfigError> {
-    let mut table = match &flags.config {
-        None => Table::new(),
-        Some(path) => {
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| ConfigError(format!("config file {}: {error}", path.display())))?;
-            // Read once as what it should be, for an error with its line.
-            toml::from_str::<RawConfig>(&text)
-                .map_err(|error| ConfigError(in_file(path, &text, &error)))?;
-            text.parse().map_err(|error| ConfigError(in_file(path, &text, &error)))?
-        }
-    };
+    let mut table = of_file(flags)?;
     for (name, value) in environment {
         lay_variable(&mut table, &name, &value)?;
     }
@@ -295,15 +288,30 @@ pub(crate) fn layered(
         raw.data_dir = data.to_string_lossy().into_owned();
     }
     for host in &flags.sites {
-        if !raw.sites.iter().any(|site| site.host == *host) {
+        let is_it = |site: &RawSite| match (SiteHost::parse(&site.host), SiteHost::parse(host)) {
+            (Ok(known), Ok(named)) => known == named,
+            _ => site.host == *host,
+        };
+        if !raw.sites.iter().any(is_it) {
             raw.sites.push(RawSite { host: host.clone(), ..RawSite::default() });
         }
     }
     Ok(raw)
 }
 
+/// The file as it is, or nothing.
+pub(super) fn of_file(flags: &Flags) -> Result<Table, ConfigError> {
+    let Some(path) = &flags.config else { return Ok(Table::new()) };
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| ConfigError(format!("config file {}: {error}", path.display())))?;
+    // Read once as what it should be, for an error with its line.
+    toml::from_str::<RawConfig>(&text)
+        .map_err(|error| ConfigError(in_file(path, &text, &error)))?;
+    text.parse().map_err(|error| ConfigError(in_file(path, &text, &error)))
+}
+
 /// Sets one key from a variable such as `HEADCOUNT_LIMITS_CONNECTIONS`.
-fn lay_variable(table: &mut Table, name: &str, value: &str) -> Result<(), ConfigError> {
+pub(super) fn lay_variable(table: &mut Table, name: &str, value: &str) -> Result<(), ConfigError> {
     let Some(key) = name.strip_prefix(PREFIX) else { return Ok(()) };
     if NOT_SETTINGS.iter().any(|other| name.starts_with(other)) {
         return Ok(());

@@ -43,6 +43,21 @@ fn the_example_file_is_the_defaults() {
     assert_eq!((defaults.release.crowd, defaults.k, defaults.k_day), (8, 5, 3));
 }
 
+/// However it is written, a site is the one that requests and commands name.
+#[test]
+fn a_site_is_one_however_its_host_is_written() {
+    let text = "[[sites]]\nhost = \"Example.ORG.\"\naliases = [\"WWW.example.org\"]\n\
+                strong_words = [\"klinik\"]";
+    let flags =
+        Flags { sites: vec!["example.Org".into(), "Other.example".into()], ..Flags::default() };
+    let config = load(text, &[], flags).unwrap();
+    let hosts: Vec<&str> = config.sites.iter().map(|site| site.host.as_str()).collect();
+    assert_eq!(hosts, ["example.org", "other.example"]);
+    assert_eq!(config.sites[0].aliases, ["www.example.org"]);
+    assert_eq!(config.sites[0].strong_words, ["klinik"]);
+    assert!(error("cores = 257").contains("cores = 257: a number from 0"));
+}
+
 #[test]
 fn a_site_has_its_own_time_zone_or_that_of_all() {
     let text = "time_zone = \"Asia/Kolkata\"\n[[sites]]\nhost = \"a.b\"\n\
@@ -113,6 +128,10 @@ fn says_what_is_wrong_and_what_would_be_right() {
             ["notice.tracker = \"log\": a log is counted into", "\"script\" or \"pixel\""],
         ),
         ("[notice]\nlog_days = 9999", ["notice.log_days = 9999", "3650"]),
+        (
+            "[notice]\nimports_totals = [\"piwik\"]",
+            ["notice.imports_totals = \"piwik\"", "\"matomo\""],
+        ),
         ("[notice]\nimports_logs = 1", ["line 2", "imports_logs"]),
         ("[notice]\nsince = \"today\"", ["notice.since = \"today\"", "2026-11-21"]),
         ("[notice]\nbackup_days = 9999", ["notice.backup_days = 9999", "3650"]),

@@ -27,7 +27,7 @@ impl Zones {
         let mut own = HashMap::new();
         for site in sites.iter().filter(|site| !site.time_zone.is_empty()) {
             let key = format!("sites.time_zone of {}", site.host);
-            own.insert(site.host.to_ascii_lowercase(), zone(&key, &site.time_zone)?);
+            own.insert(site.host.clone(), zone(&key, &site.time_zone)?);
         }
         Ok(Self { all: zone("time_zone", all)?, own })
     }

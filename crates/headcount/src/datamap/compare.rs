@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 
 use headcount_store::shape::Column;
 use headcount_transport::kafka::neighbours::Neighbours;
+use headcount_transport::kafka::topic::Life;
 use serde::Serialize;
 
 use super::found::{Found, Look};
@@ -65,7 +66,11 @@ fn of_place(place: &Place, found: &Found) -> Vec<Difference> {
         }
         Kind::Topic => match (&found.topic, &found.ours) {
             (Some(look), Some((topic, group))) => {
-                looked(look, |neighbours| of_neighbours(topic, group, neighbours))
+                let mut whats = looked(look, |found| of_neighbours(topic, group, found));
+                let life = found.topic_life.as_ref();
+                whats.extend(life.into_iter().flat_map(|look| looked(look, |it| of_life(*it))));
+                whats.dedup();
+                whats
             }
             _ => Vec::new(),
         },
@@ -153,6 +158,10 @@ fn of_neighbours(topic: &str, group: &str, found: &Neighbours) -> Vec<String> {
     topics.chain(groups).collect()
 }
 
+fn of_life(life: Life) -> Vec<String> {
+    life.excess().into_iter().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -179,6 +188,7 @@ mod tests {
             tables: vec![("control.db", Ok(Vec::new()))],
             odd_rows: Vec::new(),
             topic: None,
+            topic_life: None,
             ours: None,
         }
     }
@@ -265,6 +275,10 @@ mod tests {
         assert!(said.contains("the topic headcount-raw is there"), "{said}");
         assert!(said.contains("the consumer group curious reads headcount, too"), "{said}");
         assert!(!said.contains("billing") && !said.contains("group aggregators"), "{said}");
+        let week = 604_800_000;
+        found.topic_life = Some(Ok(Life { retention_ms: None, segment_ms: week, ahead_ms: None }));
+        let said = whats(&found, settings).join("\n");
+        assert!(said.contains("topic: keeps records for ever"), "{said}");
     }
 
     #[test]

@@ -7,16 +7,21 @@
 
 use std::io::ErrorKind;
 use std::path::Path;
+use std::time::Duration;
 
 use headcount_store::clickhouse::Reader;
 use headcount_store::shape::{self, Column};
 use headcount_store::{StoreError, sqlite};
+use headcount_transport::kafka::KafkaError;
 use headcount_transport::kafka::neighbours::{Neighbours, neighbours};
-use headcount_transport::kafka::topic;
+use headcount_transport::kafka::topic::{self, Life};
 
 use crate::cluster;
 use crate::config::Config;
 use crate::notice::Mode;
+
+/// Longest wait for a broker that does not answer.
+const KAFKA_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What was found of a place, or why nothing was.
 pub(super) type Look<T> = Result<T, String>;
@@ -31,6 +36,8 @@ pub(super) struct Found {
     pub(super) odd_rows: Vec<(&'static str, Look<u64>)>,
     /// What the topic's settings lack, and who else is on the brokers.
     pub(super) topic: Option<Look<Neighbours>>,
+    /// How long the topic keeps records.
+    pub(super) topic_life: Option<Look<Life>>,
     /// The names of our topic and group.
     pub(super) ours: Option<(String, String)>,
 }
@@ -58,6 +65,7 @@ impl Found {
             tables,
             odd_rows,
             topic: kafka.map(|_| beside(config)),
+            topic_life: kafka.map(|_| life(config)),
             ours: kafka.map(|kafka| (kafka.topic.clone(), kafka.group.clone())),
         }
     }
@@ -107,5 +115,10 @@ fn beside(config: &Config) -> Look<Neighbours> {
         topic::ensure(&settings, false)?;
         neighbours(&settings)
     };
-    look().map_err(|error: headcount_transport::kafka::KafkaError| error.to_string())
+    look().map_err(|error: KafkaError| error.to_string())
+}
+
+fn life(config: &Config) -> Look<Life> {
+    let settings = cluster::kafka(config).map_err(|error| error.to_string())?;
+    topic::life(&settings, KAFKA_PATIENCE).map_err(|error| error.to_string())
 }

@@ -128,10 +128,12 @@ fn ways(config: &Config) -> [String; 3] {
 
 /// A text with the settings that it quotes.
 fn filled(text: &str, config: &Config) -> String {
-    let backups = match config.notice.backup_days {
-        0 => "Not said in the settings (notice.backup_days).".to_owned(),
-        days => format!("{days} days (notice.backup_days)."),
+    let said = |key: &str, days: u32| match days {
+        0 => format!("Not said in the settings (notice.{key})."),
+        days => format!("{days} days (notice.{key})."),
     };
+    let backups = said("backup_days", config.notice.backup_days);
+    let logs = said("log_days", config.notice.log_days);
     let kafka = config.kafka.as_ref();
     let [pages_leave, attributes_leave, attributes_travel] = ways(config);
     let quotes = [
@@ -143,6 +145,7 @@ fn filled(text: &str, config: &Config) -> String {
         ("{attributes_travel}", attributes_travel),
         ("{k}", config.k.to_string()),
         ("{backup_days}", backups),
+        ("{log_days}", logs),
         ("{topic}", kafka.map(|kafka| kafka.topic.clone()).unwrap_or_default()),
         ("{group}", kafka.map(|kafka| kafka.group.clone()).unwrap_or_default()),
         (

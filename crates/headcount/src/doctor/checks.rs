@@ -8,6 +8,7 @@
 mod folder;
 mod listeners;
 mod machine;
+mod page;
 
 use serde::Serialize;
 
@@ -60,7 +61,7 @@ fn not_tested(what: &str, mend: &'static str) -> Said {
 type Check = (&'static str, fn(&Facts) -> Option<Said>);
 
 /// Every check but those of proxies, in the order of a hit's way.
-const CHECKS: [Check; 21] = [
+const CHECKS: [Check; 25] = [
     ("listen", listeners::listen),
     ("trusted_proxies", listeners::trusted_proxies),
     ("stats_listen", listeners::stats_listen),
@@ -79,9 +80,13 @@ const CHECKS: [Check; 21] = [
     ("k", k),
     ("retention", retention),
     ("kafka", kafka),
+    ("kafka_topic", kafka_topic),
     ("clickhouse", clickhouse),
     ("clickhouse_logs", clickhouse_logs),
     ("notice", folder::notice),
+    ("page_cookies", page::cookies),
+    ("page_others", page::others),
+    ("page_snippet", page::snippet),
 ];
 
 /// Everything that is to say.
@@ -105,6 +110,7 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
     }
     for front in &facts.fronts {
         add("proxy", Some(proxy(front)));
+        add("proxy_tickets", tickets(front));
     }
     found
 }
@@ -159,7 +165,7 @@ fn retention(facts: &Facts) -> Option<Said> {
 
 fn kafka(facts: &Facts) -> Option<Said> {
     let way = facts.kafka.as_ref()?;
-    Some(if way.leaves_machine && !way.is_encrypted {
+    Some(if way.is_open() {
         (
             Level::Weakens,
             format!("batches travel in plain text to {}", way.to),
@@ -171,9 +177,36 @@ fn kafka(facts: &Facts) -> Option<Said> {
     })
 }
 
+fn kafka_topic(facts: &Facts) -> Option<Said> {
+    facts.kafka.as_ref()?;
+    let mend = "kafka-configs.sh --alter --topic TOPIC --add-config \
+                retention.ms=604800000,segment.ms=86400000";
+    let Some(life) = facts.topic else {
+        return Some(not_tested("Kafka could not be asked how long the topic keeps records", mend));
+    };
+    Some(if let Some(excess) = life.excess() {
+        (
+            Level::Weakens,
+            format!("the topic {excess}"),
+            "names of pages stay in it that no count has any more, those of erased sites too",
+            mend,
+        )
+    } else if life.takes_the_future() {
+        (
+            Level::Advice,
+            "the topic takes records from more than a day ahead".to_owned(),
+            "a collector whose clock is ahead makes its records stay as much longer",
+            "kafka-configs.sh --alter --topic TOPIC --add-config \
+             message.timestamp.after.max.ms=3600000",
+        )
+    } else {
+        ok("the topic lets go of a record within 8 days")
+    })
+}
+
 fn clickhouse(facts: &Facts) -> Option<Said> {
     let way = facts.clickhouse.as_ref()?;
-    Some(if way.leaves_machine && !way.is_encrypted {
+    Some(if way.is_open() {
         (
             Level::Weakens,
             format!("counts and password travel in plain text to {}", way.to),
@@ -215,6 +248,17 @@ fn proxy(front: &Front) -> Said {
         }
         Logging::Unknown(reason) => not_tested(&format!("{name}: {reason}"), mend),
     }
+}
+
+fn tickets(front: &Front) -> Option<Said> {
+    front.keeps_tickets.then(|| {
+        (
+            Level::Advice,
+            format!("{}: Caddy gives each browser a TLS ticket", front.name),
+            "while the ticket is good, up to a week, the proxy could know the browser again; it is not told on",
+            "in Caddy's JSON: apps.tls.session_tickets.disabled = true; its Caddyfile has no line for it",
+        )
+    })
 }
 
 /// Three names at most.

@@ -4,7 +4,11 @@
 //!
 //! What surprises: what could not be found out is `None`, and then the check was not made.
 
+use headcount_transport::kafka::topic::Life;
+
+use super::page::Page;
 use super::proxy::Front;
+use crate::cluster::way::Way;
 
 /// Who can reach a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,15 +19,6 @@ pub(super) enum Reach {
     Private,
     /// Whoever can reach the machine.
     Everybody,
-}
-
-/// A way to another part of a cluster.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Way {
-    /// Where it leads, as the settings say.
-    pub(super) to: String,
-    pub(super) leaves_machine: bool,
-    pub(super) is_encrypted: bool,
 }
 
 /// One swap space.
@@ -121,6 +116,8 @@ pub(super) struct Facts {
     pub(super) k_day: u32,
     pub(super) retention_days: u32,
     pub(super) kafka: Option<Way>,
+    /// How long the topic keeps records; `None`: not asked, or no answer.
+    pub(super) topic: Option<Life>,
     pub(super) clickhouse: Option<Way>,
     /// Logs of ClickHouse's own that the configured user sees; `None`: not asked, or no answer.
     pub(super) clickhouse_logs: Option<Vec<String>>,
@@ -138,6 +135,8 @@ pub(super) struct Facts {
     pub(super) has_notice: bool,
     /// Published notices that were named.
     pub(super) notices: Vec<(String, Published)>,
+    /// The page that was named.
+    pub(super) page: Option<Page>,
     /// The configurations of proxies that were named.
     pub(super) fronts: Vec<Front>,
 }

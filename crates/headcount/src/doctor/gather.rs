@@ -15,16 +15,21 @@ use std::time::Duration;
 
 use headcount_collector::compat::{Client, Compat};
 use headcount_store::clickhouse::Reader;
+use headcount_transport::kafka::topic::{self, Life};
 use ipnet::IpNet;
 use rustix::process::{Resource, getrlimit};
 
-use super::facts::{Facts, LockedMemory, Published, Reach, Way};
+use super::facts::{Facts, LockedMemory, Published, Reach};
+use super::page;
 use super::proxy::{self, Front, Visited};
 use crate::cli::DoctorArgs;
+use crate::cluster::way::{self, is_here};
 use crate::config::{Config, ConfigError};
 use crate::notice::{self, Mode};
 use crate::{cluster, datamap};
 
+/// Longest wait for Kafka.
+const KAFKA_PATIENCE: Duration = Duration::from_secs(5);
 /// Longest wait for ClickHouse.
 const CLICKHOUSE_PATIENCE: Duration = Duration::from_secs(5);
 /// What visitors ask for, whatever the settings; one script stands for all of its hashes.
@@ -42,6 +47,7 @@ const HASH_DIGITS: usize = 64;
 /// [`ConfigError`] if a file that was named cannot be read.
 pub(super) fn facts(config: &Config, args: &DoctorArgs) -> Result<Facts, ConfigError> {
     let routes = routes(config.compat);
+    let page = args.page.as_deref().map(|text| page::address(text, &routes)).transpose()?;
     let is_apart = config.stats_listen != config.listen;
     let kept_days = kept_days(config);
     let kept = Duration::from_secs(kept_days * 86_400);
@@ -49,13 +55,11 @@ pub(super) fn facts(config: &Config, args: &DoctorArgs) -> Result<Facts, ConfigE
     let visited = Visited { routes: &routes, stats_port };
     let front = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let text = text_of("--proxy", path, proxy::FILE_BYTES_MAX)?;
         Ok(Front {
             name,
-            logging: proxy::read(
-                &text_of("--proxy", path, proxy::FILE_BYTES_MAX)?,
-                Some(path),
-                visited,
-            ),
+            logging: proxy::read(&text, Some(path), visited),
+            keeps_tickets: proxy::keeps_tickets(&text, visited),
         })
     };
     let needed = u64::try_from(config.limits.visitor_filter_mib * 1024 + 4).unwrap_or(u64::MAX);
@@ -78,17 +82,9 @@ pub(super) fn facts(config: &Config, args: &DoctorArgs) -> Result<Facts, ConfigE
         k: config.k,
         k_day: config.k_day,
         retention_days: config.retention_days,
-        kafka: config.kafka.as_ref().map(|raw| Way {
-            to: raw.brokers.join(", "),
-            leaves_machine: !raw.brokers.iter().all(|broker| is_here(host_of(broker))),
-            is_encrypted: raw.security.ends_with("tls"),
-        }),
-        clickhouse: config.clickhouse.as_ref().map(|raw| {
-            let (scheme, rest) = raw.url.split_once("://").unwrap_or(("", &raw.url));
-            let to = rest.split('/').next().unwrap_or_default().to_owned();
-            let leaves_machine = !is_here(host_of(&to));
-            Way { to, leaves_machine, is_encrypted: scheme == "https" }
-        }),
+        kafka: way::to_kafka(config),
+        topic: config.kafka.is_some().then(|| topic_life(config)).flatten(),
+        clickhouse: way::to_clickhouse(config),
         clickhouse_logs: config.clickhouse.is_some().then(|| clickhouse_logs(config)).flatten(),
         swaps: fs::read_to_string("/proc/swaps")
             .ok()
@@ -104,6 +100,7 @@ pub(super) fn facts(config: &Config, args: &DoctorArgs) -> Result<Facts, ConfigE
         backups_are_said: config.notice.backup_days > 0,
         has_notice: config.notice.is_begun(),
         notices: args.notice.iter().map(|path| notice(config, path)).collect::<Result<_, _>>()?,
+        page: page.map(|url| page::look(&url)),
         fronts: args.proxy.iter().map(front).collect::<Result<_, ConfigError>>()?,
     })
 }
@@ -130,7 +127,10 @@ fn kept_days(config: &Config) -> u64 {
 /// What a published notice was made of.
 fn notice(config: &Config, path: &Path) -> Result<(String, Published), ConfigError> {
     let text = text_of("--notice", path, NOTICE_BYTES_MAX)?;
-    let hash = notice::Facts::new(config, Mode::of(config), Vec::new()).hash();
+    let published_of = "what was published cannot be read from control.db";
+    let facts = notice::Facts::running(config, Mode::of(config), Vec::new())
+        .map_err(|error| ConfigError(format!("--notice: {published_of}: {error:#}")))?;
+    let hash = facts.hash();
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     Ok((name, published(&text, &hash)))
 }
@@ -177,14 +177,8 @@ fn reach(address: &str) -> Reach {
     }
 }
 
-fn host_of(address: &str) -> &str {
-    address.rsplit_once(':').map_or(address, |(host, _)| host).trim_matches(['[', ']'])
-}
-
-/// Whether a host is this machine.
-fn is_here(host: &str) -> bool {
-    let host = host.trim_matches(['[', ']']);
-    host == "localhost" || reach(host) == Reach::Machine
+fn topic_life(config: &Config) -> Option<Life> {
+    topic::life(&cluster::kafka(config).ok()?, KAFKA_PATIENCE).ok()
 }
 
 fn clickhouse_logs(config: &Config) -> Option<Vec<String>> {

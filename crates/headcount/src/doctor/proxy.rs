@@ -23,6 +23,8 @@ pub(super) struct Front {
     /// The file's name.
     pub(super) name: String,
     pub(super) logging: Logging,
+    /// It gives visitors TLS tickets, and has no line that stops it.
+    pub(super) keeps_tickets: bool,
 }
 
 /// Whether visitors are in an access log.
@@ -62,19 +64,33 @@ impl Visited<'_> {
     }
 }
 
+/// Whether a line of `text` begins with one of these words.
+fn begins(text: &str, words: &[&str]) -> bool {
+    text.lines().any(|line| line.split_whitespace().next().is_some_and(|w| words.contains(&w)))
+}
+
+fn is_haproxy(text: &str) -> bool {
+    begins(text, &["frontend", "listen"])
+        && begins(text, &["bind", "default_backend", "server"])
+        && !text.contains(';')
+}
+
+fn is_caddy(text: &str) -> bool {
+    !is_haproxy(text) && (begins(text, &["reverse_proxy"]) || text.contains(" reverse_proxy "))
+}
+
+/// Whether visitors get TLS tickets that no line of this file could stop: Caddy's has none for that.
+pub(super) fn keeps_tickets(text: &str, visited: Visited<'_>) -> bool {
+    is_caddy(text) && caddy::has_tls(text, visited)
+}
+
 /// Reads `text`, which is the file `at`. Of nginx, files that it includes are read, too.
 pub(super) fn read(text: &str, at: Option<&Path>, visited: Visited<'_>) -> Logging {
-    let begins = |words: &[&str]| {
-        text.lines().any(|line| line.split_whitespace().next().is_some_and(|w| words.contains(&w)))
-    };
-    if begins(&["frontend", "listen"])
-        && begins(&["bind", "default_backend", "server"])
-        && !text.contains(';')
-    {
+    if is_haproxy(text) {
         haproxy::read(text, visited)
-    } else if begins(&["reverse_proxy"]) || text.contains(" reverse_proxy ") {
+    } else if is_caddy(text) {
         caddy::read(text, visited)
-    } else if text.contains("proxy_pass") || begins(&["http", "include", "server"]) {
+    } else if text.contains("proxy_pass") || begins(text, &["http", "include", "server"]) {
         nginx::read(text, at, visited)
     } else {
         let reason = "it passes nothing on, or is neither nginx's, Caddy's nor HAProxy's";

@@ -2,10 +2,14 @@
 
 mod files;
 
+use headcount_transport::kafka::topic::Life;
+
 use super::checks::{Finding, Level, findings};
-use super::facts::{Backups, Copy, Facts, Folder, LockedMemory, Published, Reach, Swap, Way};
+use super::facts::{Backups, Copy, Facts, Folder, LockedMemory, Published, Reach, Swap};
+use super::page::{Page, Seen};
 use super::proxy::{self, Front, Logging, Visited};
 use super::table;
+use crate::cluster::way::Way;
 
 const NGINX: &str = include_str!("../../../../deploy/proxy/nginx.conf");
 const CADDY: &str = include_str!("../../../../deploy/proxy/Caddyfile");
@@ -38,6 +42,11 @@ fn well() -> Facts {
         k_day: 3,
         retention_days: 365,
         kafka: Some(way("kafka:9093")),
+        topic: Some(Life {
+            retention_ms: Some(604_800_000),
+            segment_ms: 86_400_000,
+            ahead_ms: Some(3_600_000),
+        }),
         clickhouse: Some(way("clickhouse:8443")),
         clickhouse_logs: Some(Vec::new()),
         swaps: Some(Vec::new()),
@@ -55,13 +64,36 @@ fn well() -> Facts {
         backups_are_said: true,
         has_notice: true,
         notices: vec![("notice.md".to_owned(), Published::OfThese)],
-        fronts: vec![Front { name: "nginx.conf".to_owned(), logging: Logging::Off }],
+        page: Some(Page {
+            name: "https://example.org/".to_owned(),
+            look: Ok(Seen { has_snippet: true, ..Seen::default() }),
+        }),
+        fronts: vec![Front {
+            name: "nginx.conf".to_owned(),
+            logging: Logging::Off,
+            keeps_tickets: false,
+        }],
     }
 }
 
 fn of(facts: &Facts, check: &str) -> Vec<Level> {
     let found = findings(facts);
     found.iter().filter(|finding| finding.check == check).map(|finding| finding.level).collect()
+}
+
+#[test]
+fn only_caddy_gives_tickets_that_no_line_stops() {
+    let keeps = |text: &str| {
+        proxy::keeps_tickets(text, Visited { routes: &ROUTES, stats_port: Some(8_081) })
+    };
+    assert!(keeps(CADDY));
+    for text in [NGINX, HAPROXY, COMPOSE] {
+        assert!(!keeps(text));
+    }
+    // Without TLS there are none, and those of the dashboard's users are another matter.
+    assert!(!keeps(&CADDY.replace("count.example.org {", "http://count.example.org {")));
+    assert!(!keeps(":8088\nreverse_proxy 127.0.0.1:8080\n"));
+    assert!(keeps("count.example.org\nreverse_proxy 127.0.0.1:8080\n"));
 }
 
 #[test]
@@ -111,12 +143,17 @@ fn of_ways() -> Vec<Change> {
             let way = f.kafka.as_mut().unwrap();
             (way.is_encrypted, way.leaves_machine) = (false, false);
         }),
+        ("kafka_topic", Level::Weakens, |f| f.topic.as_mut().unwrap().retention_ms = None),
+        ("kafka_topic", Level::Weakens, |f| f.topic.as_mut().unwrap().segment_ms = 604_800_000),
+        ("kafka_topic", Level::Advice, |f| f.topic.as_mut().unwrap().ahead_ms = None),
+        ("kafka_topic", Level::NotTested, |f| f.topic = None),
         ("clickhouse", Level::Weakens, |f| f.clickhouse.as_mut().unwrap().is_encrypted = false),
         ("clickhouse_logs", Level::Weakens, |f| {
             f.clickhouse_logs = Some(vec!["query_log".to_owned()]);
         }),
         ("clickhouse_logs", Level::NotTested, |f| f.clickhouse_logs = None),
         ("proxy", Level::NotTested, |f| f.fronts.clear()),
+        ("proxy_tickets", Level::Advice, |f| f.fronts[0].keeps_tickets = true),
         ("proxy", Level::Weakens, |f| {
             f.fronts[0].logging = Logging::On(vec!["/hit".to_owned()]);
         }),
@@ -153,6 +190,22 @@ fn of_the_machine() -> Vec<Change> {
         ("clock", Level::Advice, |f| f.clock_is_set = Some(false)),
         ("clock", Level::NotTested, |f| f.clock_is_set = None),
         ("clock", Level::Advice, |f| f.from_the_future = Some("edge.db".to_owned())),
+    ]
+}
+
+/// The page that was named.
+fn of_the_page() -> Vec<Change> {
+    fn seen(facts: &mut Facts) -> &mut Seen {
+        facts.page.as_mut().unwrap().look.as_mut().unwrap()
+    }
+    vec![
+        ("page_cookies", Level::Weakens, |f| assert!(seen(f).cookies.insert("sid".to_owned()))),
+        ("page_others", Level::Weakens, |f| assert!(seen(f).code.insert("t.example".to_owned()))),
+        ("page_others", Level::Advice, |f| assert!(seen(f).files.insert("t.example".to_owned()))),
+        ("page_snippet", Level::Advice, |f| seen(f).has_snippet = false),
+        ("page_cookies", Level::NotTested, |f| {
+            f.page.as_mut().unwrap().look = Err("answers 404".to_owned());
+        }),
     ]
 }
 
@@ -227,7 +280,7 @@ fn of_folder_and_settings() -> Vec<Change> {
 
 #[test]
 fn each_check_speaks_when_it_must() {
-    let changes = [of_ways(), of_the_machine(), of_folder_and_settings()].concat();
+    let changes = [of_ways(), of_the_machine(), of_folder_and_settings(), of_the_page()].concat();
     for (name, level, change) in &changes {
         let mut facts = well();
         change(&mut facts);

@@ -8,7 +8,6 @@
 use std::path::Path;
 
 use headcount_core::site::SiteHost;
-use headcount_store::control::{self, Control};
 
 use super::diff::diff;
 use super::html::html;
@@ -17,7 +16,8 @@ use super::{Document, Facts, Kind, Mode};
 use crate::audit;
 use crate::cli::{NoticeArgs, TextArgs, TextFormat};
 use crate::commands::{known_sites, say, unless_reader_left};
-use crate::config::{self, Config, ConfigError, Flags, RawSite};
+use crate::config::{self, Config, ConfigError, Flags};
+use crate::folder;
 
 /// Largest JSON text that is compared with.
 const OLD_BYTES_MAX: u64 = 4 * 1024 * 1024;
@@ -65,21 +65,17 @@ fn make(kind: Kind, args: &TextArgs) -> anyhow::Result<Document> {
         ..Flags::default()
     };
     let config = Config::load(&flags, config::environment())?;
-    let facts = Facts::new(&config, Mode::of(&config), sites(&config)?);
+    let facts = Facts::running(&config, Mode::of(&config), sites(&config)?)?;
     Ok(Document::make(kind, &facts, args.lang)?)
 }
 
 /// The sites that are counted: those of the configuration and, where there is a folder, its own.
 fn sites(config: &Config) -> anyhow::Result<Vec<String>> {
-    let file = config.data_dir.join(control::FILE_NAME);
-    if !file.exists() {
-        let host = |site: &RawSite| config::host("sites.host", &site.host);
-        let hosts = config.sites.iter().map(|site| host(site).map(|host| host.to_string()));
-        return Ok(hosts.collect::<Result<_, _>>()?);
-    }
-    let control = Control::open(&file)?;
+    let Some(control) = folder::look(&config.data_dir)? else {
+        return Ok(config.sites.iter().map(|site| site.host.clone()).collect());
+    };
     let gone = control.tombstones()?;
-    let known = known_sites(config, &control)?;
+    let known = known_sites(config, Some(&control))?;
     // An audit's site is nobody's.
     let is_shown = |host: &&SiteHost| !gone.contains(host) && host.as_str() != audit::SITE;
     Ok(known.iter().filter(is_shown).map(ToString::to_string).collect())
@@ -113,6 +109,7 @@ fn old(path: &Path) -> Result<Document, ConfigError> {
 #[cfg(test)]
 mod tests {
     use headcount_core::time::Day;
+    use headcount_store::control::{self, Control};
 
     use super::*;
 

@@ -4,15 +4,18 @@
 //! whether there are any: the texts are public, and so is their hash.
 //!
 //! What surprises: the sites are not part of the hash. It is the same for every site and language
-//! of a deployment. What owners added to the policy for pages is part of it, of all sites together.
+//! of a deployment. What owners added to the policy for pages is part of it, of all sites together, and
+//! so is the noise of what was published, which the data folder says and no setting.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use headcount_collector::compat::Client;
+use headcount_collector::totals::Tool;
 
 use super::additions::{self, Additions};
 use super::book::words;
+use super::published::{self, Noise};
 use crate::config::{Config, RawKafka};
 
 /// The languages.
@@ -73,7 +76,7 @@ impl Mode {
 }
 
 /// What has a key for each language: texts of the owner, and lists.
-const IN_EACH_LANGUAGE: [&str; 11] = [
+const IN_EACH_LANGUAGE: [&str; 15] = [
     "notice.storage",
     "notice.legal_ground",
     "notice.purpose",
@@ -85,9 +88,13 @@ const IN_EACH_LANGUAGE: [&str; 11] = [
     "strong_words",
     "weak_words",
     "additions",
+    "totals",
+    "published",
+    "noise",
+    "odds",
 ];
 /// What is worked out of settings, and of which.
-const WORKED_OUT: [(&str, &[&str]); 11] = [
+const WORKED_OUT: [(&str, &[&str]); 15] = [
     ("mode", &["kafka.brokers", "clickhouse.url"]),
     ("transport", &["kafka.security", "clickhouse.url"]),
     ("logs", &["notice.tracker", "notice.imports_logs"]),
@@ -99,6 +106,10 @@ const WORKED_OUT: [(&str, &[&str]); 11] = [
     ("strong_words", &["sites.strong_words"]),
     ("weak_words", &["sites.weak_words"]),
     ("additions", &["sites.pages", "sites.strong_words", "sites.weak_words"]),
+    ("totals", &["notice.imports_totals"]),
+    ("published", &[published::KEY]),
+    ("noise", &[published::KEY]),
+    ("odds", &[published::KEY]),
 ];
 /// The names of the tools behind `compat`, in the order of [`Client::NAMES`].
 const TOOLS: [&str; 4] = ["Plausible", "Umami", "GoatCounter", "Matomo"];
@@ -108,7 +119,7 @@ const TOOLS: [&str; 4] = ["Plausible", "Umami", "GoatCounter", "Matomo"];
 pub(crate) struct Facts {
     settings: BTreeMap<&'static str, String>,
     additions: Arc<[Additions]>,
-    hash: String,
+    published: published::All,
     sites: Vec<String>,
     /// Lists in words, which depend on the sites.
     lists: BTreeMap<String, String>,
@@ -126,6 +137,7 @@ impl Facts {
             ("logs", logs(config).to_owned()),
             ("clicks", set(config.notice.tracker == "script" || !tools(config).is_empty())),
             ("compat", tools(config).join(", ")),
+            ("totals", totals(config).join(", ")),
             ("matomo", set(config.compat.has(Client::Matomo))),
             ("notice.backup_days", config.notice.backup_days.to_string()),
             ("visitors", if config.visitors { "daily" } else { "off" }.to_owned()),
@@ -149,21 +161,48 @@ impl Facts {
             let way = if is_encrypted(config) { "encrypted" } else { "plain" };
             settings.insert("transport", way.to_owned());
         }
-        let additions: Arc<[Additions]> = Additions::all(config).into();
-        let hash = hash(&settings, &additions);
-        let lists = lists(&settings, &additions, &sites);
-        Self { settings, additions, hash, sites, lists }
+        let additions = Additions::all(config).into();
+        let (published, lists) = (published::All::default(), BTreeMap::new());
+        Self { settings, additions, published, sites, lists }.listed()
+    }
+
+    /// Of a configuration, and of what its data folder has published.
+    ///
+    /// # Errors
+    /// If the folder's control file cannot be read.
+    pub(crate) fn running(config: &Config, mode: Mode, sites: Vec<String>) -> anyhow::Result<Self> {
+        Ok(Self::new(config, mode, sites).publishing(published::of_folder(config)?))
     }
 
     /// The same settings, for these sites.
     pub(crate) fn of_sites(&self, sites: Vec<String>) -> Self {
-        let lists = lists(&self.settings, &self.additions, &sites);
-        Self {
-            settings: self.settings.clone(),
-            additions: Arc::clone(&self.additions),
-            hash: self.hash.clone(),
-            sites,
-            lists,
+        Self { sites, ..self.clone() }.listed()
+    }
+
+    /// The same settings, where this was published.
+    pub(crate) fn publishing(self, published: published::All) -> Self {
+        Self { published, ..self }.listed()
+    }
+
+    /// With the lists that a text about these sites quotes, in each language.
+    fn listed(mut self) -> Self {
+        self.lists.clear();
+        for lang in Lang::ALL {
+            self.lists.extend(additions::told(&self.additions, &self.sites, lang));
+            self.lists.extend(published::told(&self.published, &self.sites, lang));
+            let or = self.named("compat", (lang, "or"));
+            let and = self.named("totals", (lang, "and"));
+            self.lists.extend([(key_in("tools", lang), or), (key_in("totals", lang), and)]);
+        }
+        self
+    }
+
+    /// A list of names with a word before the last one.
+    fn named(&self, key: &str, (lang, word): (Lang, &str)) -> String {
+        let names = self.settings.get(key).map_or("", String::as_str);
+        match names.rsplit_once(", ") {
+            Some((others, last)) => format!("{others} {} {last}", words(lang).format(word)),
+            None => names.to_owned(),
         }
     }
 
@@ -180,53 +219,40 @@ impl Facts {
         (key, value)
     }
 
-    /// BLAKE3 of all settings that any text is made of, as 64 hexadecimal digits.
+    /// BLAKE3 of all settings that any text is made of, and of what was published, as 64 hexadecimal
+    /// digits.
     pub(crate) fn hash(&self) -> String {
-        self.hash.clone()
-    }
-}
-
-fn hash(settings: &BTreeMap<&'static str, String>, additions: &[Additions]) -> String {
-    let mut hasher = blake3::Hasher::new();
-    let mut add = |text: &str| {
-        hasher.update(&(text.len() as u64).to_le_bytes());
-        hasher.update(text.as_bytes());
-    };
-    for (key, value) in settings {
-        add(key);
-        add(value);
-    }
-    for (list, entry) in additions.iter().flat_map(Additions::entries) {
-        add(additions::LISTS.get(list).copied().unwrap_or_default());
-        add(entry);
-    }
-    hasher.finalize().to_hex().to_string()
-}
-
-/// The lists that a text about these sites quotes, in each language.
-fn lists(
-    settings: &BTreeMap<&'static str, String>,
-    additions: &[Additions],
-    sites: &[String],
-) -> BTreeMap<String, String> {
-    let mut lists = BTreeMap::new();
-    for lang in Lang::ALL {
-        lists.extend(additions::told(additions, sites, lang));
-        let or = format!(" {} ", words(lang).format("or"));
-        let tools = settings.get("compat").map_or("", String::as_str);
-        let tools = match tools.rsplit_once(", ") {
-            Some((others, last)) => [others, last].join(&or),
-            None => tools.to_owned(),
+        let mut hasher = blake3::Hasher::new();
+        let mut add = |text: &str| {
+            hasher.update(&(text.len() as u64).to_le_bytes());
+            hasher.update(text.as_bytes());
         };
-        lists.insert(key_in("tools", lang), tools);
+        for (key, value) in &self.settings {
+            add(key);
+            add(value);
+        }
+        for (list, entry) in self.additions.iter().flat_map(Additions::entries) {
+            add(additions::LISTS.get(list).copied().unwrap_or_default());
+            add(entry);
+        }
+        for text in self.published.iter().flat_map(Noise::hashed) {
+            add(published::KEY);
+            add(&text);
+        }
+        hasher.finalize().to_hex().to_string()
     }
-    lists
 }
 
 /// The tools whose trackers are answered.
 fn tools(config: &Config) -> Vec<&'static str> {
     let named = Client::NAMES.iter().zip(TOOLS);
     named.filter(|((_, client), _)| config.compat.has(*client)).map(|(_, name)| name).collect()
+}
+
+/// The tools whose totals were taken over, as they name themselves.
+fn totals(config: &Config) -> Vec<&'static str> {
+    let is_named = |tool: &Tool| config.notice.imports_totals.iter().any(|it| it == tool.as_str());
+    Tool::ALL.into_iter().filter(is_named).map(Tool::name).collect()
 }
 
 /// Whether logs are counted: none, too, or only.

@@ -22,6 +22,7 @@ use super::book::{Kind, words};
 use super::document::{Document, languages};
 use super::facts::{Facts, Lang, Mode};
 use super::html::{CSS, Page, Shown};
+use super::published;
 use crate::config::Config;
 
 /// The machine-readable summary.
@@ -32,10 +33,18 @@ const CSS_PATH: &str = "/privacy.css";
 const POLICY: &str = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; \
     frame-ancestors 'none'";
 
-/// What is served of the configuration, which does not change while a process runs.
+/// What was published, as the running process knows it.
+pub(crate) type Known = Arc<dyn Fn() -> published::All + Send + Sync>;
+
+/// What is served of the configuration, which does not change while a process runs, and of what was
+/// published, which does.
 pub(crate) struct Privacy {
     facts: Facts,
+    published: Known,
+    /// What the site speaks.
     language: Lang,
+    /// In which languages the notice can be made.
+    made: Vec<Lang>,
     mode: Mode,
     retention_days: u32,
     visitors: bool,
@@ -45,16 +54,21 @@ pub(crate) struct Privacy {
 
 impl Privacy {
     /// For a room that counts.
-    pub(crate) fn new(config: &Config, mode: Mode) -> Self {
+    pub(crate) fn new(config: &Config, mode: Mode, published: Known) -> Self {
         let facts = Facts::new(config, mode, Vec::new());
-        if config.notice.is_begun() && languages(&facts).is_empty() {
-            let missing = Document::make(Kind::Notice, &facts, Lang::En).err();
-            let missing = missing.map(|error| error.to_string()).unwrap_or_default();
-            tracing::warn!(missing, "GET /privacy shows no notice");
+        let language = Lang::parse(&config.notice.language).unwrap_or(Lang::En);
+        let made = languages(&facts);
+        if config.notice.is_begun()
+            && let Err(missing) = Document::make(Kind::Notice, &facts, language)
+        {
+            let shown = made.first().map_or("none", |lang| lang.code());
+            tracing::warn!(%missing, shown, "the notice cannot be made in notice.language");
         }
         Self {
             facts,
-            language: Lang::parse(&config.notice.language).unwrap_or(Lang::En),
+            published,
+            language,
+            made,
             mode,
             retention_days: config.retention_days,
             visitors: config.visitors,
@@ -87,17 +101,21 @@ impl Privacy {
     /// The page for one request.
     fn page(&self, query: &str, preview: &Preview) -> Response<Body> {
         let asked = query.split('&').find_map(|pair| pair.strip_prefix("lang="));
-        let Some(lang) = asked.map_or(Some(self.language), Lang::parse) else {
+        let site = preview.site().map(str::to_owned);
+        let facts = self.facts.of_sites(site.into_iter().collect()).publishing((self.published)());
+        // Whoever asks for none gets one that there is.
+        let first = self.made.first().filter(|_| !self.made.contains(&self.language));
+        let own = *first.unwrap_or(&self.language);
+        let Some(lang) = asked.map_or(Some(own), Lang::parse) else {
             return plain(StatusCode::BAD_REQUEST, "lang is en or sv\n");
         };
-        let site = preview.site().map(str::to_owned);
-        let facts = self.facts.of_sites(site.into_iter().collect());
         let document = Document::make(Kind::Notice, &facts, lang).ok();
         let footer = document
             .as_ref()
             .map_or_else(|| words(lang).preview("missing").to_owned(), Document::footer);
         let title = document.as_ref().map_or(words(lang).heading("notice"), |made| &made.title);
         let others = Lang::ALL.into_iter().filter(|other| *other != lang);
+        let others = others.filter(|other| self.made.contains(other));
         let page = Page {
             lang: lang.code(),
             title,
@@ -116,14 +134,14 @@ impl Privacy {
 
     /// What a program may read.
     fn summary(&self) -> String {
-        let languages = languages(&self.facts);
+        let facts = self.facts.clone().publishing((self.published)());
         json!({
             "program": "headcount",
             "version": env!("CARGO_PKG_VERSION"),
             "notice": {
                 "path": PREVIEW_PATH,
-                "hash": self.facts.hash(),
-                "languages": languages.iter().map(|lang| lang.code()).collect::<Vec<_>>(),
+                "hash": facts.hash(),
+                "languages": self.made.iter().map(|lang| lang.code()).collect::<Vec<_>>(),
             },
             "mode": if self.mode == Mode::Cluster { "cluster" } else { "embedded" },
             "visitors": if self.visitors { "daily" } else { "off" },

@@ -14,7 +14,7 @@ use crate::config::{Config, ConfigError, Flags};
 const KINDS: [Kind; 3] = [Kind::Notice, Kind::Dsar, Kind::Breach];
 
 /// Everything that an owner may say.
-const OWNER: [(&str, &str); 11] = [
+const OWNER: [(&str, &str); 12] = [
     ("notice.tracker", "\"script\""),
     ("notice.controller", "\"Exempel AB\""),
     ("notice.contact", "\"privacy@example.org\""),
@@ -24,12 +24,13 @@ const OWNER: [(&str, &str); 11] = [
     ("notice.legal_ground_en", "\"legitimate interest\""),
     ("notice.legal_ground_sv", "\"berättigat intresse\""),
     ("notice.dpo", "\"Eva Ek\""),
+    ("notice.processor", "\"Driften AB\""),
     ("notice.backup_days", "30"),
     ("notice.since", "\"2026-01-02\""),
 ];
 
 /// Settings to begin with: each opens sentences that the others do not have.
-const BASES: [&[(&str, &str)]; 13] = [
+const BASES: [&[(&str, &str)]; 14] = [
     &[("k_day", "1")],
     &[("k", "1"), ("notice.imports_logs", "true"), ("trusted_proxies", "[\"10.0.0.0/8\"]")],
     &[("notice.tracker", "\"log\""), ("notice.log_days", "14")],
@@ -48,6 +49,7 @@ const BASES: [&[(&str, &str)]; 13] = [
     ],
     &[("crowd", "1"), ("sites.events", "[\"signup\"]")],
     &[("kafka.brokers", "[\"k:1\"]"), ("kafka.create_topic", "false")],
+    &[(published::KEY, "500 1000"), ("notice.imports_totals", "[\"umami\"]")],
 ];
 /// Settings that are asked about together: it is enough that one of them moves a sentence.
 const TOGETHER: [[&str; 2]; 4] = [
@@ -58,7 +60,7 @@ const TOGETHER: [[&str; 2]; 4] = [
 ];
 
 /// Another value for each key that any sentence is bound to.
-const OTHERS: [(&str, &str); 48] = [
+const OTHERS: [(&str, &str); 57] = [
     ("visitors", "\"off\""),
     ("visitors", "\"daily\""),
     ("preset", "\"strict\""),
@@ -105,6 +107,15 @@ const OTHERS: [(&str, &str); 48] = [
     ("notice.dpo", "\"Ole Ask\""),
     ("notice.dpo", "\"\""),
     ("notice.since", "\"2026-03-04\""),
+    ("notice.processor", "\"\""),
+    ("notice.processor", "\"Others AB\""),
+    ("notice.cookie_authority", "\"PTS\""),
+    ("notice.audit_report", "\"https://example.org/audit\""),
+    ("notice.imports_totals", "[]"),
+    ("notice.imports_totals", "[\"plausible\", \"matomo\"]"),
+    (published::KEY, "500 500"),
+    (published::KEY, "250 1000"),
+    (published::KEY, ""),
     ("notice.backup_days", "0"),
     ("notice.backup_days", "31"),
 ];
@@ -131,7 +142,8 @@ fn facts(settings: &Settings) -> Facts {
 /// The facts of settings that may contradict each other.
 fn read(settings: &Settings) -> Result<Facts, ConfigError> {
     let mut tables: BTreeMap<&str, String> = BTreeMap::new();
-    for (key, value) in settings {
+    let is_setting = |(key, _): &(&String, &String)| key.as_str() != published::KEY;
+    for (key, value) in settings.iter().filter(is_setting) {
         let (table, key) = key.split_once('.').unwrap_or(("", key));
         *tables.entry(table).or_default() += &format!("{key} = {value}\n");
     }
@@ -149,7 +161,9 @@ fn read(settings: &Settings) -> Result<Facts, ConfigError> {
     std::fs::write(&path, &text).unwrap();
     let flags = Flags { config: Some(path), ..Flags::default() };
     let config = Config::load(&flags, [])?;
-    Ok(Facts::new(&config, Mode::of(&config), vec!["example.org".to_owned()]))
+    let published = settings.get(published::KEY).map_or("", String::as_str);
+    let facts = Facts::new(&config, Mode::of(&config), vec!["example.org".to_owned()]);
+    Ok(facts.publishing(said::published_as(published)))
 }
 
 /// Whether settings say that a log is all that is counted, and that more is.

@@ -2,8 +2,8 @@
 //!
 //! What it is not: on a hit's way.
 //!
-//! What surprises: sites change while it runs. Commands write them into the control file; twice a
-//! second this looks whether it changed. An erasure that waits for the other side is asked after
+//! What surprises: sites change while it runs, and so does what was published of them. Commands write
+//! both into the control file; twice a second this looks whether it changed. An erasure that waits for the other side is asked after
 //! then, and keeps nobody waiting: the operator's questions need the rooms alone, and who looks
 //! after the sites only shares them.
 
@@ -23,6 +23,8 @@ use headcount_store::control::Control;
 
 use super::{DEMO_ALIASES, DEMO_HOST, Rooms, is_demo};
 use crate::config::{Config, RawSite, site_setting};
+use crate::notice::page::Known;
+use crate::notice::published;
 use crate::ops::Health;
 use crate::{audit, folder, process};
 
@@ -37,6 +39,7 @@ pub(crate) struct House {
     rooms: RwLock<Option<Rooms>>,
     sites: Mutex<Sites>,
     hosts: Mutex<Vec<SiteHost>>,
+    published: Mutex<published::All>,
     configured: Vec<RawSite>,
     data_dir: PathBuf,
     metrics: Arc<Metrics>,
@@ -72,6 +75,7 @@ impl House {
                 erasing: BTreeMap::new(),
             }),
             hosts: Mutex::default(),
+            published: Mutex::default(),
             configured: config.sites.clone(),
             data_dir: config.data_dir.clone(),
             metrics,
@@ -96,6 +100,14 @@ impl House {
     /// The sites that are counted now.
     pub(crate) fn hosts(&self) -> Vec<SiteHost> {
         self.hosts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What was published, as the control file said when it last changed.
+    pub(crate) fn published(house: &Arc<Self>) -> Known {
+        let house = Arc::clone(house);
+        Arc::new(move || {
+            Arc::clone(&house.published.lock().unwrap_or_else(PoisonError::into_inner))
+        })
     }
 
     /// Whether the demo site is among them.
@@ -134,7 +146,14 @@ impl House {
         }
         folder::note_sites(&self.data_dir, &hosts).context("the list of sites")?;
         *self.hosts.lock().unwrap_or_else(PoisonError::into_inner) = hosts;
+        self.renew_published(&known.control)?;
         known.version = Some(version);
+        Ok(())
+    }
+
+    fn renew_published(&self, control: &Control) -> anyhow::Result<()> {
+        let found = published::all(control)?;
+        *self.published.lock().unwrap_or_else(PoisonError::into_inner) = found;
         Ok(())
     }
 
@@ -167,6 +186,8 @@ impl House {
         if sites.looked_after != today {
             let now = self.clock.unix_seconds();
             process::look_after(&mut sites.control, self.retention_days, now)?;
+            // What this connection forgets itself is no change to it.
+            self.renew_published(&sites.control)?;
             sites.looked_after = today;
         }
         Ok(())
@@ -259,6 +280,9 @@ impl Health for House {
     fn refresh(&self) {
         if let Some(rate) = self.with_collector(Collector::miss_rate).flatten() {
             self.metrics.miss_rate(rate);
+        }
+        if let Some((day, drawn)) = self.with_collector(Collector::key_day).flatten() {
+            self.metrics.key(day, drawn);
         }
         let rooms = self.rooms();
         let aggregator = rooms.as_ref().and_then(|rooms| rooms.aggregator.as_ref());

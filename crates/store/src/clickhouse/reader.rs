@@ -20,7 +20,7 @@ use crate::answer::too_large;
 use crate::error::StoreError;
 use crate::kind;
 use crate::question::{Answer, Books, Question, Refused};
-use crate::shape::{Column, SmallCells};
+use crate::shape::{Column, SmallCells, Taken};
 
 /// Longest time for one call of a reader.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -68,6 +68,16 @@ struct SmallRow {
     smallest: i64,
     below: u64,
     folded: u64,
+    sites: u64,
+    unusable: u64,
+}
+
+#[derive(Row, Deserialize)]
+struct TakenRow {
+    kind: String,
+    hits: i64,
+    parts: i64,
+    whole: i64,
 }
 
 #[derive(Row, Deserialize)]
@@ -173,8 +183,25 @@ impl Reader {
             smallest: (row.named > 0).then(|| row.smallest.unsigned_abs()),
             below: row.below,
             folded: row.folded,
+            sites: row.sites,
+            unusable: row.unusable,
         };
         Ok(rows.first().map(cells).unwrap_or_default())
+    }
+
+    /// Of how many hits the text policy took something; see [`crate::shape::taken`].
+    ///
+    /// # Errors
+    /// [`StoreError::TimedOut`], or what failed.
+    pub fn taken(&self) -> Result<Vec<Taken>, StoreError> {
+        let query = self.link.client.query_raw(include_str!("sql/taken.sql"));
+        let doing = "look what the text policy took";
+        let rows: Vec<TakenRow> = limited(self.link.rows(doing, self.timeout, query))?;
+        let taken = |TakenRow { kind, hits, parts, whole }| {
+            let [hits, parts, whole] = [hits, parts, whole].map(i64::unsigned_abs);
+            Taken { kind, hits, parts, whole }
+        };
+        Ok(rows.into_iter().map(taken).collect())
     }
 
     /// The last audit that a writer has written down; none before the first.

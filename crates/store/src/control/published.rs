@@ -23,7 +23,33 @@ pub struct Published {
     pub epsilon: u32,
 }
 
+/// With which noise days of a site were published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublishedNoise {
+    /// The site.
+    pub site: SiteHost,
+    /// The smallest and the largest epsilon of its days, in thousandths.
+    pub epsilons: [u32; 2],
+}
+
 impl Control {
+    /// The noise of what was published, for each site that has published days, sorted by host.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn published_noise(&self) -> Result<Vec<PublishedNoise>, StoreError> {
+        let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        let rows: Vec<(String, u32, u32)> = self
+            .conn
+            .prepare_cached(include_str!("sql/published_noise.sql"))
+            .and_then(|mut get| get.query_map([], row)?.collect())
+            .doing("read what was published")?;
+        let noise = |(site, least, most): (String, u32, u32)| {
+            Ok(PublishedNoise { site: self.host(&site)?, epsilons: [least, most] })
+        };
+        rows.into_iter().map(noise).collect()
+    }
+
     /// What was published of a site from `from` to `to`, both included, in the order of days.
     ///
     /// # Errors
@@ -54,10 +80,17 @@ impl Control {
     /// Keeps the draws of days that had none. Returns how many were kept.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// [`StoreError::SiteErased`] if the site was erased in the meantime; when the file cannot be
+    /// written.
     pub fn publish(&mut self, site: &SiteHost, drawn: &[Published]) -> Result<usize, StoreError> {
         let doing = "keep what is published";
         self.act(doing, |tx, log| {
+            let is_erased: bool = tx
+                .query_row(include_str!("sql/is_erased.sql"), [site.as_str()], |row| row.get(0))
+                .doing(doing)?;
+            if is_erased {
+                return Err(StoreError::SiteErased { host: site.to_string() });
+            }
             let mut kept = 0;
             for Published { day, visitors, epsilon } in drawn {
                 let values = (site.as_str(), day.0, visitors, epsilon);

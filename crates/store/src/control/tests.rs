@@ -94,6 +94,23 @@ fn the_tokens_of_a_site_end_together_and_others_stay() {
 }
 
 #[test]
+fn tokens_that_ended_long_ago_are_forgotten() {
+    let (_dir, mut control) = control();
+    let ends = NewToken { expires_at: Some(NOW + 60), ..new("a.example", Kind::Api) };
+    let expired = control.token_add(&ends, NOW).unwrap();
+    let stays = control.token_add(&new("a.example", Kind::Api), NOW).unwrap();
+    let revoked = control.token_add(&new("a.example", Kind::Share), NOW).unwrap();
+    control.token_revoke(revoked.id(), TODAY).unwrap();
+    control.tokens_expire(NOW + 61).unwrap();
+    assert_eq!(control.tokens_forget(TODAY).unwrap(), 0);
+    assert_eq!(control.tokens_forget(TODAY.plus(1)).unwrap(), 2);
+    let left: Vec<i64> = control.token_list(NOW).unwrap().iter().map(|token| token.id).collect();
+    assert_eq!(left, [stays.id()], "{} and {} are gone", expired.id(), revoked.id());
+    let next = control.token_add(&new("a.example", Kind::Api), NOW).unwrap();
+    assert!(next.id() > revoked.id(), "no number comes again");
+}
+
+#[test]
 fn tokens_open_their_site_until_revoked() {
     let (_dir, mut control) = control();
     let site = Some(host("a.example"));
@@ -311,13 +328,21 @@ fn a_published_day_is_drawn_once_and_goes_with_its_site() {
     let found = control.published(&site, all).unwrap();
     assert_eq!(found, [day(7, 3), day(8, 5), day(9, -2)]);
     assert_eq!(control.published(&site, [Day(8), Day(8)]).unwrap(), [day(8, 5)]);
+    let noise = |site: &SiteHost| PublishedNoise { site: site.clone(), epsilons: [500, 500] };
+    assert_eq!(control.published_noise().unwrap(), [noise(&site), noise(&other)]);
+    control.publish(&site, &[Published { epsilon: 2_000, ..day(98, 4) }]).unwrap();
+    assert_eq!(control.published_noise().unwrap()[0].epsilons, [500, 2_000]);
     assert_eq!(control.published_forget(Day(8)).unwrap(), 2);
-    assert_eq!(control.published(&site, all).unwrap(), [day(8, 5), day(9, -2)]);
+    assert_eq!(control.published(&site, [Day(0), Day(97)]).unwrap(), [day(8, 5), day(9, -2)]);
     control.publish(&other, &[day(8, 1)]).unwrap();
     control.erasure_request(&site, TODAY).unwrap();
     assert!(control.published(&site, all).unwrap().is_empty());
+    let late = control.publish(&site, &[day(9, 1)]).unwrap_err();
+    assert!(matches!(late, StoreError::SiteErased { .. }), "drawn before the erasure, kept after");
+    assert!(control.published(&site, all).unwrap().is_empty());
+    assert_eq!(control.published_noise().unwrap(), [noise(&other)]);
     assert_eq!(control.published(&other, all).unwrap(), [day(8, 1)]);
     let acts: Vec<String> =
         control.log_entries().unwrap().into_iter().map(|entry| entry.what).collect();
-    assert_eq!(acts, ["publish", "publish", "publish", "publish", "site-erase"]);
+    assert_eq!(acts, ["publish", "publish", "publish", "publish", "publish", "site-erase"]);
 }

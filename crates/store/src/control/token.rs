@@ -335,6 +335,16 @@ impl Control {
         })
     }
 
+    /// Forgets tokens that were revoked or expired before a day. Returns how many.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn tokens_forget(&mut self, before: Day) -> Result<usize, StoreError> {
+        let values = (before.0, seconds(before.first_hour().unix_seconds()));
+        let sql = include_str!("sql/forget_tokens.sql");
+        self.conn.execute(sql, values).doing("forget tokens that ended")
+    }
+
     /// What a token opens that is shown with a question, or as the address of a shared link; none
     /// for a text that is no valid token, whatever it was once.
     ///

@@ -1,3 +1,9 @@
+//! Opening a file beside others who open it.
+//!
+//! What it is not: about what is in it; the kinds of files have tests of their own.
+//!
+//! What surprises: two connections of one process are to SQLite as those of two.
+
 use super::*;
 
 /// `SQLite` itself gives up at once: without waiting, one of two processes that make a file

@@ -151,6 +151,11 @@ pub(crate) fn page(site: &'static str, day: u32, page: &'static str, visitors: u
 }
 
 /// A source of `visitors` in a day.
+pub(crate) fn country(site: &'static str, day: u32, value: &'static str, visitors: u64) -> Cell {
+    let (_, _, counts) = source(site, day, value, visitors);
+    (site, CellKey::Attribute { day: Day(day), attribute: Attribute::Country, value }, counts)
+}
+
 pub(crate) fn source(site: &'static str, day: u32, value: &'static str, visitors: u64) -> Cell {
     let counts = Counts { views: visitors * 2, visitors, visits: visitors, ..Counts::ZERO };
     (site, CellKey::Attribute { day: Day(day), attribute: Attribute::Source, value }, counts)

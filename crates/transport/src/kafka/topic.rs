@@ -5,6 +5,8 @@
 //! What surprises: the number of partitions is part of the data. A site's batches all go one way,
 //! so a topic that has grown is refused.
 
+mod life;
+
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -21,6 +23,8 @@ use rdkafka::error::RDKafkaErrorCode as Code;
 
 use super::client::{Faults, dispose, is_forbidden};
 use super::{KafkaError, Settings};
+
+pub use life::{LIFE_DAYS_MAX, Life, life};
 
 /// How long a cluster may take to answer before it counts as unreachable.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);

@@ -10,6 +10,8 @@
 
 #[path = "../../../../tests/services/kafka.rs"]
 mod broker;
+#[path = "../../../../tests/services/ports.rs"]
+mod ports;
 
 // Records to send, as an outbox keeps them, and a reader of everything.
 mod outbox;

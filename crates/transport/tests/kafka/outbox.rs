@@ -12,8 +12,11 @@ use headcount_core::time::Clock;
 use headcount_transport::kafka::{Heard, KafkaError, KafkaPublisher, KafkaSubscriber};
 use headcount_transport::{News, Offered, Publisher, Record};
 
-/// How long anything may take.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+/// How long anything may take: only a test that fails waits so long.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
+/// What is said or ended in time is so within seconds; on a slow machine within this, and otherwise after
+/// the minutes that a client waits for a broker by itself.
+pub(crate) const IN_TIME: Duration = Duration::from_secs(60);
 
 /// The machine's clock: a broker refuses records from the future and deletes old ones.
 pub(crate) struct Now;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use headcount_core::batch::{Batch, BatchId};
 use headcount_core::cell::{CellKey, Counts};
-use headcount_core::time::Clock;
+use headcount_core::time::{Clock, ManualClock};
 use headcount_transport::kafka::{
     KafkaError, KafkaPublisher, KafkaSubscriber, Login, Mechanism, Secret, Security, Settings, cat,
     topic,
@@ -22,7 +22,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 
 use crate::broker::{Kafka, PASSWORD, USER};
-use crate::outbox::{Now, Outbox, PATIENCE, complaint};
+use crate::outbox::{IN_TIME, Now, Outbox, PATIENCE, complaint};
 use crate::publishing::block_on;
 
 fn one_line(error: &KafkaError) -> String {
@@ -72,13 +72,37 @@ fn a_topic_that_does_not_fit_gets_a_line_for_each_reason() {
 }
 
 #[test]
+fn a_topic_says_how_long_it_keeps_records() {
+    let kafka = Kafka::shared();
+    let settings = kafka.settings("life", 1);
+    let error = topic::life(&settings, PATIENCE).unwrap_err();
+    assert!(matches!(error, KafkaError::MissingTopic(_)), "{error}");
+    topic::ensure(&settings, true).unwrap();
+    let life = topic::life(&settings, PATIENCE).unwrap();
+    assert_eq!((life.days_max(), life.excess()), (Some(topic::LIFE_DAYS_MAX), None));
+    assert!(!life.takes_the_future(), "Kafka 4 takes an hour");
+
+    let settings = kafka.settings("forever", 1);
+    let admin: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", kafka.brokers()).create().unwrap();
+    let new = NewTopic::new(&settings.topic, 1, TopicReplication::Fixed(1))
+        .set("retention.ms", "-1")
+        .set("message.timestamp.after.max.ms", "9223372036854775807");
+    block_on(admin.create_topics([&new], &AdminOptions::new())).unwrap()[0].as_ref().unwrap();
+    topic::ensure(&settings, false).unwrap();
+    let life = topic::life(&settings, PATIENCE).unwrap();
+    assert_eq!(life.days_max(), None);
+    assert!(life.excess().is_some() && life.takes_the_future());
+}
+
+#[test]
 fn a_broker_that_is_not_there_is_said_in_time() {
     let kafka = Kafka::shared();
     let mut settings = kafka.settings("nowhere", 1);
     settings.brokers = "127.0.0.1:9".to_owned();
     let begun = Instant::now();
     let error = topic::ensure(&settings, true).unwrap_err();
-    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < IN_TIME, "{:?}", begun.elapsed());
     let line = one_line(&error);
     assert!(line.contains("127.0.0.1:9") && line.contains("refused"), "{line}");
     assert!(error.is_retryable());
@@ -87,7 +111,7 @@ fn a_broker_that_is_not_there_is_said_in_time() {
     subscriber.hear(Duration::from_millis(500)).unwrap();
     let ending = Instant::now();
     drop(subscriber);
-    assert!(ending.elapsed() < Duration::from_secs(10), "ending took {:?}", ending.elapsed());
+    assert!(ending.elapsed() < IN_TIME, "ending took {:?}", ending.elapsed());
 }
 
 #[test]
@@ -97,7 +121,7 @@ fn tls_to_a_listener_without_it_is_said_in_time() {
     settings.security = Security::Tls { ca_file: None };
     let begun = Instant::now();
     let error = topic::reachable(&settings, Duration::from_secs(10)).unwrap_err();
-    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < IN_TIME, "{:?}", begun.elapsed());
     let line = one_line(&error);
     assert!(matches!(error, KafkaError::Tls(_) | KafkaError::Unreachable { .. }), "{line}");
 }
@@ -125,7 +149,7 @@ fn every_login_works_and_a_wrong_password_is_said() {
         let wrong = with_login(kafka, mechanism, "wrong-password");
         let begun = Instant::now();
         let error = topic::ensure(&wrong, true).unwrap_err();
-        assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < IN_TIME, "{:?}", begun.elapsed());
         let line = one_line(&error);
         assert!(matches!(error, KafkaError::Login(_)), "{line}");
         assert!(!line.contains("wrong-password"), "{line}");
@@ -182,7 +206,9 @@ fn a_topic_is_shown_line_by_line() {
     let page = CellKey::Page { hour, page: "/a\u{7}b" };
     let one = Counts { views: 2, visits: 1, ..Counts::ZERO };
     let payload = Batch::new([("a.example", page, one)]).unwrap().encode();
-    let mut publisher = KafkaPublisher::new(&settings, Arc::new(Now)).unwrap();
+    // The hour may end meanwhile.
+    let clock = ManualClock::at(hour.unix_seconds());
+    let mut publisher = KafkaPublisher::new(&settings, Arc::new(clock)).unwrap();
     for (partition, seq) in [(0, 1), (0, 2), (1, 1)] {
         let id = BatchId { collector: 5, epoch: 6, seq };
         let record = Record { id, partition, payload: payload.clone() };

@@ -18,7 +18,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use crate::broker::Kafka;
-use crate::outbox::{Now, Outbox, PATIENCE};
+use crate::outbox::{IN_TIME, Now, Outbox, PATIENCE};
 use crate::publishing::block_on;
 
 /// A topic with batches `1..=last` in every partition.
@@ -282,5 +282,5 @@ fn a_broker_that_restarts_is_waited_for() {
     kafka.kill();
     let ending = Instant::now();
     drop(subscriber);
-    assert!(ending.elapsed() < Duration::from_secs(10), "ending took {:?}", ending.elapsed());
+    assert!(ending.elapsed() < IN_TIME, "ending took {:?}", ending.elapsed());
 }

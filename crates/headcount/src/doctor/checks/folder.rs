@@ -160,7 +160,7 @@ pub(super) fn notice(facts: &Facts) -> Option<Said> {
     Some(if !other.is_empty() {
         (
             Level::Weakens,
-            format!("made of other settings than these: {}", some(&other)),
+            format!("made of other settings, or before headcount publish drew: {}", some(&other)),
             "visitors read what is no longer so",
             mend,
         )

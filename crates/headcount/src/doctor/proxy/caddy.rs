@@ -45,6 +45,21 @@ pub(super) fn read(text: &str, visited: Visited<'_>) -> Logging {
     }
 }
 
+/// Whether a site that visitors come to has TLS: one with a name has, unless `http://` says otherwise.
+pub(super) fn has_tls(text: &str, visited: Visited<'_>) -> bool {
+    let all = parse(text, Ends::Line).unwrap_or_default();
+    let passes =
+        |one: &&Statement| one.name() != "reverse_proxy" && one.passes("reverse_proxy", visited);
+    let mut sites: Vec<&Statement> = all.iter().filter(passes).collect();
+    if sites.is_empty() {
+        sites.extend(all.first());
+    }
+    let is_plain = |address: &str| {
+        address.starts_with("http://") || (address.starts_with(':') && address != ":443")
+    };
+    sites.iter().any(|site| !is_plain(site.name()))
+}
+
 /// Patterns of the paths that a site leaves out of its log, and whether that is all it leaves out: what
 /// stands in another block holds only there.
 fn skipped(site: &Statement) -> (Vec<String>, bool) {

@@ -10,7 +10,7 @@ use crate::error::StoreError;
 use crate::insert::Insert;
 use crate::question::{By, Metric, Order, OrderKey, PageFilter, Question, Row, TimeBucket};
 use crate::sqlite::tests::questions::{any_question, lines, question};
-use crate::sqlite::tests::{DAYS, NAMES, Place, SITES, cells, host, page, source};
+use crate::sqlite::tests::{DAYS, NAMES, Place, SITES, cells, country, host, page, source};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(6))]
@@ -35,6 +35,7 @@ proptest! {
             file.standing("kafka:hits:0").unwrap()
         );
         let (file, server) = (place.reader(), Reader::connect(&settings).unwrap());
+        prop_assert_eq!(server.taken().unwrap(), crate::shape::taken(&place.path()).unwrap());
         for (asked, k, offset) in questions {
             for asked in [
                 Question { k, ..asked.clone() },
@@ -69,7 +70,10 @@ proptest! {
     ) {
         let cells: Vec<Cell> = days
             .iter()
-            .map(|(day, name, visitors)| source("a.example", FIRST_DAY + day, NAMES[*name], *visitors))
+            .flat_map(|(day, name, visitors)| {
+                let (day, site, name) = (FIRST_DAY + day, SITES[name % 2], NAMES[*name]);
+                [source("a.example", day, name, *visitors), country(site, day, name, *visitors)]
+            })
             .collect();
         let (place, settings) = (Place::new(), fresh());
         let insert = insert("p-0", 1, &cells);
@@ -82,6 +86,7 @@ proptest! {
         let (file, server) = (place.reader(), Reader::connect(&settings).unwrap());
         let small = crate::shape::small_cells(&place.path(), 3).unwrap();
         prop_assert_eq!(server.small_cells(3).unwrap(), small);
+        prop_assert_eq!(server.taken().unwrap(), crate::shape::taken(&place.path()).unwrap());
         let times = [None, Some(TimeBucket::Day), Some(TimeBucket::Week), Some(TimeBucket::Month)];
         for (k, time) in asked {
             let by = By::Attribute(headcount_core::cell::Attribute::Source);
