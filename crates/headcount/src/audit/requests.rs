@@ -46,11 +46,6 @@ pub(super) const ORIGIN: &str = "wrong origin";
 pub(super) const UNKNOWN: &str = "unknown site or path";
 pub(super) const WISH: &str = "with a wish not to be counted";
 
-/// It ends in the middle, and no answer is waited for.
-pub(super) const CUT_OFF: &str = "cut off";
-
-/// Headers by which proxies name a visitor, besides `Forwarded`.
-const NAMING: [&str; 4] = ["X-Forwarded-For", "X-Real-IP", "CF-Connecting-IP", "True-Client-IP"];
 /// Channels of a referrer; `#` is the marker.
 const REFERRERS: [(&str, &str); 4] = [
     ("referrer: path", "https://example.net/#"),
@@ -69,6 +64,11 @@ const CLICKS: [(&str, &str); 4] = [
 const EVENT: &str = "event name";
 /// Keys of a campaign, which are channels.
 const CAMPAIGN: [&str; 5] = ["utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content"];
+/// It ends in the middle, and no answer is waited for.
+pub(super) const CUT_OFF: &str = "cut off";
+
+/// Headers by which proxies name a visitor, besides `Forwarded`.
+const NAMING: [&str; 4] = ["X-Forwarded-For", "X-Real-IP", "CF-Connecting-IP", "True-Client-IP"];
 
 /// Everything that counts.
 pub(super) fn good(markers: &Markers) -> Vec<Good> {
