@@ -376,6 +376,60 @@ fn what_cannot_be_examined_is_said() {
 }
 
 #[test]
+fn what_keeps_an_audit_from_its_verdict_is_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    let run = |args: &[&str]| {
+        let output = Command::new(shipped())
+            .args(["audit", "--listen", "127.0.0.1:9", "--ops-listen", "127.0.0.1:9", "--data"])
+            .arg(&data)
+            .args(args)
+            .output()
+            .unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    // A report that cannot be written is said before anything is sent.
+    let report = dir.path().join("none/a.html");
+    let (code, said) = run(&["--html", report.to_str().unwrap()]);
+    assert_eq!(code, Some(64), "{said}");
+    assert!(said.contains("--html") && said.contains("cannot be written"), "{said}");
+    assert!(!data.join("control.db").exists(), "nothing was done");
+    let lock = std::fs::File::create(data.join("audit.lock")).unwrap();
+    lock.lock().unwrap();
+    let (code, said) = run(&[]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("another audit runs"), "{said}");
+}
+
+#[test]
+fn behind_a_proxy_the_networks_of_analysts_are_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = "trusted_proxies = [\"127.0.0.1\"]\n\
+        client_address_header = \"X-Forwarded-For\"\nanalyst_networks = [\"192.0.2.0/24\"]\n";
+    let server = Server::start(dir.path(), settings, &[]);
+    // A pipe that nobody writes to is not waited for.
+    let pipe = dir.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let ended = audit_up(shipped(), (&server, dir.path()), &["--also", pipe.to_str().unwrap()]);
+    assert_eq!(
+        (ended.code, ended.report.verdict),
+        (Some(2), Verdict::Incomplete),
+        "{}",
+        ended.said
+    );
+    for artefact in &ended.report.artefacts {
+        let is_pipe = artefact.name == "files that were named";
+        let is_right = matches!(artefact.status, Status::Passed | Status::NotApplicable);
+        assert!(is_right != is_pipe || is_forbidden(artefact), "{artefact:?}\n{}", ended.said);
+        assert!(!is_pipe || artefact.said.contains("no regular file"), "{artefact:?}");
+        assert!(!artefact.said.is_empty(), "{artefact:?} is not described");
+    }
+    assert_eq!(check(&ended.report, "without a token"), Status::Passed, "{}", ended.said);
+    assert_eq!(server.stop(), Some(0));
+}
+
+#[test]
 fn wrong_flags_are_named() {
     let dir = tempfile::tempdir().unwrap();
     let run = |args: &[&str]| {

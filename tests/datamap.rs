@@ -109,6 +109,15 @@ fn a_part_that_does_not_answer_is_not_passed() {
     finds(&headcount(dir.path(), &args), "clickhouse: was not looked at");
 }
 
+#[test]
+fn a_folder_that_is_not_there_is_not_passed() {
+    let dir = tempfile::tempdir().unwrap();
+    for args in [&["datamap"][..], &["schema", "--check"]] {
+        finds(&headcount(dir.path(), args), "folder: was not looked at");
+    }
+    assert!(!dir.path().join("data").exists(), "it changes nothing");
+}
+
 fn path(path: &Path) -> &str {
     path.to_str().unwrap()
 }

@@ -212,7 +212,10 @@ impl Report {
             || self.requests.iter().any(|sent| sent.unexpected > 0)
         {
             Verdict::Failed
-        } else if all.any(|status| status == Status::NotTested) {
+        } else if !self.artefacts.iter().any(|artefact| artefact.status == Status::Passed)
+            || all.any(|status| status == Status::NotTested)
+        {
+            // Where nothing was searched, nothing was found.
             Verdict::Incomplete
         } else {
             Verdict::Passed
@@ -335,6 +338,8 @@ pub(crate) mod tests {
         for (statuses, verdict) in [
             (&[Passed, NotApplicable][..], Verdict::Passed),
             (&[Passed, NotTested], Verdict::Incomplete),
+            (&[], Verdict::Incomplete),
+            (&[NotApplicable], Verdict::Incomplete),
             (&[NotTested, Failed], Verdict::Failed),
         ] {
             assert_eq!(report(statuses).verdict, verdict, "{statuses:?}");

@@ -183,6 +183,7 @@ impl Audit<'_> {
         let facts = Facts::running(self.config, self.mode, Vec::new())?;
         let mut report = texts::report(self, &facts, began);
         report.requests = told.sent;
+        report.not_examined.extend(told.unsent);
         report.forgotten = forgotten;
         report.controls = vec![liveness, self_control(&markers, &finder), positive(control)];
         let search = std::mem::take(&mut finder.search);
@@ -255,6 +256,8 @@ impl Audit<'_> {
         let mut told = sending::tell(self, markers, finder);
         if self.mode == Mode::Embedded {
             told.views += self.commands.import(markers, finder)?;
+        } else {
+            told.not_sent("channel \"log: user\"", "not sent; a cluster takes no import");
         }
         self.step("waiting for the counts");
         let liveness = self.commands.liveness(&told, finder, self.deadline);
@@ -267,6 +270,9 @@ impl Audit<'_> {
     /// Everything that is a file, or belongs to a process.
     fn files(&self, finder: &mut Finder) {
         files::data_folder(&self.config.data_dir, finder);
+        if let Some(serve) = &self.args.serve_data {
+            files::data_folder(serve, finder);
+        }
         files::named(&self.args.also, finder);
         self.running.look(self, finder);
     }

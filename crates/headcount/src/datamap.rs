@@ -29,6 +29,8 @@ struct Map {
     version: u32,
     places: Vec<Place>,
     differences: Vec<Difference>,
+    /// The data folder is on this machine.
+    folder_is_here: bool,
 }
 
 /// Prints the map, and whether it is true.
@@ -39,7 +41,8 @@ pub(crate) fn print(args: &DatamapArgs) -> anyhow::Result<()> {
     let config = load(&args.data)?;
     let places = place::places(&config, Mode::of(&config));
     let differences = compare::differences(&places, &Found::of(&config));
-    let map = Map { version: 1, places, differences };
+    let folder_is_here = config.data_dir.is_dir();
+    let map = Map { version: 1, places, differences, folder_is_here };
     unless_reader_left(match args.format {
         MapFormat::Md => say(&text::markdown(&map)),
         MapFormat::Json => say(&format!("{}\n", serde_json::to_string_pretty(&map)?)),

@@ -11,6 +11,7 @@ use headcount_stats::query::words::Dimension;
 
 use super::client::{self, Reply};
 use super::finder::{API, EXPORT, Finder, OPERATIONS, SHOWN};
+use super::running::rooms;
 use super::{Audit, SITE, requests};
 use crate::notice::Mode;
 
@@ -45,6 +46,11 @@ fn shown(audit: &Audit<'_>, markers: &Markers, finder: &mut Finder) {
 
 fn operations(audit: &Audit<'_>, finder: &mut Finder) {
     finder.said(OPERATIONS, "/metrics, /healthz, /readyz");
+    let rooms = rooms(audit.mode);
+    if audit.running.operations.len() < rooms.len() {
+        let why = format!("each of {} has a listener; name all by --ops-listen", rooms.join(", "));
+        finder.not_tested(OPERATIONS, &why);
+    }
     for address in &audit.running.operations {
         for path in OPERATIONS_PATHS {
             let request = client::request(&format!("GET {path}"), "Host: audit\r\n", "");

@@ -94,7 +94,11 @@ fn note(topic: &str, record: &RawRecord<'_>, finder: &mut Finder) {
 fn tables(audit: &Audit<'_>, since: u64, finder: &mut Finder) -> anyhow::Result<()> {
     let dump = Dump::connect(&cluster::clickhouse(audit.config)?)?;
     finder.said(TABLES, "every table and view of the database, as rows");
-    for table in dump.tables()? {
+    let tables = dump.tables()?;
+    if tables.is_empty() {
+        finder.not_tested(TABLES, "the user sees none");
+    }
+    for table in tables {
         let read = dump.table(&table, TABLE_BYTES_MAX, |rows| finder.bytes(TABLES, &table, rows));
         rows(finder, TABLES, &table, read);
     }
@@ -102,8 +106,10 @@ fn tables(audit: &Audit<'_>, since: u64, finder: &mut Finder) -> anyhow::Result<
         finder.not_tested(SYSTEM, "the user may not see which there are");
         return Ok(());
     };
-    if logs.is_empty() {
-        finder.said(SYSTEM, "the server keeps none that this user can see");
+    if logs.is_empty() && dump.sees_system().unwrap_or(false) {
+        finder.said(SYSTEM, "the server keeps none");
+    } else if logs.is_empty() {
+        finder.not_tested(SYSTEM, "the user may not see which there are");
     } else if dump.flush_logs().is_err() {
         finder.not_tested(SYSTEM, "they may lag: the user may not SYSTEM FLUSH LOGS");
     }

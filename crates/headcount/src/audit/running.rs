@@ -68,6 +68,7 @@ impl Running {
     /// Looks at log, open files, arguments and environment of each.
     pub(super) fn look(&self, audit: &Audit<'_>, finder: &mut Finder) {
         let given = &audit.args.log;
+        let has_logs = has_logs(given.len(), self.processes.len() + self.missing.len());
         for path in given {
             finder.said(LOG, &path.display().to_string());
             finder.named_file(LOG, &path.display().to_string(), path);
@@ -75,13 +76,13 @@ impl Running {
         for room in &self.missing {
             let why = format!("{room}: its process was not found here; give it with --pid");
             [OPEN, ENVIRONMENT].iter().for_each(|artefact| finder.not_tested(artefact, &why));
-            if given.is_empty() {
+            if !has_logs {
                 finder.not_tested(LOG, &why);
             }
         }
         for process in &self.processes {
             finder.said(ENVIRONMENT, "of each process that was found");
-            process.open_files((!given.is_empty(), &audit.config.data_dir), finder);
+            process.open_files((has_logs, &audit.config.data_dir), finder);
             for name in ["cmdline", "environ"] {
                 let at = format!("{name} of {}", process.room);
                 match std::fs::read(process.path(name)) {
@@ -211,6 +212,11 @@ fn shared_file(line: &str) -> Option<Shared<'_>> {
     (is_shared && is_file).then_some(Shared { range, inode, path })
 }
 
+/// Whether files that were given can be the logs of so many processes: one for each at least.
+fn has_logs(given: usize, processes: usize) -> bool {
+    given >= processes.max(1)
+}
+
 /// Where a process writes what it has to say.
 fn log(
     room: &str,
@@ -229,7 +235,9 @@ fn log(
             if kind.file_type().is_char_device() { "a terminal" } else { "a pipe or socket" };
         finder.not_tested(
             LOG,
-            &format!("{room}: goes to {what}; give its text as a file with --log"),
+            &format!(
+                "{room}: goes to {what}; give its text as a file with --log, one for each process"
+            ),
         );
     }
 }
@@ -255,6 +263,14 @@ fn address(flag: &str, given: Option<&str>, configured: &str) -> Result<String, 
     }
 }
 
+/// The processes that a deployment has.
+pub(super) fn rooms(mode: Mode) -> &'static [&'static str] {
+    match mode {
+        Mode::Embedded => &["up"],
+        Mode::Cluster => &["collect", "aggregate", "serve"],
+    }
+}
+
 /// The processes of this deployment, and the rooms that have none here.
 fn processes(args: &AuditArgs, config: &Config) -> (Vec<Process>, Vec<&'static str>) {
     let mut found: Vec<Process> =
@@ -270,10 +286,7 @@ fn processes(args: &AuditArgs, config: &Config) -> (Vec<Process>, Vec<&'static s
             found.push(Process { room: room_of(id), id });
         }
     }
-    let rooms: &[&str] = match Mode::of(config) {
-        Mode::Embedded => &["up"],
-        Mode::Cluster => &["collect", "aggregate", "serve"],
-    };
+    let rooms = rooms(Mode::of(config));
     let missing = rooms.iter().filter(|room| !found.iter().any(|process| process.room == **room));
     let missing = missing.copied().collect();
     // The collector first: it is the one that meets visitors.
@@ -361,6 +374,12 @@ mod tests {
         assert!(!lies_in(dir.path(), &path, &open));
         std::fs::write(&path, "y").unwrap();
         assert!(!lies_in(dir.path(), &path, &open), "another file is there now");
+    }
+
+    #[test]
+    fn the_log_of_one_process_is_not_that_of_three() {
+        assert!(has_logs(1, 1) && has_logs(6, 3));
+        assert!(!has_logs(0, 1) && !has_logs(0, 0) && !has_logs(2, 3));
     }
 
     #[test]

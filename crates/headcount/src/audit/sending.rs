@@ -8,11 +8,11 @@
 use std::time::{Duration, Instant};
 
 use headcount_audit::marker::Markers;
-use headcount_audit::report::Sent;
+use headcount_audit::report::{Outside, Sent};
 
 use super::Audit;
 use super::client::{self, Reply};
-use super::finder::{ANSWERS, Finder, LOG};
+use super::finder::{ANSWERS, Finder};
 use super::requests::{self, Counted, Good};
 
 /// Requests a second at most.
@@ -42,6 +42,8 @@ pub(super) struct Told {
     pub(super) views: u64,
     pub(super) clicks: u64,
     pub(super) refused: u64,
+    /// Channels and ways on which nothing could be sent, and why.
+    pub(super) unsent: Vec<Outside>,
 }
 
 impl Told {
@@ -52,6 +54,10 @@ impl Told {
         });
         self.sent[at].sent += 1;
         self.sent[at].unexpected += u64::from(!is_right);
+    }
+
+    pub(super) fn not_sent(&mut self, what: &str, why: &str) {
+        self.unsent.push(Outside { what: what.to_owned(), why: why.to_owned() });
     }
 }
 
@@ -97,9 +103,14 @@ pub(super) fn tell(audit: &Audit<'_>, markers: &Markers, finder: &mut Finder) ->
         sender.one(&wish);
         sender.told.refused += 1;
     }
-    if more > CROWD_MAX {
-        let said = format!("attributes stay at the edge until {crowd} visitors are there");
-        sender.finder.said(LOG, &said);
+    let stays = match (audit.config.visitors, more > CROWD_MAX) {
+        (false, _) => Some("the UTC day ends".to_owned()),
+        (true, true) => Some(format!("{crowd} visitors are there, which an audit does not send")),
+        (true, false) => None,
+    };
+    if let Some(until) = stays {
+        let why = format!("not examined; they stay at the edge until {until}");
+        sender.told.not_sent("attributes on their way and in the store", &why);
     }
     sender.told
 }
@@ -152,7 +163,8 @@ impl Sender<'_> {
     /// A view without an address in its headers, from another address of this machine.
     fn as_peer(&mut self) {
         if !client::is_loopback(self.address) {
-            return;
+            let why = "not sent; the listener is on no address of this machine alone";
+            return self.told.not_sent("channel \"address: of the connection\"", why);
         }
         let good = requests::view(self.markers, "/sida-0", "");
         let headers = self.headers(None);

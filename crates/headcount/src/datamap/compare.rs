@@ -43,9 +43,17 @@ pub(super) fn differences(places: &[Place], found: &Found) -> Vec<Difference> {
 }
 
 fn of_place(place: &Place, found: &Found) -> Vec<Difference> {
-    let of_tables = matches!(place.kind, Kind::Sqlite | Kind::Clickhouse);
+    // Where no database was looked at, nothing was found out about tables.
+    let is_bare = place.kind == Kind::Files && found.tables.is_empty();
+    let of_tables = matches!(place.kind, Kind::Sqlite | Kind::Clickhouse) || is_bare;
     let whats = match place.kind {
-        Kind::Files => looked(&found.files, |names| of_files(place, names)),
+        Kind::Files => {
+            let mut whats = looked(&found.files, |names| of_files(place, names));
+            if is_bare && found.files.is_ok() {
+                whats.push("was not looked at: there is no database in it".to_owned());
+            }
+            whats
+        }
         Kind::Sqlite | Kind::Clickhouse => {
             let tables = found.tables.iter().find(|(id, _)| *id == place.id);
             let rows = found.odd_rows.iter().find(|(id, _)| *id == place.id);
@@ -177,7 +185,7 @@ mod tests {
     fn nothing() -> Found {
         Found {
             files: Ok(Vec::new()),
-            tables: Vec::new(),
+            tables: vec![("control.db", Ok(Vec::new()))],
             odd_rows: Vec::new(),
             topic: None,
             topic_life: None,
@@ -214,6 +222,31 @@ mod tests {
                 "control.db: erasures.done is in the map and not there",
             ]
         );
+    }
+
+    #[test]
+    fn where_nothing_was_looked_at_nothing_is_as_it_may_be() {
+        let bare = || Found { tables: Vec::new(), ..nothing() };
+        let of_tables = |found: &Found| {
+            let config = Config::of_text("").unwrap();
+            let all = differences(&places(&config, Mode::of(&config)), found);
+            all.iter().filter(|it| it.is_of_tables()).map(|it| it.what.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(of_tables(&bare()), ["was not looked at: there is no database in it"]);
+        let away = Found { files: Err("no such folder".to_owned()), ..bare() };
+        assert_eq!(of_tables(&away), ["was not looked at: no such folder"]);
+        assert_eq!(of_tables(&nothing()), Vec::<String>::new());
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+        let found = |folder: &str, more: &str| {
+            Found::of(&Config::of_text(&format!("data_dir = \"{folder}\"\n{more}")).unwrap())
+        };
+        assert!(found(&at("none"), "").files.is_err(), "another folder was meant");
+        assert!(found(&at(""), "").files.is_ok());
+        // A file where the folder should be: what is in it cannot be reached.
+        std::fs::write(at("file"), "").unwrap();
+        let unreachable = found(&at("file"), "");
+        assert!(unreachable.files.is_err() && unreachable.tables.iter().all(|it| it.1.is_err()));
     }
 
     #[test]

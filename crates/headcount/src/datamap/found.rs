@@ -2,8 +2,10 @@
 //!
 //! What it is not: content. Of rows only their number is read, and only of those that may not be.
 //!
-//! What surprises: a place that is not there yet is no difference, one that does not answer is.
+//! What surprises: a place that is not there yet is no difference, one that does not answer is; and so
+//! is an embedded deployment of which nothing is there.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
@@ -16,6 +18,7 @@ use headcount_transport::kafka::topic::{self, Life};
 
 use crate::cluster;
 use crate::config::Config;
+use crate::notice::Mode;
 
 /// Longest wait for a broker that does not answer.
 const KAFKA_PATIENCE: Duration = Duration::from_secs(10);
@@ -45,14 +48,10 @@ impl Found {
         let folder = &config.data_dir;
         let mut tables: Vec<_> = ["edge.db", "counts.db", "control.db"]
             .into_iter()
-            .filter(|name| folder.join(name).exists())
-            .map(|name| (name, told(shape::columns(&folder.join(name)))))
+            .filter_map(|name| Some((name, of_file(&folder.join(name), shape::columns)?)))
             .collect();
-        let mut odd_rows = Vec::new();
-        let counts = folder.join(sqlite::FILE_NAME);
-        if counts.exists() {
-            odd_rows.push(("counts.db", told(shape::odd_rows(&counts))));
-        }
+        let counts = of_file(&folder.join(sqlite::FILE_NAME), shape::odd_rows);
+        let mut odd_rows: Vec<_> = counts.into_iter().map(|rows| ("counts.db", rows)).collect();
         if config.clickhouse.is_some() {
             let reader = reader(config);
             let columns = reader.as_ref().map_err(Clone::clone);
@@ -65,7 +64,7 @@ impl Found {
         // Whoever does not answer is not waited for twice.
         let topic_life = topic.as_ref().filter(|look| look.is_ok()).map(|_| life(config));
         Self {
-            files: files(folder),
+            files: files(folder, Mode::of(config)),
             tables,
             odd_rows,
             topic,
@@ -79,10 +78,24 @@ fn told<T>(answer: Result<T, StoreError>) -> Look<T> {
     answer.map_err(|error| error.to_string())
 }
 
-fn files(folder: &Path) -> Look<Vec<String>> {
+/// What is found in a file; `None` if there is none. One that may be there and cannot be reached is an
+/// answer that did not come.
+fn of_file<T>(path: &Path, look: impl FnOnce(&Path) -> Result<T, StoreError>) -> Option<Look<T>> {
+    match path.try_exists() {
+        Ok(false) => None,
+        Ok(true) => Some(told(look(path))),
+        Err(error) => Some(Err(error.to_string())),
+    }
+}
+
+/// The files of the folder. A room of a cluster may have none on this machine; an embedded deployment
+/// has one, or it is another folder that was meant.
+fn files(folder: &Path, mode: Mode) -> Look<Vec<String>> {
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == ErrorKind::NotFound && mode == Mode::Cluster => {
+            return Ok(Vec::new());
+        }
         Err(error) => return Err(error.to_string()),
     };
     let mut names = Vec::new();

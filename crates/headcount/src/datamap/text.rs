@@ -38,6 +38,9 @@ pub(super) fn markdown(map: &Map) -> String {
     if map.differences.is_empty() {
         page += "No difference: every file, table, column, topic and group that is there is in this map.\n";
     }
+    if !map.folder_is_here {
+        page += "The data folder is not on this machine, and was not looked at.\n";
+    }
     page + &lines(&map.differences)
 }
 

@@ -410,6 +410,11 @@ fn nginx_logs_where_a_request_ends() {
         // What failed is logged where the page for it is.
         (format!("error_page 502 /50x; location / {{ {pass} }} location /50x {{ {log} }}"), all()),
         (format!("error_page 502 /50x; location / {{ {pass} }} location /5 {{ }}"), Logging::Off),
+        (
+            format!("{log} error_page 502 /50x; location / {{ access_log off; {pass} }}"),
+            Logging::Off,
+        ),
+        (format!("{log} error_page 502 /50x; location /hit {{ access_log off; {pass} }}"), hit()),
         (format!("error_page 502 =204 @e; location / {{ {pass} }} location @e {{ {log} }}"), all()),
     ] {
         assert_eq!(read(&server(&inner)), expect, "{inner}");

@@ -7,10 +7,13 @@
 
 use std::path::Path;
 
+use headcount_core::site::SiteHost;
+
 use super::diff::diff;
 use super::html::html;
 use super::markdown::markdown;
 use super::{Document, Facts, Kind, Mode};
+use crate::audit;
 use crate::cli::{NoticeArgs, TextArgs, TextFormat};
 use crate::commands::{known_sites, say, unless_reader_left};
 use crate::config::{self, Config, ConfigError, Flags};
@@ -73,7 +76,9 @@ fn sites(config: &Config) -> anyhow::Result<Vec<String>> {
     };
     let gone = control.tombstones()?;
     let known = known_sites(config, Some(&control))?;
-    Ok(known.iter().filter(|host| !gone.contains(host)).map(ToString::to_string).collect())
+    // An audit's site is nobody's.
+    let is_shown = |host: &&SiteHost| !gone.contains(host) && host.as_str() != audit::SITE;
+    Ok(known.iter().filter(is_shown).map(ToString::to_string).collect())
 }
 
 fn print(document: &Document, format: TextFormat) -> anyhow::Result<()> {
@@ -99,4 +104,27 @@ fn old(path: &Path) -> Result<Document, ConfigError> {
     }
     let text = std::fs::read_to_string(path).map_err(|error| wrong(&error.to_string()))?;
     serde_json::from_str(&text).map_err(|_| wrong("it is no such text"))
+}
+
+#[cfg(test)]
+mod tests {
+    use headcount_core::time::Day;
+    use headcount_store::control::{self, Control};
+
+    use super::*;
+
+    #[test]
+    fn an_audits_site_is_in_no_title() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().to_str().unwrap();
+        let config = Config::of_text(&format!("data_dir = \"{folder}\"\n")).unwrap();
+        let mut control = Control::open(&dir.path().join(control::FILE_NAME)).unwrap();
+        for host in [audit::SITE, "example.org"] {
+            control
+                .site_add(&SiteHost::parse(host).unwrap(), Day::of_civil(2026, 1, 1).unwrap())
+                .unwrap();
+        }
+        drop(control);
+        assert_eq!(sites(&config).unwrap(), ["example.org"]);
+    }
 }

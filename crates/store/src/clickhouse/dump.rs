@@ -61,6 +61,14 @@ impl Dump {
         self.names(include_str!("sql/dump_logs.sql"))
     }
 
+    /// Whether this user sees the tables that a server has of itself, so that no log is none.
+    ///
+    /// # Errors
+    /// What the server said.
+    pub fn sees_system(&self) -> Result<bool, StoreError> {
+        Ok(!self.names(include_str!("sql/dump_sees_system.sql"))?.is_empty())
+    }
+
     /// Makes the server write down what its logs still hold in memory.
     ///
     /// # Errors

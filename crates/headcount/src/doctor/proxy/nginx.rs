@@ -107,6 +107,8 @@ impl<'a> Server<'a> {
                     false => Log::Off,
                 }
             }
+            // The server itself says what failed.
+            Found::None if around && matches!(ending, Ending::Failed(_)) => Log::On,
             Found::None => self.sent_on(within, (path, around), ending),
         }
     }
@@ -149,7 +151,8 @@ impl<'a> Server<'a> {
         let own: Vec<&Statement> = named(from, "error_page").collect();
         let pages = if own.is_empty() { named(self.server, "error_page").collect() } else { own };
         let failed = matches!(ending, Ending::Failed(_));
-        let passes = from.passes("proxy_pass", self.visited);
+        let is_location = from.name() == "location";
+        let passes = is_location && from.passes("proxy_pass", self.visited);
         for page in
             pages.iter().filter(|_| passes && !failed).filter_map(|it| it.arguments().last())
         {
