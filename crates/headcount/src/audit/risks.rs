@@ -26,12 +26,17 @@ enum Where {
 use Where::{Cluster, Everywhere};
 
 /// How each limit begins, where it is one, and what can be done.
-const REMEDIES: [(&str, Where, &str); 24] = [
+const REMEDIES: [(&str, Where, &str); 26] = [
     (
         "A program cannot know a name",
         Everywhere,
         "Keep names out of addresses; add strong_words for the segments before them, or set preset = \
          \"strict\".",
+    ),
+    (
+        "Who owns a site can put its image into a mail",
+        Everywhere,
+        "Agree that no mail has the image, or set preset = \"strict\".",
     ),
     (
         "With a restart of the collector everybody is new.",
@@ -67,6 +72,11 @@ const REMEDIES: [(&str, Where, &str); 24] = [
         "To answer only what is on the disk",
         Everywhere,
         "Encrypt the disk of the collector, and let nobody else onto its machine.",
+    ),
+    (
+        "The edge file is written anew within 5 s",
+        Everywhere,
+        "Encrypt the disk of the collector, and make no copies of its folder more often than daily.",
     ),
     (
         "Until a day is over, the collector's memory",
