@@ -6,6 +6,7 @@
 //! blocks that do not, but its files are such blocks from the first byte on.
 
 use std::io::{self, BufReader, Read};
+use std::ops::RangeInclusive;
 
 /// The longest mark of a beginning.
 pub(crate) const MAGIC_BYTES_MAX: usize = 10;
@@ -19,6 +20,12 @@ const BLOCK_BYTES_MAX: usize = 64 << 20;
 const BLOCK_HEAD_BYTES: usize = 25;
 /// Of these, what the packed size counts.
 const BLOCK_COUNTED_BYTES: usize = 9;
+/// Method of a block that several codecs have packed (ClickHouse, `CompressionInfo.h`).
+const CODECS: u8 = 0x91;
+/// Codecs of numbers: Delta, T64, DoubleDelta, Gorilla, FPC, GCD.
+const NUMBERS: [u8; 6] = [0x92, 0x93, 0x94, 0x95, 0x98, 0x9a];
+/// Other methods of blocks, and those that encrypt.
+const OTHERS: RangeInclusive<u8> = 0x91..=0x9f;
 
 /// How bytes are packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,8 +101,9 @@ pub(crate) fn open<'r>(reader: impl Read + 'r, kind: Kind) -> io::Result<Box<dyn
     })
 }
 
-/// Hands over what is in a file of ClickHouse's blocks, as far as it is one. How many blocks there
-/// are that could not be unpacked: no more than one, since what follows it is not known.
+/// Hands over what is in a file of ClickHouse's blocks, as far as it is one. How many parts there are
+/// that could not be unpacked. Of codecs of numbers what they packed is handed over as they left it: no
+/// text is in such a column, and the tables are asked for their numbers.
 ///
 /// # Errors
 /// Those of the reader.
@@ -104,47 +112,72 @@ pub(crate) fn clickhouse_blocks(
     mut block: impl FnMut(&[u8]),
 ) -> io::Result<u64> {
     let mut reader = BufReader::new(reader);
-    let mut known = 0_u64;
+    let (mut known, mut unknown) = (0_u64, 0);
     loop {
         let mut head = Vec::new();
         reader.by_ref().take(BLOCK_HEAD_BYTES as u64).read_to_end(&mut head)?;
         if head.is_empty() {
-            return Ok(0);
+            return Ok(unknown);
         }
         // Without a block before it, it is no such file.
-        let none = u64::from(known > 0);
-        let Some((method, packed, unpacked)) = sizes(&head) else { return Ok(none) };
+        let none = unknown + u64::from(known > 0);
+        let of_block = head.get(BLOCK_HEAD_BYTES - BLOCK_COUNTED_BYTES..).and_then(sizes);
+        let Some((method, packed, unpacked)) = of_block else { return Ok(none) };
         let length = packed - BLOCK_COUNTED_BYTES;
         let mut bytes = Vec::new();
         if reader.by_ref().take(length as u64).read_to_end(&mut bytes)? < length {
             return Ok(none);
         }
         let found = match method {
-            0x82 => lz4_flex::block::decompress(&bytes, unpacked).ok(),
-            0x90 => zstd::bulk::decompress(&bytes, unpacked).ok(),
-            0x02 => Some(bytes),
-            // A codec, or encrypted.
-            0x91..=0x9f => return Ok(1),
-            _ => None,
+            CODECS => unpack_codecs(&bytes),
+            _ => unpack(method, bytes, unpacked),
         };
         match found {
             Some(found) => block(&found),
+            None if OTHERS.contains(&method) => unknown += 1,
             None => return Ok(none),
         }
         known += 1;
     }
 }
 
-/// Method, packed and unpacked size of a block's head, if it can be one.
+/// What one method has packed.
+fn unpack(method: u8, bytes: Vec<u8>, unpacked: usize) -> Option<Vec<u8>> {
+    match method {
+        0x82 => lz4_flex::block::decompress(&bytes, unpacked).ok(),
+        0x90 => zstd::bulk::decompress(&bytes, unpacked).ok(),
+        0x02 => Some(bytes),
+        _ => NUMBERS.contains(&method).then_some(bytes),
+    }
+}
+
+/// What several codecs have packed, one after the other, as far as they left texts as they are. In
+/// front stands which; each has put a head before what it made.
+fn unpack_codecs(bytes: &[u8]) -> Option<Vec<u8>> {
+    let (count, rest) = bytes.split_first()?;
+    let (codecs, rest) = rest.split_at_checked(usize::from(*count))?;
+    let mut bytes = rest.to_vec();
+    for codec in codecs.iter().rev() {
+        let (method, packed, unpacked) = sizes(&bytes)?;
+        let body = bytes.get(BLOCK_COUNTED_BYTES..packed).filter(|_| method == *codec)?;
+        bytes = unpack(method, body.to_vec(), unpacked)?;
+        if NUMBERS.contains(codec) {
+            break;
+        }
+    }
+    Some(bytes)
+}
+
+/// Method, packed and unpacked size of a head, if it can be one.
 fn sizes(head: &[u8]) -> Option<(u8, usize, usize)> {
     let size = |at: usize| {
         let four = head.get(at..at + 4)?.try_into().ok()?;
         usize::try_from(u32::from_le_bytes(four)).ok()
     };
-    let (packed, unpacked) = (size(17)?, size(21)?);
+    let (packed, unpacked) = (size(1)?, size(5)?);
     let is_block =
         (BLOCK_COUNTED_BYTES..=BLOCK_BYTES_MAX).contains(&packed) && unpacked <= BLOCK_BYTES_MAX;
-    Some((*head.get(16)?, packed, unpacked)).filter(|_| is_block)
+    Some((*head.first()?, packed, unpacked)).filter(|_| is_block)
 }
 
 #[cfg(test)]
@@ -172,6 +205,24 @@ mod tests {
         let mut found = Vec::new();
         clickhouse_blocks(&*file, |block| found.push(block.to_vec())).unwrap();
         assert_eq!(found, [text, text, text]);
+    }
+
+    /// Numbers in two layers, as most columns have them, and an encrypted block end no search.
+    #[test]
+    fn behind_blocks_of_numbers_and_unknown_ones_the_search_goes_on() {
+        let (text, numbers) = (b"a page, a page, a page".as_slice(), [7; 40]);
+        let delta = as_block(0x92, &numbers, 38)[16..].to_vec();
+        let packed = zstd::bulk::compress(&delta, 1).unwrap();
+        let layers = [&[2, 0x92, 0x90][..], &as_block(0x90, &packed, delta.len())[16..]].concat();
+        let file = [
+            as_block(0x91, &layers, 38),
+            as_block(0x96, b"who knows", 40),
+            as_block(0x02, text, text.len()),
+        ]
+        .concat();
+        let mut found = Vec::new();
+        let unknown = clickhouse_blocks(&*file, |block| found.push(block.to_vec())).unwrap();
+        assert_eq!((unknown, found), (1, vec![numbers.to_vec(), text.to_vec()]));
     }
 
     #[test]
