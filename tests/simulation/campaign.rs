@@ -83,6 +83,7 @@ fn seeds_that_failed_once_are_right_now() {
         10_065_410_552_440_125_938,
         10_292_586_935_218_504_992,
         15_968_800_412_720_301_331,
+        16_997_817_772_632_345_612,
     ];
     for seed in seeds {
         assert_eq!(outcome(seed, Protocol::Right).0, Ok(()), "seed {seed}");

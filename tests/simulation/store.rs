@@ -15,7 +15,7 @@ use headcount_core::cell::CellKey;
 use headcount_core::ledger::{Standing, Stream};
 use headcount_core::time::Day;
 
-use crate::setting::Flaw;
+use crate::setting::{Flaw, Setting};
 use crate::world::{World, say};
 
 /// A source: a partition of Kafka, or a collector and its epoch.
@@ -347,9 +347,11 @@ impl World {
 
     /// The log of tokens is never synced. But a token without a part is older than this crash: with
     /// a twin about, forgetting it would need a crash between token and part, another that cuts the
-    /// power within seconds, and two aggregators that saw different halves. `README.md` says so.
+    /// power within seconds, and two aggregators that saw different halves, or one that was started
+    /// again while its insert was on the way. `README.md` says so.
     fn forget_tokens(&mut self, mut lost: usize) {
-        let has_twins = self.setting.aggregators > 1 || self.setting.guarded;
+        let Setting { aggregators, guarded, faults, .. } = &self.setting;
+        let has_twins = *aggregators > 1 || *guarded || faults.aggregator_crash;
         while lost > 0
             && let Some(last) = self.store.tokens.back()
             && !(has_twins && self.store.is_spent(last))
